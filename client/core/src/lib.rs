@@ -1,0 +1,1 @@
+//! Link, mirror and own-tool prediction of Spinor's client, without a renderer.

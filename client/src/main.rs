@@ -1,0 +1,2 @@
+//! The binary `spinor-client`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Metrics and reports from a recorded session.

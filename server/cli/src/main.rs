@@ -1,0 +1,2 @@
+//! The binary `spinor`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.

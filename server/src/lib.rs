@@ -1,0 +1,1 @@
+//! The authoritative server of Spinor: rooms, authority, sending, recording.

@@ -1,0 +1,1 @@
+//! Identifiers, wire types, codec, case and session formats, and the network protocol of Spinor.

@@ -1,0 +1,17 @@
+//! Frames, bricks, signed distance fields, cuts, meshes, digests and queries of Spinor's patient volume.
+//!
+//! This crate does no IO, reads no clock, spawns no thread and owns no random number. The same inputs give the same bytes on
+//! every machine: what enters a digest is integer arithmetic or scalar IEEE `+ - * / sqrt` without fused operations.
+//!
+//! Frame: everything is **patient LPS in millimetres** (x to the patient's left, y to the back, z to the head). A voxel's centre
+//! lies at its integer index.
+
+pub mod field;
+pub mod grid;
+pub mod label;
+pub mod patient;
+
+pub use field::{BrickSamples, BrickState, SparseField};
+pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, SUBVOXEL, VoxelIndex};
+pub use label::{ClassMask, Label, TissueClass};
+pub use patient::{DensityField, Patient, PatientError, Source, Structure};

@@ -1,0 +1,1 @@
+//! A scripted OpenXR runtime for tests, without a headset.

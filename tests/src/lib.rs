@@ -1,0 +1,1 @@
+//! Integration tests, benches and golden files of Spinor.
