@@ -1,1 +1,3 @@
 //! Identifiers, wire types, codec, case and session formats, and the network protocol of Spinor.
+
+pub mod room;
