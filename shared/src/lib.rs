@@ -1,3 +1,6 @@
 //! Identifiers, wire types, codec, case and session formats, and the network protocol of Spinor.
+//!
+//! Without the feature `net` this crate holds formats only: what assessment and preparation need.
 
+pub mod codec;
 pub mod room;

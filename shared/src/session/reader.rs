@@ -1,0 +1,135 @@
+//! Reading a recording, its torn tail included.
+
+use std::io::{ErrorKind, Read};
+
+use super::{MAGIC, MAX_FRAME, Record, SessionError, VERSION};
+use crate::codec::{self, CodecError};
+
+/// How a recording ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// More may follow: the end has not been reached.
+    Unread,
+    /// The last record is whole.
+    Whole {
+        /// Length of the recording in bytes.
+        bytes: u64,
+    },
+    /// The writer died in the middle of a record, which is dropped.
+    Torn {
+        /// Where the torn record starts: the length of what is whole.
+        bytes: u64,
+    },
+}
+
+/// Reads records one after another, in constant memory but for the record in hand.
+#[derive(Debug)]
+pub struct SessionReader<R: Read> {
+    input: R,
+    at: u64,
+    tail: Tail,
+}
+
+impl<R: Read> SessionReader<R> {
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// When it is none, or was written by a newer program.
+    pub fn open(mut input: R) -> Result<Self, SessionError> {
+        let mut start = [0; 12];
+        let got = read_up_to(&mut input, &mut start)?;
+        if got < 12 || start[..8] != MAGIC {
+            return Err(SessionError::Magic);
+        }
+        let version = u16::from_le_bytes([start[8], start[9]]);
+        if version == 0 || version > VERSION {
+            return Err(SessionError::Version(version));
+        }
+        Ok(Self { input, at: 12, tail: Tail::Unread })
+    }
+
+    /// The next record, or none at the end.
+    ///
+    /// # Errors
+    /// When a record in the middle is damaged. A damaged last record is a torn tail, not an error.
+    pub fn next_record(&mut self) -> Result<Option<Record>, SessionError> {
+        if self.tail != Tail::Unread {
+            return Ok(None);
+        }
+        let mut head = [0; 8];
+        let got = read_up_to(&mut self.input, &mut head)?;
+        if got == 0 {
+            self.tail = Tail::Whole { bytes: self.at };
+            return Ok(None);
+        }
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+        let sum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        if got < 8 {
+            return self.torn();
+        }
+        if length > MAX_FRAME {
+            return Err(SessionError::Damaged { at: self.at, reason: format!("a record claims {length} bytes") });
+        }
+        let mut payload = Vec::new();
+        let read = (&mut self.input).take(u64::from(length)).read_to_end(&mut payload);
+        read.map_err(|source| SessionError::Io { what: "cannot read the recording", source })?;
+        if payload.len() < length as usize {
+            return self.torn();
+        }
+        if crc32fast::hash(&payload) != sum {
+            let mut more = [0; 1];
+            if read_up_to(&mut self.input, &mut more)? == 0 {
+                return self.torn();
+            }
+            return Err(SessionError::Damaged { at: self.at, reason: "its checksum is wrong".to_owned() });
+        }
+        let record = codec::decode(&payload).map_err(|e| self.damaged(&e))?;
+        self.at += 8 + u64::from(length);
+        Ok(Some(record))
+    }
+
+    /// How the recording ends, known once [`Self::next_record`] has returned none.
+    pub fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// Offset of the next record.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    fn torn(&mut self) -> Result<Option<Record>, SessionError> {
+        self.tail = Tail::Torn { bytes: self.at };
+        Ok(None)
+    }
+
+    fn damaged(&self, e: &CodecError) -> SessionError {
+        SessionError::Damaged { at: self.at, reason: e.to_string() }
+    }
+}
+
+impl<R: Read> Iterator for SessionReader<R> {
+    type Item = Result<Record, SessionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.next_record().transpose();
+        if matches!(record, Some(Err(_))) {
+            self.tail = Tail::Torn { bytes: self.at };
+        }
+        record
+    }
+}
+
+/// Fills `buffer` as far as the input goes.
+fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize, SessionError> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(source) => return Err(SessionError::Io { what: "cannot read the recording", source }),
+        }
+    }
+    Ok(filled)
+}

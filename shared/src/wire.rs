@@ -1,0 +1,240 @@
+//! The form in which the core's values are sent and stored, with explicit conversions.
+//!
+//! These types are part of the protocol and of the session format: changing one raises the version of both. Bytes from outside
+//! become core values only through the `TryFrom`s here, which refuse what the core's types cannot hold.
+
+use serde::{Deserialize, Serialize};
+use spinor_sim::{Hand, Pose, ToolInput, ToolKind, UserId};
+use spinor_volume::cut::{CutOp, CutShape};
+use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, ClassMask, TissueClass};
+use thiserror::Error;
+
+/// A value from outside that no core type can hold.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum WireError {
+    /// A number that names no hand.
+    #[error("{0} is no hand")]
+    Hand(u8),
+    /// A number that names no tool.
+    #[error("{0} is no tool")]
+    Tool(u8),
+    /// A number that names no tissue class.
+    #[error("{0} is no tissue class")]
+    Class(u8),
+    /// Bits beyond the four tissue classes.
+    #[error("{0:#010b} is no set of tissue classes")]
+    Mask(u8),
+    /// A brick with another number of samples.
+    #[error("a brick of {0} samples instead of {BRICK_VOXELS}")]
+    Samples(usize),
+}
+
+/// A tool's pose: micrometres in patient LPS and a quaternion x, y, z, w in 1/32,767.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WirePose {
+    /// Tip, micrometres.
+    pub tip_um: [i32; 3],
+    /// Orientation `patient_from_tool`.
+    pub turn: [i16; 4],
+}
+
+impl From<Pose> for WirePose {
+    fn from(pose: Pose) -> Self {
+        Self { tip_um: pose.tip_um, turn: pose.turn }
+    }
+}
+
+impl From<WirePose> for Pose {
+    fn from(pose: WirePose) -> Self {
+        Self { tip_um: pose.tip_um, turn: pose.turn }
+    }
+}
+
+/// The hand with a number.
+///
+/// # Errors
+/// When no hand has it.
+pub fn hand_from_number(n: u8) -> Result<Hand, WireError> {
+    match n {
+        0 => Ok(Hand::Left),
+        1 => Ok(Hand::Right),
+        _ => Err(WireError::Hand(n)),
+    }
+}
+
+/// The tool with a number.
+///
+/// # Errors
+/// When no tool has it.
+pub fn tool_from_number(n: u8) -> Result<ToolKind, WireError> {
+    use ToolKind::{DiamondBurr, FlutedBurr, Kerrison, Probe, Suction};
+    [FlutedBurr, DiamondBurr, Kerrison, Probe, Suction].into_iter().find(|tool| *tool as u8 == n).ok_or(WireError::Tool(n))
+}
+
+/// The tissue class with a number.
+///
+/// # Errors
+/// When no class has it.
+pub fn class_from_number(n: u8) -> Result<TissueClass, WireError> {
+    TissueClass::from_number(n).ok_or(WireError::Class(n))
+}
+
+/// What one hand does at a tick, as sent by a client (who it is the connection says, so the user is not part of it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireInput {
+    /// Which hand.
+    pub hand: u8,
+    /// Counts this hand's inputs.
+    pub seq: u32,
+    /// The tool held.
+    pub tool: u8,
+    /// Size of the tool's head, 1/10 mm.
+    pub size_tenth_mm: u8,
+    /// Where the hand wants the tool.
+    pub pose: WirePose,
+    /// Trigger or pedal, 0-255.
+    pub trigger: u8,
+}
+
+impl From<ToolInput> for WireInput {
+    fn from(input: ToolInput) -> Self {
+        Self {
+            hand: input.hand as u8,
+            seq: input.seq,
+            tool: input.tool as u8,
+            size_tenth_mm: input.size_tenth_mm,
+            pose: input.pose.into(),
+            trigger: input.trigger,
+        }
+    }
+}
+
+impl WireInput {
+    /// The input of `user` that this is.
+    ///
+    /// # Errors
+    /// When hand or tool do not exist.
+    pub fn of(self, user: UserId) -> Result<ToolInput, WireError> {
+        Ok(ToolInput {
+            user,
+            hand: hand_from_number(self.hand)?,
+            seq: self.seq,
+            tool: tool_from_number(self.tool)?,
+            size_tenth_mm: self.size_tenth_mm,
+            pose: self.pose.into(),
+            trigger: self.trigger,
+        })
+    }
+}
+
+/// A cut's geometry in 1/64 voxel of the case's grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WireShape {
+    /// A capsule.
+    Capsule {
+        /// First end.
+        a: [i32; 3],
+        /// Second end.
+        b: [i32; 3],
+        /// Radius.
+        radius: i32,
+    },
+    /// An oriented box.
+    Box {
+        /// Centre.
+        centre: [i32; 3],
+        /// Half extents.
+        half: [i32; 3],
+        /// Rows of `box_from_index`, Q14.
+        rows_q14: [[i32; 3]; 3],
+        /// Radius of its edges.
+        rounding: i32,
+    },
+}
+
+/// A cut: which classes it may take, and its geometry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireCut {
+    /// Bits of the tissue classes.
+    pub classes: u8,
+    /// Geometry.
+    pub shape: WireShape,
+}
+
+impl From<&CutOp> for WireCut {
+    fn from(op: &CutOp) -> Self {
+        let shape = match op.shape {
+            CutShape::Capsule { a, b, radius } => WireShape::Capsule { a, b, radius },
+            CutShape::Box { centre, half, rows_q14, rounding } => WireShape::Box { centre, half, rows_q14, rounding },
+        };
+        Self { classes: op.classes.0, shape }
+    }
+}
+
+impl TryFrom<WireCut> for CutOp {
+    type Error = WireError;
+
+    fn try_from(cut: WireCut) -> Result<Self, WireError> {
+        if cut.classes >> TissueClass::ALL.len() != 0 {
+            return Err(WireError::Mask(cut.classes));
+        }
+        let shape = match cut.shape {
+            WireShape::Capsule { a, b, radius } => CutShape::Capsule { a, b, radius },
+            WireShape::Box { centre, half, rows_q14, rounding } => CutShape::Box { centre, half, rows_q14, rounding },
+        };
+        Ok(Self { classes: ClassMask(cut.classes), shape })
+    }
+}
+
+/// One brick of a cut field with its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireBrick {
+    /// Number of the tissue class.
+    pub class: u8,
+    /// Brick of the case's grid.
+    pub brick: u32,
+    /// Counts the changes of this brick.
+    pub version: u32,
+    /// Samples, x fastest, as their two's complement bytes.
+    #[serde(with = "serde_bytes")]
+    pub samples: Vec<u8>,
+}
+
+impl WireBrick {
+    /// A brick's wire form.
+    pub fn new(class: TissueClass, brick: BrickIndex, version: u32, samples: &BrickSamples) -> Self {
+        Self { class: class as u8, brick: brick.0, version, samples: samples.iter().map(|s| s.cast_unsigned()).collect() }
+    }
+
+    /// Class and samples.
+    ///
+    /// # Errors
+    /// When the class does not exist or samples are missing.
+    pub fn open(&self) -> Result<(TissueClass, Box<BrickSamples>), WireError> {
+        let signed: Vec<i8> = self.samples.iter().map(|s| s.cast_signed()).collect();
+        let samples = signed.into_boxed_slice().try_into().map_err(|s: Box<[i8]>| WireError::Samples(s.len()))?;
+        Ok((class_from_number(self.class)?, samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_hands_and_tools_come_back() {
+        for n in 0..=255 {
+            if let Ok(tool) = tool_from_number(n) {
+                assert_eq!(tool as u8, n);
+            }
+        }
+        assert_eq!(tool_from_number(200), Err(WireError::Tool(200)));
+        assert_eq!(hand_from_number(2), Err(WireError::Hand(2)));
+    }
+
+    #[test]
+    fn a_cut_of_unknown_classes_is_refused() {
+        let cut = WireCut { classes: 16, shape: WireShape::Capsule { a: [0; 3], b: [0; 3], radius: 1 } };
+        assert_eq!(CutOp::try_from(cut), Err(WireError::Mask(16)));
+    }
+}
