@@ -2,5 +2,6 @@
 //!
 //! Without the feature `net` this crate holds formats only: what assessment and preparation need.
 
+pub mod case;
 pub mod codec;
 pub mod room;
