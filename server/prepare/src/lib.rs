@@ -1,1 +1,6 @@
 //! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.
+
+pub mod nifti_io;
+pub mod volume3d;
+
+mod nifti_header;
