@@ -46,6 +46,11 @@ impl<W: Write> SessionWriter<W> {
         self.bytes
     }
 
+    /// What was written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// What is written to.
     pub fn get_ref(&self) -> &W {
         &self.out

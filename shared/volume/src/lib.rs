@@ -6,11 +6,15 @@
 //! Frame: everything is **patient LPS in millimetres** (x to the patient's left, y to the back, z to the head). A voxel's centre
 //! lies at its integer index.
 
+pub mod cut;
+pub mod digest;
 pub mod field;
 pub mod grid;
 pub mod label;
 pub mod patient;
+pub mod query;
 
+pub use cut::{CutError, CutOp, CutOutcome, CutShape, CutState, Dirty};
 pub use field::{BrickSamples, BrickState, SparseField};
 pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, SUBVOXEL, VoxelIndex};
 pub use label::{ClassMask, Label, TissueClass};

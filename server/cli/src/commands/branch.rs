@@ -1,0 +1,76 @@
+//! `spinor branch`: a new recording that starts as another one went up to a moment.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use spinor_shared::session::{Record, SessionWriter};
+
+use super::replay;
+use crate::output;
+
+/// Start a new recording from a moment of another; `spinor serve --resume` continues it.
+#[derive(clap::Args)]
+#[command(after_help = "Example: spinor branch session.spinrec --at 00:04:12 --out what-if.spinrec")]
+pub(crate) struct Args {
+    /// The recording to branch from. It is not changed.
+    file: PathBuf,
+    /// The moment to take over at, HH:MM:SS.
+    #[arg(long, value_name = "HH:MM:SS")]
+    at: String,
+    /// The new recording, which must not exist yet.
+    #[arg(long)]
+    out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let mut source = replay::open(&args.file)?;
+    let head = source.head().clone();
+    let at = (output::seconds(&args.at)? * f64::from(head.tick_hz.max(1))) as u32;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&args.out)
+        .with_context(|| format!("cannot create {} (an existing recording is never overwritten)", args.out.display()))?;
+    let mut out = SessionWriter::create(BufWriter::new(file))?;
+    out.append(&Record::Head(head))?;
+    out.append(&Record::Case(source.case().encode()?))?;
+    let (mut last, mut records, mut epoch) = (None, 0_u64, 0);
+    let mut longer = false;
+    while let Some(record) = source.next_record()? {
+        let tick = record.tick().unwrap_or(0);
+        if tick > at {
+            longer = true;
+            break;
+        }
+        if matches!(record, Record::Closed { .. }) {
+            continue;
+        }
+        if let Record::Epoch { epoch: number, .. } = record {
+            epoch = number;
+        }
+        out.append(&record)?;
+        (last, records) = (Some(tick), records + 1);
+    }
+    let Some(last) = last else {
+        bail!("{} holds nothing up to {}", args.file.display(), args.at);
+    };
+    let reason = format!("branched at {}", args.at);
+    out.append(&Record::Epoch { tick: last, epoch: epoch + 1, from_tick: last, reason })?;
+    let writer = out.into_inner();
+    let file = writer.into_inner().map_err(|e| e.into_error()).context("cannot write the new recording")?;
+    (&file).flush().and_then(|()| file.sync_all()).context("cannot write the new recording")?;
+    if args.json {
+        output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch + 1, "whole": !longer }));
+    } else {
+        println!("{} holds {records} records up to tick {last}", args.out.display());
+        if !longer {
+            println!("the recording ends before {}: all of it was taken", args.at);
+        }
+    }
+    Ok(())
+}
