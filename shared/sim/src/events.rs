@@ -1,0 +1,220 @@
+//! What happened in a tick, in integers only: micrometres, millinewtons, 1/32 voxel of occupancy, labels, users and hands.
+//!
+//! Events are written to the recording and shown to people. Their order within a tick is fixed: by user and hand; of one tool first
+//! what it did, then its contacts, then its alarms by label.
+
+use std::fmt;
+
+use spinor_volume::Label;
+
+use crate::input::{Hand, ToolKind, UserId};
+
+/// How near a tool is to a neural structure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AlarmLevel {
+    /// Farther than the caution threshold.
+    #[default]
+    Clear = 0,
+    /// Within the caution threshold.
+    Caution = 1,
+    /// Within the danger threshold, touching or inside.
+    Danger = 2,
+}
+
+impl AlarmLevel {
+    /// The level of a number, as stored and sent.
+    pub fn from_number(n: u8) -> Option<Self> {
+        [Self::Clear, Self::Caution, Self::Danger].get(n as usize).copied()
+    }
+
+    /// One word for banners and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Caution => "caution",
+            Self::Danger => "danger",
+        }
+    }
+}
+
+/// Which tool in whose hand an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Holder {
+    /// Whose hand.
+    pub user: UserId,
+    /// Which hand.
+    pub hand: Hand,
+    /// The tool in it.
+    pub tool: ToolKind,
+}
+
+/// What an alarm says about one structure. Its `Display` is the banner: level, structure, distance and the threshold in force.
+///
+/// ```
+/// # use spinor_sim::{AlarmLevel, Warning};
+/// # use spinor_volume::Label;
+/// let warning = Warning { structure: Label::DURAL_SAC, level: AlarmLevel::Danger, distance_um: 1_840, threshold_um: 2_700, widened_um: 700 };
+/// assert_eq!(warning.to_string(), "danger: dural_sac at 1.8 mm (threshold 2.7 mm, of which 0.7 mm uncertainty)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Warning {
+    /// The structure.
+    pub structure: Label,
+    /// The level in force.
+    pub level: AlarmLevel,
+    /// Distance from the tool's surface to the structure's, micrometres; negative inside it.
+    pub distance_um: i32,
+    /// The threshold in force: that of the level, or of caution where the level is clear; widened by the structure's uncertainty, µm.
+    pub threshold_um: i32,
+    /// By how much the structure's uncertainty widens the threshold, µm.
+    pub widened_um: i32,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mm = |um: i32| f64::from(um) / 1_000.0;
+        let (level, at, threshold) = (self.level.word(), mm(self.distance_um), mm(self.threshold_um));
+        write!(f, "{level}: {} at {at:.1} mm (threshold {threshold:.1} mm", self.structure)?;
+        match self.widened_um {
+            0 => f.write_str(")"),
+            widened => write!(f, ", of which {:.1} mm uncertainty)", mm(widened)),
+        }
+    }
+}
+
+/// Why a punch did not bite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BiteRefusal {
+    /// Neither bone nor flavum lies within the jaw.
+    Empty = 0,
+    /// The bone is thicker than the jaw opens: it must be thinned first.
+    TooThick = 1,
+    /// The footplate has no room under the edge.
+    NoRoom = 2,
+}
+
+impl BiteRefusal {
+    /// The refusal of a number, as stored and sent.
+    pub fn from_number(n: u8) -> Option<Self> {
+        [Self::Empty, Self::TooThick, Self::NoRoom].get(n as usize).copied()
+    }
+}
+
+/// Something that happened in a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A tool's alarm level for one structure changed, to that of the warning.
+    Alarm {
+        /// The tool.
+        by: Holder,
+        /// The level before.
+        was: AlarmLevel,
+        /// What holds now.
+        warning: Warning,
+        /// Whether the tool is heard, and not only shown.
+        sounding: bool,
+    },
+    /// A tool touched a neural structure, or became active (spinning, closing) while touching it.
+    NeuralTouch {
+        /// The tool.
+        by: Holder,
+        /// What it touches.
+        structure: Label,
+        /// Whether a burr spins or a punch closes.
+        active: bool,
+        /// How deep the tool's surface is inside the structure, µm.
+        depth_um: i32,
+    },
+    /// A contact with a neural structure ended.
+    NeuralLeave {
+        /// The tool.
+        by: Holder,
+        /// What it touched.
+        structure: Label,
+        /// How long, ticks.
+        ticks: u32,
+        /// Greatest depth, µm.
+        deepest_um: i32,
+        /// For how many of these ticks the tool was active.
+        active_ticks: u32,
+    },
+    /// A punch closed on a neural structure.
+    NeuralPinch {
+        /// The tool.
+        by: Holder,
+        /// What lay in its jaw.
+        structure: Label,
+        /// How deep the structure reaches into the jaw, µm.
+        depth_um: i32,
+    },
+    /// A tool was stopped by bone.
+    BoneTouch {
+        /// The tool.
+        by: Holder,
+        /// Load on it.
+        load_millinewton: u32,
+    },
+    /// A tool no longer touches bone.
+    BoneLeave {
+        /// The tool.
+        by: Holder,
+        /// How long it did, ticks.
+        ticks: u32,
+        /// Greatest load.
+        peak_millinewton: u32,
+    },
+    /// A tool took tissue in this tick.
+    Removed {
+        /// The tool.
+        by: Holder,
+        /// From which structure.
+        structure: Label,
+        /// How much, 1/32 voxel of occupancy.
+        occupancy: i64,
+    },
+    /// A loaded burr came through bone and went on.
+    Breakthrough {
+        /// The tool.
+        by: Holder,
+        /// How far it went on freely in that tick, µm.
+        plunge_um: i32,
+    },
+    /// A punch closed without taking anything.
+    BiteRefused {
+        /// The tool.
+        by: Holder,
+        /// Why.
+        reason: BiteRefusal,
+    },
+}
+
+impl Event {
+    /// The tool that the event is about.
+    pub fn by(&self) -> Holder {
+        match *self {
+            Self::Alarm { by, .. }
+            | Self::NeuralTouch { by, .. }
+            | Self::NeuralLeave { by, .. }
+            | Self::NeuralPinch { by, .. }
+            | Self::BoneTouch { by, .. }
+            | Self::BoneLeave { by, .. }
+            | Self::Removed { by, .. }
+            | Self::Breakthrough { by, .. }
+            | Self::BiteRefused { by, .. } => by,
+        }
+    }
+
+    /// The structure that the event is about, if any.
+    pub fn structure(&self) -> Option<Label> {
+        match *self {
+            Self::Alarm { warning, .. } => Some(warning.structure),
+            Self::NeuralTouch { structure, .. }
+            | Self::NeuralLeave { structure, .. }
+            | Self::NeuralPinch { structure, .. }
+            | Self::Removed { structure, .. } => Some(structure),
+            _ => None,
+        }
+    }
+}
