@@ -1,6 +1,7 @@
 //! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.
 
 pub mod nifti_io;
+pub mod schemes;
 pub mod volume3d;
 
 mod nifti_header;
