@@ -1,5 +1,6 @@
 //! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.
 
+pub mod edt;
 pub mod nifti_io;
 pub mod schemes;
 pub mod volume3d;
