@@ -5,3 +5,5 @@
 pub mod case;
 pub mod codec;
 pub mod room;
+pub mod session;
+pub mod wire;

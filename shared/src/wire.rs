@@ -4,9 +4,9 @@
 //! become core values only through the `TryFrom`s here, which refuse what the core's types cannot hold.
 
 use serde::{Deserialize, Serialize};
-use spinor_sim::{Hand, Pose, ToolInput, ToolKind, UserId};
+use spinor_sim::{AlarmLevel, BiteRefusal, Event, Hand, Holder, Pose, ToolInput, ToolKind, UserId, Warning};
 use spinor_volume::cut::{CutOp, CutShape};
-use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, ClassMask, TissueClass};
+use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, ClassMask, Label, TissueClass};
 use thiserror::Error;
 
 /// A value from outside that no core type can hold.
@@ -24,6 +24,12 @@ pub enum WireError {
     /// Bits beyond the four tissue classes.
     #[error("{0:#010b} is no set of tissue classes")]
     Mask(u8),
+    /// A number that names no alarm level.
+    #[error("{0} is no alarm level")]
+    Level(u8),
+    /// A number that names no reason for a refused bite.
+    #[error("{0} is no reason for a refused bite")]
+    Bite(u8),
     /// A brick with another number of samples.
     #[error("a brick of {0} samples instead of {BRICK_VOXELS}")]
     Samples(usize),
@@ -186,6 +192,105 @@ impl TryFrom<WireCut> for CutOp {
     }
 }
 
+/// What happened to which tool, as stored and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireEvent {
+    /// Whose hand.
+    pub user: u32,
+    /// Which hand.
+    pub hand: u8,
+    /// The tool in it.
+    pub tool: u8,
+    /// What happened.
+    pub kind: WireEventKind,
+}
+
+/// The kinds of events, field by field those of [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "every field has the name, meaning and unit of the field of spinor_sim::Event")]
+pub enum WireEventKind {
+    /// [`Event::Alarm`].
+    Alarm { was: u8, structure: u16, level: u8, distance_um: i32, threshold_um: i32, widened_um: i32, sounding: bool },
+    /// [`Event::NeuralTouch`].
+    NeuralTouch { structure: u16, active: bool, depth_um: i32 },
+    /// [`Event::NeuralLeave`].
+    NeuralLeave { structure: u16, ticks: u32, deepest_um: i32, active_ticks: u32 },
+    /// [`Event::NeuralPinch`].
+    NeuralPinch { structure: u16, depth_um: i32 },
+    /// [`Event::BoneTouch`].
+    BoneTouch { load_millinewton: u32 },
+    /// [`Event::BoneLeave`].
+    BoneLeave { ticks: u32, peak_millinewton: u32 },
+    /// [`Event::Removed`].
+    Removed { structure: u16, occupancy: i64 },
+    /// [`Event::Breakthrough`].
+    Breakthrough { plunge_um: i32 },
+    /// [`Event::BiteRefused`].
+    BiteRefused { reason: u8 },
+}
+
+impl From<&Event> for WireEvent {
+    fn from(event: &Event) -> Self {
+        use WireEventKind as Kind;
+        let by = event.by();
+        let kind = match *event {
+            Event::Alarm { was, warning, sounding, .. } => Kind::Alarm {
+                was: was as u8,
+                structure: warning.structure.0,
+                level: warning.level as u8,
+                distance_um: warning.distance_um,
+                threshold_um: warning.threshold_um,
+                widened_um: warning.widened_um,
+                sounding,
+            },
+            Event::NeuralTouch { structure, active, depth_um, .. } => {
+                Kind::NeuralTouch { structure: structure.0, active, depth_um }
+            }
+            Event::NeuralLeave { structure, ticks, deepest_um, active_ticks, .. } => {
+                Kind::NeuralLeave { structure: structure.0, ticks, deepest_um, active_ticks }
+            }
+            Event::NeuralPinch { structure, depth_um, .. } => Kind::NeuralPinch { structure: structure.0, depth_um },
+            Event::BoneTouch { load_millinewton, .. } => Kind::BoneTouch { load_millinewton },
+            Event::BoneLeave { ticks, peak_millinewton, .. } => Kind::BoneLeave { ticks, peak_millinewton },
+            Event::Removed { structure, occupancy, .. } => Kind::Removed { structure: structure.0, occupancy },
+            Event::Breakthrough { plunge_um, .. } => Kind::Breakthrough { plunge_um },
+            Event::BiteRefused { reason, .. } => Kind::BiteRefused { reason: reason as u8 },
+        };
+        Self { user: by.user.0, hand: by.hand as u8, tool: by.tool as u8, kind }
+    }
+}
+
+impl TryFrom<WireEvent> for Event {
+    type Error = WireError;
+
+    fn try_from(event: WireEvent) -> Result<Self, WireError> {
+        use WireEventKind as Kind;
+        let by = Holder { user: UserId(event.user), hand: hand_from_number(event.hand)?, tool: tool_from_number(event.tool)? };
+        let level = |n| AlarmLevel::from_number(n).ok_or(WireError::Level(n));
+        Ok(match event.kind {
+            Kind::Alarm { was, structure, level: n, distance_um, threshold_um, widened_um, sounding } => {
+                let warning = Warning { structure: Label(structure), level: level(n)?, distance_um, threshold_um, widened_um };
+                Self::Alarm { by, was: level(was)?, warning, sounding }
+            }
+            Kind::NeuralTouch { structure, active, depth_um } => {
+                Self::NeuralTouch { by, structure: Label(structure), active, depth_um }
+            }
+            Kind::NeuralLeave { structure, ticks, deepest_um, active_ticks } => {
+                Self::NeuralLeave { by, structure: Label(structure), ticks, deepest_um, active_ticks }
+            }
+            Kind::NeuralPinch { structure, depth_um } => Self::NeuralPinch { by, structure: Label(structure), depth_um },
+            Kind::BoneTouch { load_millinewton } => Self::BoneTouch { by, load_millinewton },
+            Kind::BoneLeave { ticks, peak_millinewton } => Self::BoneLeave { by, ticks, peak_millinewton },
+            Kind::Removed { structure, occupancy } => Self::Removed { by, structure: Label(structure), occupancy },
+            Kind::Breakthrough { plunge_um } => Self::Breakthrough { by, plunge_um },
+            Kind::BiteRefused { reason } => {
+                let reason = BiteRefusal::from_number(reason).ok_or(WireError::Bite(reason))?;
+                Self::BiteRefused { by, reason }
+            }
+        })
+    }
+}
+
 /// One brick of a cut field with its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireBrick {
@@ -230,6 +335,29 @@ mod tests {
         }
         assert_eq!(tool_from_number(200), Err(WireError::Tool(200)));
         assert_eq!(hand_from_number(2), Err(WireError::Hand(2)));
+    }
+
+    #[test]
+    fn events_come_back() {
+        let by = Holder { user: UserId(7), hand: Hand::Left, tool: ToolKind::Kerrison };
+        let warning = Warning {
+            structure: Label::DURAL_SAC,
+            level: AlarmLevel::Danger,
+            distance_um: -120,
+            threshold_um: 2_700,
+            widened_um: 700,
+        };
+        let events = [
+            Event::Alarm { by, was: AlarmLevel::Caution, warning, sounding: true },
+            Event::NeuralLeave { by, structure: Label::root(5, true), ticks: 9, deepest_um: 40, active_ticks: 2 },
+            Event::Removed { by, structure: Label::lumbar(4), occupancy: 1 << 40 },
+            Event::BiteRefused { by, reason: BiteRefusal::NoRoom },
+        ];
+        for event in events {
+            assert_eq!(Event::try_from(WireEvent::from(&event)), Ok(event));
+        }
+        let nonsense = WireEvent { user: 0, hand: 0, tool: 2, kind: WireEventKind::BiteRefused { reason: 9 } };
+        assert_eq!(Event::try_from(nonsense), Err(WireError::Bite(9)));
     }
 
     #[test]

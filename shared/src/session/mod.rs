@@ -18,9 +18,7 @@ mod replay;
 mod writer;
 
 pub use reader::{SessionReader, Tail};
-pub use record::{
-    Control, HeadPose, Keyframe, OpRecord, Record, SessionHead, TickRecord, keyframe_of, restore_keyframe,
-};
+pub use record::{Control, HeadPose, Keyframe, OpRecord, Record, SessionHead, TickRecord, keyframe_of, restore_keyframe};
 pub use replay::{Check, Part, Replay, ReplayError, ReplayState, ReplaySummary, replay};
 pub use writer::SessionWriter;
 

@@ -221,7 +221,8 @@ pub fn keyframe_of(cut: &CutState, tick: u32, epoch: u32, ops: u64) -> Result<Ke
 /// # Errors
 /// When the bytes are damaged, or belong to another patient.
 pub fn restore_keyframe(patient: &Patient, keyframe: &Keyframe) -> Result<CutState, SessionError> {
-    let damaged = |reason: String| SessionError::Damaged { at: 0, reason: format!("keyframe of tick {}: {reason}", keyframe.tick) };
+    let damaged =
+        |reason: String| SessionError::Damaged { at: 0, reason: format!("keyframe of tick {}: {reason}", keyframe.tick) };
     let most = patient.grid().brick_count().saturating_mul(4 * 4_200) + 1_024;
     let raw = zstd::bulk::decompress(&keyframe.bricks, most).map_err(|e| damaged(e.to_string()))?;
     let bricks: Vec<WireBrick> = codec::decode(&raw)?;
@@ -232,4 +233,3 @@ pub fn restore_keyframe(patient: &Patient, keyframe: &Keyframe) -> Result<CutSta
     }
     if cut.digest() == keyframe.digest { Ok(cut) } else { Err(damaged("its digest is wrong".to_owned())) }
 }
-

@@ -6,9 +6,9 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use spinor_volume::cut::{CutError, CutOp, CutState};
-use spinor_volume::cut::Dirty;
 use spinor_volume::BrickIndex;
+use spinor_volume::cut::Dirty;
+use spinor_volume::cut::{CutError, CutOp, CutState};
 use thiserror::Error;
 
 use super::{Record, SessionError, SessionHead, SessionReader, Tail};
