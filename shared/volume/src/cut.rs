@@ -1,7 +1,7 @@
 //! Cuts: integer geometry that carves the fields of what surgery has removed.
 //!
 //! A cut field holds, per tissue class, the signed distance to everything that was taken from that class. Tissue that is left is
-//! `max(sdf, -cut)`. An operation sets `cut = min(cut, op)`, so operations commute and repeat without effect: a duplicated or reordered
+//! the greater of `sdf` and the negated `cut` ([`sample::carve`]). An operation sets `cut = min(cut, op)`, so operations commute and repeat without effect: a duplicated or reordered
 //! cut converges. All arithmetic is in integers of 1/64 voxel, but for one square root whose input is an exact `f32`.
 
 mod kernel;
@@ -13,6 +13,7 @@ use crate::field::{BrickSamples, BrickState, SparseField};
 use crate::grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, SUBVOXEL};
 use crate::label::{ClassMask, Label, TissueClass};
 use crate::patient::Patient;
+use crate::sample::{self, occupancy};
 use kernel::{BAND, Row, box_row, capsule_row};
 
 /// Longest squared length of a capsule in 1/64 voxel: 8 voxels. Longer sweeps are several operations.
@@ -20,7 +21,7 @@ pub const MAX_LENGTH_SQUARED: i32 = 1 << 18;
 /// Largest radius, half extent or rounding, 1/64 voxel: 15 voxels.
 pub const MAX_EXTENT: i32 = 960;
 /// Occupancy of a whole voxel in [`CutOutcome::removed`].
-pub const OCCUPANCY_PER_VOXEL: i64 = 32;
+pub const OCCUPANCY_PER_VOXEL: i64 = sample::OCCUPANCY_PER_VOXEL as i64;
 
 /// Geometry of a cut in 1/64 voxel of the grid's index space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -434,10 +435,9 @@ struct Change {
     planes: [u32; 3],
 }
 
-/// Occupancy of a voxel by its signed distance in 1/32 voxel: a linear step one voxel wide.
-fn occupancy(sdf: i32) -> i32 {
-    (16 - sdf).clamp(0, 32)
-}
+/// Samples beyond this on both sides of a change do not bound the surface: a cell that the surface crosses is √3 voxels long, so its
+/// samples are within 56 steps where the field's slope is 1; the rest is for fields that are steeper, up to 1.7.
+const NEAR: u8 = 96;
 
 impl Change {
     fn of(patient: BrickState<'_>, before: &BrickSamples, after: &BrickSamples) -> Self {
@@ -453,13 +453,13 @@ impl Change {
             let (mut moved, mut sum) = (0_u32, 0_i32);
             for (x, at) in part.enumerate() {
                 let sdf = match patient {
-                    BrickState::Samples(samples) => i32::from(samples[at]),
+                    BrickState::Samples(samples) => samples[at],
                     BrickState::Inside | BrickState::Outside => -127,
                 };
-                let old = sdf.max(-i32::from(before[at]));
-                let new = sdf.max(-i32::from(after[at]));
-                // Samples beyond 1.75 voxels of the surface on both sides move no vertex.
-                let near = old.abs().min(new.abs()) <= 56 || (old < 0) != (new < 0);
+                let old = sample::carve(sdf, before[at]);
+                let new = sample::carve(sdf, after[at]);
+                // Samples far from the surface on both sides move no vertex.
+                let near = old.unsigned_abs().min(new.unsigned_abs()) <= NEAR || (old < 0) != (new < 0);
                 moved |= u32::from(old != new && near) << x;
                 sum += occupancy(old) - occupancy(new);
             }

@@ -11,11 +11,14 @@ pub mod digest;
 pub mod field;
 pub mod grid;
 pub mod label;
+pub mod mesh;
 pub mod patient;
 pub mod query;
+pub mod sample;
 
 pub use cut::{CutError, CutOp, CutOutcome, CutShape, CutState, Dirty};
 pub use field::{BrickSamples, BrickState, SparseField};
 pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, SUBVOXEL, VoxelIndex};
 pub use label::{ClassMask, Label, TissueClass};
+pub use mesh::{BrickMesh, Mesher, surface_bricks};
 pub use patient::{DensityField, Patient, PatientError, Source, Structure};

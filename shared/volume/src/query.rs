@@ -8,6 +8,7 @@ use crate::field::{BrickState, SparseField};
 use crate::grid::{Grid, SDF_PER_VOXEL, VoxelIndex};
 use crate::label::TissueClass;
 use crate::patient::Patient;
+use crate::sample::{self, occupancy};
 
 /// Distance at which stored values are clamped, mm.
 pub fn clamp_mm(grid: &Grid) -> f64 {
@@ -74,12 +75,12 @@ pub fn sdf_gradient(grid: &Grid, field: &SparseField, at_mm: [f64; 3]) -> [f64; 
     gradient.map(|g| g / grid.spacing_mm())
 }
 
-/// What is left of one structure at a voxel, in steps: `max(sdf, -cut)`.
+/// What is left of one structure at a voxel, in steps: the tissue carved by the cut.
 fn effective(patient: &Patient, cut: &CutState, structure: usize, voxel: VoxelIndex) -> f64 {
     let Some(s) = patient.structures().get(structure) else { return 127.5 };
     let sdf = s.sdf.sample(patient.grid(), voxel);
     let cut = cut.field(s.class).sample(patient.grid(), voxel);
-    steps(sdf.max(cut.saturating_neg()))
+    steps(sample::carve(sdf, cut))
 }
 
 /// Signed distance to what is left of a structure, mm, by its place in the patient. A structure that the patient lacks is far away.
@@ -138,7 +139,7 @@ pub struct ClassDistance {
 /// Volume of a field, mm³, by sub-voxel occupancy (a linear step one voxel wide).
 pub fn volume_mm3(grid: &Grid, field: &SparseField) -> f64 {
     let whole = field.inside().count() as i64 * (crate::grid::BRICK_VOXELS as i64) * 32;
-    let stored: i64 = field.stored().map(|(_, samples)| samples.iter().map(|s| occupancy(i32::from(*s))).sum::<i64>()).sum();
+    let stored: i64 = field.stored().map(|(_, samples)| samples.iter().map(|s| i64::from(occupancy(*s))).sum::<i64>()).sum();
     (whole + stored) as f64 / 32.0 * grid.voxel_mm3()
 }
 
@@ -151,16 +152,11 @@ pub fn remaining_volume_mm3(patient: &Patient, cut: &CutState, structure: usize)
             let sdf = match s.sdf.brick(brick) {
                 BrickState::Outside => return 0,
                 BrickState::Inside => -127,
-                BrickState::Samples(samples) => i32::from(samples[at]),
+                BrickState::Samples(samples) => samples[at],
             };
-            occupancy(sdf) - occupancy(sdf.max(-i32::from(cut_samples[at])))
+            i64::from(occupancy(sdf) - occupancy(sample::carve(sdf, cut_samples[at])))
         };
         removed += (0..cut_samples.len()).map(count).sum::<i64>();
     }
     volume_mm3(patient.grid(), &s.sdf) - removed as f64 / 32.0 * patient.grid().voxel_mm3()
-}
-
-/// Occupancy of a voxel, 1/32, by its signed distance in 1/32 voxel.
-fn occupancy(sdf: i32) -> i64 {
-    i64::from((16 - sdf).clamp(0, 32))
 }
