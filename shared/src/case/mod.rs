@@ -28,7 +28,7 @@ mod image;
 mod meta;
 mod patient;
 #[cfg(test)]
-mod test_cases;
+pub(crate) mod test_cases;
 
 use std::fmt;
 

@@ -19,7 +19,7 @@ impl Noise {
 }
 
 /// A patient with one to four structures of arbitrary bricks.
-pub(super) fn patient(seed: u32) -> Patient {
+pub(crate) fn patient(seed: u32) -> Patient {
     let mut noise = Noise(seed);
     let bricks = [1 + noise.below(3), 1 + noise.below(3), 1 + noise.below(3)];
     let grid = Grid::new([-12.4, 8.0, -600.4], 0.4, bricks).unwrap();
@@ -48,7 +48,7 @@ pub(super) fn patient(seed: u32) -> Patient {
 }
 
 /// A whole case with CT and MR.
-pub(super) fn case(seed: u32) -> Case {
+pub(crate) fn case(seed: u32) -> Case {
     let image = |size: [u32; 3]| {
         let geometry = ImageGeometry {
             size,

@@ -72,3 +72,6 @@ pub enum SessionError {
     #[error("a record of {0} bytes is too long to be stored")]
     TooLong(usize),
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use spinor_volume::cut::{CutError, CutOp, CutState};
 use thiserror::Error;
 
 use super::{Record, SessionError, SessionHead, SessionReader, Tail};
-use crate::case::{Case, CaseError};
+use crate::case::{Case, CaseError, CaseHash, case_hash};
 use crate::wire::WireError;
 
 /// Which bricks a replay applies operations to: those whose number leaves `index` when divided by `of`.
@@ -93,11 +93,11 @@ impl<R: Read> Replay<R> {
         let Some(Record::Case(bytes)) = reader.next_record()? else {
             return Err(SessionError::Incomplete("case").into());
         };
-        let case = Case::decode(&bytes)?;
-        if case.hash().0 != head.case_hash {
-            let hex = |hash: &[u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect();
-            return Err(ReplayError::OtherCase { named: hex(&head.case_hash), held: hex(&case.hash().0) });
+        let held = case_hash(&bytes)?;
+        if held.0 != head.case_hash {
+            return Err(ReplayError::OtherCase { named: CaseHash(head.case_hash).to_string(), held: held.to_string() });
         }
+        let case = Case::decode(&bytes)?;
         Ok(Self { head, case: Arc::new(case), reader })
     }
 

@@ -1,13 +1,12 @@
 //! `spinor branch`: a new recording that starts as another one went up to a moment.
 
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use spinor_shared::session::{Record, SessionWriter};
+use spinor_shared::session::{Record, SessionReader, SessionWriter};
 
-use super::replay;
 use crate::output;
 
 /// Start a new recording from a moment of another; `spinor serve --resume` continues it.
@@ -28,8 +27,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let mut source = replay::open(&args.file)?;
-    let head = source.head().clone();
+    let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    let mut source = SessionReader::open(BufReader::with_capacity(1 << 20, file))?;
+    let Some(Record::Head(head)) = source.next_record()? else {
+        bail!("{} lacks its head: it was cut off while it was being created", args.file.display());
+    };
     let at = (output::seconds(&args.at)? * f64::from(head.tick_hz.max(1))) as u32;
     let file = OpenOptions::new()
         .write(true)
@@ -38,11 +40,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot create {} (an existing recording is never overwritten)", args.out.display()))?;
     let mut out = SessionWriter::create(BufWriter::new(file))?;
     out.append(&Record::Head(head))?;
-    out.append(&Record::Case(source.case().encode()?))?;
     let (mut last, mut records, mut epoch) = (None, 0_u64, 0);
     let mut longer = false;
     while let Some(record) = source.next_record()? {
-        let tick = record.tick().unwrap_or(0);
+        let Some(tick) = record.tick() else {
+            out.append(&record)?;
+            continue;
+        };
         if tick > at {
             longer = true;
             break;

@@ -1,0 +1,154 @@
+//! A recording survives the death of its writer at any byte, names damage, and replays to the same digest in any number of parts.
+
+use super::*;
+use crate::case::test_cases;
+use crate::wire::{WireCut, WireShape};
+use spinor_volume::TissueClass;
+use spinor_volume::cut::{CutOp, CutState};
+
+/// A recording of `ticks` ticks with a cut each, a digest every fourth, a keyframe every tenth, and a rewind if asked for.
+fn recording(ticks: u32, rewind: bool) -> (Vec<u8>, u64) {
+    let case = test_cases::case(5);
+    let hash = case.hash().0;
+    let patient = &case.patient;
+    let mut cut = CutState::new(patient.grid());
+    let mut out = SessionWriter::create(Vec::new()).unwrap();
+    let head = SessionHead { case_hash: hash, room: "theatre".into(), software: "test".into(), started_unix_s: 0, tick_hz: 60 };
+    out.append(&Record::Head(head)).unwrap();
+    out.append(&Record::Case(case.encode())).unwrap();
+    let mut kept = cut.clone();
+    for tick in 0..ticks {
+        let at = [(tick as i32 * 97) % 900, (tick as i32 * 61) % 900, (tick as i32 * 31) % 900];
+        let shape = WireShape::Capsule { a: at, b: [at[0] + 40, at[1], at[2]], radius: 150 };
+        let wire = WireCut { classes: 0b1111, shape };
+        let op = CutOp::try_from(wire).unwrap();
+        op.check(patient.grid()).unwrap();
+        cut.apply(patient, &op);
+        let ops = vec![OpRecord { user: 1, hand: 1, tool: 0, input_seq: tick, cut: wire }];
+        out.append(&Record::Tick(TickRecord { tick, ops, ..TickRecord::default() })).unwrap();
+        if tick % 4 == 3 {
+            out.append(&Record::Digest { tick, digest: cut.digest() }).unwrap();
+        }
+        if tick % 10 == 9 {
+            out.append(&Record::Keyframe(keyframe_of(&cut, tick, 0, u64::from(tick) + 1).unwrap())).unwrap();
+        }
+        if tick == 2 {
+            kept = cut.clone();
+        }
+    }
+    if rewind {
+        cut = kept;
+        out.append(&Record::Epoch { tick: ticks, epoch: 1, from_tick: 2, reason: "rewind".into() }).unwrap();
+        out.append(&Record::Digest { tick: ticks, digest: cut.digest() }).unwrap();
+    }
+    (out.into_inner(), cut.digest())
+}
+
+fn digests(bytes: &[u8], parts: u32) -> ReplaySummary {
+    let mut whole: Option<ReplaySummary> = None;
+    for index in 0..parts {
+        let mut opened = Replay::open(bytes).unwrap();
+        let (_, summary) = replay(&mut opened, Part { index, of: parts }, None).unwrap();
+        match &mut whole {
+            None => whole = Some(summary),
+            Some(whole) => whole.add(&summary),
+        }
+    }
+    whole.unwrap()
+}
+
+#[test]
+fn replay_reaches_every_digest_in_any_number_of_parts() {
+    let (bytes, digest) = recording(40, false);
+    for parts in [1, 2, 5] {
+        let summary = digests(&bytes, parts);
+        assert_eq!((summary.digest, summary.mismatches(), summary.ops, summary.ticks), (digest, 0, 40, 40));
+        assert_eq!(summary.checks.len(), 14);
+    }
+}
+
+#[test]
+fn a_rewind_takes_operations_back() {
+    let (bytes, digest) = recording(40, true);
+    let summary = digests(&bytes, 2);
+    assert_eq!((summary.digest, summary.mismatches()), (digest, 0));
+}
+
+#[test]
+fn a_wrong_digest_is_counted() {
+    let (bytes, _) = recording(8, false);
+    let mut reader = SessionReader::open(&bytes[..]).unwrap();
+    let mut out = SessionWriter::create(Vec::new()).unwrap();
+    while let Some(mut record) = reader.next_record().unwrap() {
+        if let Record::Digest { tick: 3, digest } = &mut record {
+            *digest ^= 1;
+        }
+        out.append(&record).unwrap();
+    }
+    assert_eq!(digests(&out.into_inner(), 1).mismatches(), 1);
+}
+
+/// Cut off after any byte, the recording opens up to the last whole record, and says where it is whole.
+#[test]
+fn a_torn_tail_is_dropped_at_every_byte() {
+    let (bytes, _) = recording(6, false);
+    let mut whole = Vec::new();
+    let mut reader = SessionReader::open(&bytes[..]).unwrap();
+    while reader.next_record().unwrap().is_some() {
+        whole.push(reader.at());
+    }
+    assert_eq!(reader.tail(), Tail::Whole { bytes: bytes.len() as u64 });
+    let from = whole[1] as usize;
+    for length in from..bytes.len() {
+        let mut reader = SessionReader::open(&bytes[..length]).unwrap();
+        let count = reader.by_ref().map(|record| record.unwrap()).count();
+        let expected = whole.iter().filter(|end| **end <= length as u64).count();
+        assert_eq!(count, expected, "cut at {length}");
+        let end = whole[expected - 1];
+        let tail = if end == length as u64 { Tail::Whole { bytes: end } } else { Tail::Torn { bytes: end } };
+        assert_eq!(reader.tail(), tail, "cut at {length}");
+    }
+}
+
+/// A changed byte anywhere is an error or a dropped tail, never a panic and never a record that was not written.
+#[test]
+fn a_changed_byte_is_found() {
+    let (bytes, _) = recording(6, false);
+    let written: Vec<Record> = SessionReader::open(&bytes[..]).unwrap().map(|record| record.unwrap()).collect();
+    for at in (0..bytes.len()).step_by(if cfg!(debug_assertions) { 211 } else { 17 }) {
+        let mut other = bytes.clone();
+        other[at] ^= 0x41;
+        let Ok(reader) = SessionReader::open(&other[..]) else { continue };
+        for (k, record) in reader.enumerate() {
+            match record {
+                Ok(record) => assert_eq!(Some(&record), written.get(k), "byte {at}"),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+#[test]
+fn a_keyframe_holds_the_cut_fields() {
+    let case = test_cases::case(5);
+    let mut cut = CutState::new(case.patient.grid());
+    let op = CutOp::try_from(WireCut { classes: 0b1111, shape: WireShape::Capsule { a: [200; 3], b: [260; 3], radius: 300 } });
+    cut.apply(&case.patient, &op.unwrap());
+    let mut keyframe = keyframe_of(&cut, 1, 0, 1).unwrap();
+    assert_eq!(restore_keyframe(&case.patient, &keyframe).unwrap(), cut);
+    keyframe.digest ^= 1;
+    assert!(restore_keyframe(&case.patient, &keyframe).is_err());
+    keyframe.bricks.truncate(5);
+    assert!(restore_keyframe(&case.patient, &keyframe).is_err());
+    assert!(TissueClass::ALL.iter().any(|class| cut.field(*class).stored().count() > 0));
+}
+
+#[test]
+fn other_files_are_no_recordings() {
+    for bytes in [&b""[..], b"SPINREC", b"SPINCASE\0\0\0\0\0\0", b"SPINREC\0\x09\0\0\0"] {
+        assert!(SessionReader::open(bytes).is_err());
+    }
+    assert!(matches!(SessionReader::open(&b"SPINREC\0\x09\0\0\0"[..]), Err(SessionError::Version(9))));
+    let huge = [&b"SPINREC\0\x01\0\0\0"[..], &[255; 8], &[0; 64]].concat();
+    assert!(matches!(SessionReader::open(&huge[..]).unwrap().next_record(), Err(SessionError::Damaged { at: 12, .. })));
+}
