@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let to = args.to.as_deref().map(output::seconds).transpose()?.map(|s| (s * hz) as u32);
     let start = Instant::now();
     let (summary, tail) = parts(&args.file, threads, to)?;
-    let physics = if args.physics { Some(super::super::physics::replay(&args.file, to)?) } else { None };
+    let physics = if args.physics { Some(crate::physics::replay(&args.file, to)?) } else { None };
     let replayed = start.elapsed().as_secs_f64();
     let recorded = f64::from(summary.ticks) / hz;
     let mismatches = summary.mismatches() + physics.as_ref().map_or(0, |p| p.differing_ticks);

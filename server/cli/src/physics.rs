@@ -1,0 +1,91 @@
+//! Running the simulation again from a recording's inputs, and comparing what it does with what was recorded.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use spinor_shared::session::{Control, OpRecord, Part, Record, ReplayState, TickRecord};
+use spinor_shared::wire::{WireCut, WireEvent};
+use spinor_sim::{Hand, ResolvedOp, Settings, Simulation, Tick, ToolInput, UserId};
+
+use crate::commands::replay;
+
+/// What a simulated replay found.
+pub(crate) struct Physics {
+    /// Ticks simulated.
+    pub(crate) ticks: u32,
+    /// Ticks whose operations or events differ from the recorded ones.
+    pub(crate) differing_ticks: usize,
+}
+
+/// Simulates a recording again up to tick `to`, or to its end.
+///
+/// A new epoch starts with empty hands, as the server starts it, and with the cut fields that the recorded operations give.
+pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
+    let mut recording = replay::open(path)?;
+    let mut recorded = ReplayState::new(Arc::clone(recording.case()), Part::WHOLE);
+    let mut simulation = Simulation::new(Arc::new(recording.case().patient.clone()), Settings::default());
+    let mut found = Physics { ticks: 0, differing_ticks: 0 };
+    let mut next = None;
+    while let Some(record) = recording.next_record()? {
+        let tick = record.tick().unwrap_or(0);
+        if to.is_some_and(|to| tick > to) {
+            break;
+        }
+        recorded.advance(&record)?;
+        match record {
+            Record::Tick(record) => {
+                for idle in next.unwrap_or(tick)..tick {
+                    compare(&mut simulation, &TickRecord { tick: idle, ..TickRecord::default() }, &mut found)?;
+                }
+                compare(&mut simulation, &record, &mut found)?;
+                next = Some(tick + 1);
+            }
+            Record::Left { user, .. } | Record::Control { control: Control::Tool { user, given: false }, .. } => {
+                for hand in [Hand::Left, Hand::Right] {
+                    simulation.remove_tool(UserId(user), hand);
+                }
+            }
+            Record::Control { control: Control::Alarm { caution_um, danger_um }, .. } => {
+                simulation.set_thresholds(f64::from(caution_um) / 1_000.0, f64::from(danger_um) / 1_000.0);
+            }
+            Record::Epoch { .. } => {
+                let (patient, fields) = (Arc::clone(simulation.patient()), Arc::clone(simulation.fields()));
+                simulation = Simulation::with_fields(patient, fields, simulation.settings().clone());
+                simulation.restore(recorded.cut().clone());
+                next = None;
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Steps one tick and compares its operations and events with the recorded ones.
+fn compare(simulation: &mut Simulation, record: &TickRecord, found: &mut Physics) -> anyhow::Result<()> {
+    let inputs: Vec<ToolInput> = record
+        .inputs
+        .iter()
+        .map(|(user, input)| input.of(UserId(*user)))
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("inputs of tick {}", record.tick))?;
+    let output = simulation.step(Tick(record.tick), &inputs);
+    let ops: Vec<OpRecord> = output.ops.iter().map(op_record).collect();
+    let events: Vec<WireEvent> = output.events.iter().map(WireEvent::from).collect();
+    found.ticks += 1;
+    if ops != record.ops || events != record.events {
+        found.differing_ticks += 1;
+    }
+    Ok(())
+}
+
+/// An operation as a recording holds it.
+fn op_record(op: &ResolvedOp) -> OpRecord {
+    OpRecord {
+        user: op.user.0,
+        hand: op.hand as u8,
+        tool: op.tool as u8,
+        input_seq: op.input_seq,
+        cut: WireCut::from(&op.op),
+    }
+}
