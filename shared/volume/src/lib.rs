@@ -13,6 +13,7 @@ pub mod grid;
 pub mod label;
 pub mod mesh;
 pub mod patient;
+pub mod proximity;
 pub mod query;
 pub mod sample;
 
@@ -22,3 +23,4 @@ pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, 
 pub use label::{ClassMask, Label, TissueClass};
 pub use mesh::{BrickMesh, Mesher, surface_bricks};
 pub use patient::{DensityField, Patient, PatientError, Source, Structure};
+pub use proximity::ProximityField;

@@ -88,22 +88,34 @@ impl Mesher {
     /// The same samples give the same bytes on every machine. A structure or brick that the patient lacks has no surface.
     /// Cost: about 20 µs for a brick with a surface, 3 µs for one without.
     pub fn mesh(&mut self, patient: &Patient, cut: Option<&CutState>, structure: usize, brick: BrickIndex, out: &mut BrickMesh) {
+        match patient.structures().get(structure) {
+            Some(s) => self.mesh_field(patient.grid(), &s.sdf, cut.map(|cut| cut.field(s.class)), brick, out),
+            None => out.clear(),
+        }
+    }
+
+    /// As [`Mesher::mesh`] for a field on its own, less what `cut` took.
+    pub fn mesh_field(
+        &mut self,
+        grid: &Grid,
+        sdf: &SparseField,
+        cut: Option<&SparseField>,
+        brick: BrickIndex,
+        out: &mut BrickMesh,
+    ) {
         out.clear();
-        let Some(low) = self.load(patient, cut, structure, brick) else { return };
+        let Some(low) = self.load(grid, sdf, cut, brick) else { return };
         nets::emit(self, low, out);
     }
 
     /// Gathers a brick and its surroundings; on which axes it is the grid's first brick, or none when no sign changes.
-    fn load(&mut self, patient: &Patient, cut: Option<&CutState>, structure: usize, brick: BrickIndex) -> Option<[bool; 3]> {
-        let grid = patient.grid();
-        let structure = patient.structures().get(structure)?;
+    fn load(&mut self, grid: &Grid, sdf: &SparseField, cut: Option<&SparseField>, brick: BrickIndex) -> Option<[bool; 3]> {
         if brick.0 as usize >= grid.brick_count() {
             return None;
         }
         let at = grid.brick_coords(brick);
-        gather(grid, &structure.sdf, at, &mut self.patient);
-        let cut = cut.map(|cut| cut.field(structure.class)).filter(|field| near(grid, field, at));
-        match cut {
+        gather(grid, sdf, at, &mut self.patient);
+        match cut.filter(|field| near(grid, field, at)) {
             Some(field) => {
                 gather(grid, field, at, &mut self.cut);
                 pad::carve(&self.patient, &self.cut, &mut self.effective, &mut self.carved);
@@ -126,15 +138,20 @@ fn near(grid: &Grid, field: &SparseField, at: [i32; 3]) -> bool {
 
 /// All bricks in which [`Mesher::mesh`] finds a surface of the structure, in rising order.
 pub fn surface_bricks(patient: &Patient, cut: Option<&CutState>, structure: usize) -> Vec<BrickIndex> {
-    let grid = patient.grid();
-    let Some(s) = patient.structures().get(structure) else { return Vec::new() };
-    let cut_field = cut.map(|cut| cut.field(s.class));
+    match patient.structures().get(structure) {
+        Some(s) => field_bricks(patient.grid(), &s.sdf, cut.map(|cut| cut.field(s.class))),
+        None => Vec::new(),
+    }
+}
+
+/// All bricks in which [`Mesher::mesh_field`] finds a surface, in rising order.
+pub fn field_bricks(grid: &Grid, sdf: &SparseField, cut: Option<&SparseField>) -> Vec<BrickIndex> {
     // Whether a brick is inside, outside, or has samples that may differ.
     let uniform = |at: [i32; 3]| -> Option<bool> {
         let Some(brick) = grid.brick_at(at) else { return Some(false) };
-        match s.sdf.brick(brick) {
+        match sdf.brick(brick) {
             BrickState::Outside => Some(false),
-            BrickState::Inside if cut_field.is_none_or(|field| field.brick(brick) == BrickState::Outside) => Some(true),
+            BrickState::Inside if cut.is_none_or(|field| field.brick(brick) == BrickState::Outside) => Some(true),
             BrickState::Inside | BrickState::Samples(_) => None,
         }
     };
@@ -152,7 +169,7 @@ pub fn surface_bricks(patient: &Patient, cut: Option<&CutState>, structure: usiz
                 [Some(next), (last[k] < 0).then_some(last)].into_iter().flatten()
             });
             let candidate = own.is_none() || beside.into_iter().any(|at| uniform(at) != own);
-            candidate && mesher.load(patient, cut, structure, *brick).is_some_and(|low| nets::crosses(&mesher.signs, low))
+            candidate && mesher.load(grid, sdf, cut, *brick).is_some_and(|low| nets::crosses(&mesher.signs, low))
         })
         .collect()
 }

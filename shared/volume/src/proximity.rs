@@ -1,0 +1,86 @@
+//! Distance from anywhere near a structure to its surface, for the alarm.
+//!
+//! A stored field is clamped at four voxels and a binary distance transform is off by up to half a voxel, so the distance is measured
+//! to the surface itself: the triangles that the mesher makes of the field's own zero crossings. Every other voxel knows the nearest
+//! vertex (found by passing vertices on from neighbour to neighbour); a query starts from the eight nodes around it, walks over the
+//! surface while that leads nearer, and measures to the triangles where it ends.
+
+mod spread;
+mod surface;
+
+use crate::field::SparseField;
+use crate::grid::{BRICK, Grid};
+use crate::query;
+use spread::Nodes;
+use surface::Surface;
+
+/// Voxels between two nodes.
+const STEP: usize = 2;
+/// Nodes along a brick's edge.
+const NODES: usize = BRICK / STEP;
+
+/// Signed distances to one structure's surface up to a reach. It costs about 2 kB for each brick within reach.
+#[derive(Clone, Debug)]
+pub struct ProximityField {
+    reach_mm: f64,
+    surface: Surface,
+    nodes: Nodes,
+    /// Tells inside from outside.
+    sdf: SparseField,
+}
+
+impl ProximityField {
+    /// Measures the surface of `sdf` and everything within `reach_mm` of it (clamped to 0-50 mm; not a number counts as 0).
+    ///
+    /// Cost: about 0.1 s for a dural sac of 20 × 180 mm at 0.4 mm with a reach of 10 mm.
+    pub fn build(grid: &Grid, sdf: &SparseField, reach_mm: f64) -> Self {
+        let reach_mm = if reach_mm.is_nan() { 0.0 } else { reach_mm.clamp(0.0, 50.0) };
+        let surface = Surface::of(grid, sdf);
+        // The nodes around a position within reach are at most a node cell's diagonal farther.
+        let limit = reach_mm / grid.spacing_mm() + STEP as f64 * 1.75;
+        let nodes = Nodes::spread(grid, &surface, limit as f32);
+        Self { reach_mm, surface, nodes, sdf: sdf.clone() }
+    }
+
+    /// How far the field reaches, mm.
+    pub fn reach_mm(&self) -> f64 {
+        self.reach_mm
+    }
+
+    /// Signed distance from a position (patient LPS, mm) to the structure's surface: negative inside, none farther outside than the
+    /// reach, and minus the reach anywhere deeper inside: a position in the structure is never silent.
+    ///
+    /// Positions outside the grid are measured too. Not-a-number is nowhere near. Cost: about 0.3 µs.
+    pub fn distance_mm(&self, grid: &Grid, at_mm: [f64; 3]) -> Option<f64> {
+        if at_mm.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let inside = query::sdf_mm(grid, &self.sdf, at_mm) < 0.0;
+        let at = grid.index_from_patient(at_mm);
+        let nearest = self
+            .nodes
+            .around(grid, at)
+            .min_by(|a, b| self.surface.squared_to_vertex(*a, at).total_cmp(&self.surface.squared_to_vertex(*b, at)));
+        let distance_mm = nearest.map(|vertex| self.surface.distance(vertex, at) * grid.spacing_mm());
+        match distance_mm.filter(|d| *d <= self.reach_mm) {
+            Some(d) if inside => Some(-d),
+            None if inside => Some(-self.reach_mm),
+            outside => outside,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A structure without a surface is near nothing, and hostile numbers do not panic.
+    #[test]
+    fn nothing_is_near_nothing() {
+        let grid = Grid::new([0.0; 3], 0.4, [2, 2, 2]).unwrap();
+        let field = ProximityField::build(&grid, &SparseField::outside(&grid), f64::NAN);
+        for at in [[1.0; 3], [f64::NAN; 3], [f64::INFINITY; 3], [1e300, -1e300, 0.0]] {
+            assert_eq!(field.distance_mm(&grid, at), None);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A structure's whole surface, walked over by its vertices.
+
+use crate::field::SparseField;
+use crate::grid::{BRICK, Grid};
+use crate::mesh::{BrickMesh, MESH_PER_VOXEL, Mesher, field_bricks};
+
+/// Most steps of a walk. A walk gets strictly nearer at every step, and starts a few vertices away.
+const MAX_STEPS: usize = 64;
+
+/// A welded surface: vertices in voxels of the grid, and the triangles around each.
+#[derive(Clone, Debug)]
+pub(super) struct Surface {
+    vertices: Vec<[f32; 3]>,
+    /// Where each vertex's fan starts in `fans`, and one more for the end.
+    first: Vec<u32>,
+    /// Per vertex, the other two corners of its triangles, in the triangles' sense of rotation.
+    fans: Vec<[u32; 2]>,
+}
+
+impl Surface {
+    pub(super) fn of(grid: &Grid, sdf: &SparseField) -> Self {
+        let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
+        let mut keys: Vec<u64> = Vec::new();
+        let mut triangles: Vec<[u64; 3]> = Vec::new();
+        for brick in field_bricks(grid, sdf, None) {
+            mesher.mesh_field(grid, sdf, None, brick, &mut mesh);
+            let first = grid.brick_coords(brick).map(|v| v * BRICK as i32 * MESH_PER_VOXEL);
+            // One voxel is added so that no coordinate is negative; 96 bricks stay below 2²¹.
+            let key = |p: &[i16; 3]| {
+                let [x, y, z]: [u64; 3] = std::array::from_fn(|k| (first[k] + i32::from(p[k]) + MESH_PER_VOXEL) as u64);
+                x | y << 21 | z << 42
+            };
+            let of_brick: Vec<u64> = mesh.positions.iter().map(key).collect();
+            triangles.extend(mesh.triangles.iter().map(|t| t.map(|v| of_brick[v as usize])));
+            keys.extend(of_brick);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let vertices: Vec<[f32; 3]> = keys
+            .iter()
+            .map(|key| {
+                let at = [key & 0x1f_ffff, key >> 21 & 0x1f_ffff, key >> 42];
+                at.map(|v| (v as i32 - MESH_PER_VOXEL) as f32 / MESH_PER_VOXEL as f32)
+            })
+            .collect();
+        // Every key of a triangle is among the sorted keys; the place it would have is the place it has.
+        let triangles: Vec<[u32; 3]> = triangles.iter().map(|t| t.map(|key| keys.partition_point(|k| *k < key) as u32)).collect();
+        let mut first = vec![0_u32; vertices.len() + 1];
+        for v in triangles.as_flattened() {
+            first[*v as usize + 1] += 1;
+        }
+        for n in 1..first.len() {
+            first[n] += first[n - 1];
+        }
+        let mut next = first.clone();
+        let mut fans = vec![[0; 2]; triangles.len() * 3];
+        for t in &triangles {
+            for k in 0..3 {
+                let place = &mut next[t[k] as usize];
+                fans[*place as usize] = [t[(k + 1) % 3], t[(k + 2) % 3]];
+                *place += 1;
+            }
+        }
+        Self { vertices, first, fans }
+    }
+
+    pub(super) fn vertices(&self) -> &[[f32; 3]] {
+        &self.vertices
+    }
+
+    fn fan(&self, vertex: u32) -> &[[u32; 2]] {
+        &self.fans[self.first[vertex as usize] as usize..self.first[vertex as usize + 1] as usize]
+    }
+
+    fn vertex(&self, vertex: u32) -> [f64; 3] {
+        self.vertices[vertex as usize].map(f64::from)
+    }
+
+    /// Squared distance to a vertex, voxels.
+    pub(super) fn squared_to_vertex(&self, vertex: u32, at: [f64; 3]) -> f64 {
+        let d = minus(self.vertex(vertex), at);
+        dot(d, d)
+    }
+
+    /// Distance to the surface, voxels, measured where a walk from `vertex` ends.
+    pub(super) fn distance(&self, vertex: u32, at: [f64; 3]) -> f64 {
+        let (mut vertex, mut squared) = (vertex, self.squared_to_vertex(vertex, at));
+        for _ in 0..MAX_STEPS {
+            let from = vertex;
+            for [next, _] in self.fan(from) {
+                let other = self.squared_to_vertex(*next, at);
+                if other < squared {
+                    (vertex, squared) = (*next, other);
+                }
+            }
+            if vertex == from {
+                break;
+            }
+        }
+        let corner = self.vertex(vertex);
+        for [b, c] in self.fan(vertex) {
+            squared = squared.min(squared_to_triangle(at, corner, self.vertex(*b), self.vertex(*c)));
+        }
+        squared.sqrt()
+    }
+}
+
+fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+/// Squared distance from a point to a triangle (Ericson, Real-Time Collision Detection, 5.1.5); to a corner for one without area.
+fn squared_to_triangle(p: [f64; 3], a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> f64 {
+    let (ab, ac, ap) = (minus(b, a), minus(c, a), minus(p, a));
+    let along = |from: [f64; 3], edge: [f64; 3], t: f64| {
+        let d = [from[0] - edge[0] * t, from[1] - edge[1] * t, from[2] - edge[2] * t];
+        dot(d, d)
+    };
+    let (d1, d2) = (dot(ab, ap), dot(ac, ap));
+    if d1 <= 0.0 && d2 <= 0.0 {
+        return dot(ap, ap);
+    }
+    let bp = minus(p, b);
+    let (d3, d4) = (dot(ab, bp), dot(ac, bp));
+    if d3 >= 0.0 && d4 <= d3 {
+        return dot(bp, bp);
+    }
+    let vc = d1 * d4 - d3 * d2;
+    if vc <= 0.0 && d1 >= 0.0 && d3 <= 0.0 {
+        return along(ap, ab, d1 / (d1 - d3));
+    }
+    let cp = minus(p, c);
+    let (d5, d6) = (dot(ab, cp), dot(ac, cp));
+    if d6 >= 0.0 && d5 <= d6 {
+        return dot(cp, cp);
+    }
+    let vb = d5 * d2 - d1 * d6;
+    if vb <= 0.0 && d2 >= 0.0 && d6 <= 0.0 {
+        return along(ap, ac, d2 / (d2 - d6));
+    }
+    let va = d3 * d6 - d5 * d4;
+    if va <= 0.0 && d4 >= d3 && d5 >= d6 {
+        return along(bp, minus(c, b), (d4 - d3) / ((d4 - d3) + (d5 - d6)));
+    }
+    let scale = 1.0 / (va + vb + vc);
+    if !scale.is_finite() {
+        return dot(ap, ap).min(dot(bp, bp)).min(dot(cp, cp));
+    }
+    let (v, w) = (vb * scale, vc * scale);
+    let d = [ap[0] - ab[0] * v - ac[0] * w, ap[1] - ab[1] * v - ac[1] * w, ap[2] - ab[2] * v - ac[2] * w];
+    dot(d, d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points above each region of a triangle: face, edges, corners.
+    #[test]
+    fn distances_to_a_triangle() {
+        let t = [[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 2.0, 0.0]];
+        let to = |p| squared_to_triangle(p, t[0], t[1], t[2]);
+        assert_eq!(to([0.5, 0.5, 3.0]), 9.0);
+        assert_eq!(to([1.0, -2.0, 0.0]), 4.0);
+        assert_eq!(to([-2.0, 1.0, 1.0]), 5.0);
+        assert_eq!(to([2.0, 2.0, 0.0]), 2.0);
+        assert_eq!(to([-3.0, -4.0, 0.0]), 25.0);
+        assert_eq!(to([5.0, 0.0, 0.0]), 9.0);
+        assert_eq!(to([0.0, 3.0, 0.0]), 1.0);
+        assert_eq!(squared_to_triangle([1.0, 0.0, 0.0], t[0], t[0], t[0]), 1.0);
+    }
+}
