@@ -2,6 +2,9 @@
 
 pub mod edt;
 pub mod nifti_io;
+pub mod palette;
+pub mod phantom;
+pub mod render3d;
 pub mod schemes;
 pub mod volume3d;
 
