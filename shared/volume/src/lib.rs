@@ -6,6 +6,7 @@
 //! Frame: everything is **patient LPS in millimetres** (x to the patient's left, y to the back, z to the head). A voxel's centre
 //! lies at its integer index.
 
+mod bits;
 pub mod cut;
 pub mod digest;
 pub mod field;

@@ -75,7 +75,7 @@ fn quads(signs: &PaddedSigns, low: [bool; 3], mut quad: impl FnMut([usize; 4], b
 }
 
 fn vertices(mesher: &mut Mesher, low: [bool; 3], out: &mut BrickMesh) {
-    let Mesher { patient, cut, effective, signs, carved, ids } = mesher;
+    let Mesher { patient, effective, signs, carved, ids, .. } = mesher;
     let cells = (1_u32 << (PAD - 1)) - 1;
     for z in 0..PAD - 1 {
         for y in 0..PAD - 1 {
@@ -102,12 +102,8 @@ fn vertices(mesher: &mut Mesher, low: [bool; 3], out: &mut BrickMesh) {
                 out.positions.push([offset(x, at[0]), offset(y, at[1]), offset(z, at[2])]);
                 let part = at.map(|v| v as f32 / MESH_PER_VOXEL as f32);
                 out.normals.push(normal(&values, part));
-                out.cut.push(
-                    touched >> x & 3 != 0 && {
-                        let taken = corner_values(cut, rows, x).map(|v| -v);
-                        between(&taken, part) > between(&corner_values(patient, rows, x), part)
-                    },
-                );
+                out.cut
+                    .push(touched >> x & 3 != 0 && is_cut(&corner_values(patient, rows, x), &values, &CROSSED[corners as usize]));
             }
         }
     }
@@ -141,10 +137,18 @@ fn mix(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
 
-/// Trilinear interpolation.
-fn between(c: &[f32; 8], [u, v, w]: [f32; 3]) -> f32 {
-    let along_x = |k: usize| mix(c[k], c[k + 1], u);
-    mix(mix(along_x(0), along_x(2), v), mix(along_x(4), along_x(6), v), w)
+/// Whether a cut made the surface in a cell: at half or more of the crossed edges, either the outer corner was tissue, or the crossing
+/// lies more than a quarter of a voxel deeper than it did. Nearer to the patient's own surface the two cannot be told apart.
+fn is_cut(patient: &[f32; 8], left: &[f32; 8], crossed: &[u8; 13]) -> bool {
+    const SHAVED: f32 = 0.25;
+    let count = crossed[0] as usize;
+    let cut = crossed[1..=count].iter().filter(|edge| {
+        let (a, b) = EDGES[**edge as usize];
+        let (inner, outer) = if left[a as usize] < 0.0 { (a as usize, b as usize) } else { (b as usize, a as usize) };
+        let crossing = |values: &[f32; 8]| values[inner] / (values[inner] - values[outer]);
+        patient[outer] < 0.0 || crossing(patient) - crossing(left) > SHAVED
+    });
+    2 * cut.count() >= count
 }
 
 /// The unit gradient of the trilinear interpolation; +z where it vanishes.

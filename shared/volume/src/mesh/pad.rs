@@ -1,5 +1,6 @@
 //! A brick's samples with those of the voxels around it.
 
+use crate::bits;
 use crate::field::{BrickState, SparseField};
 use crate::grid::{BRICK, Grid};
 use crate::sample;
@@ -78,13 +79,11 @@ pub(super) fn signs(samples: &Padded, out: &mut PaddedSigns) -> bool {
 /// A bit for every negative sample of a row.
 #[inline(always)]
 fn negative(row: &[i8; PAD]) -> u32 {
-    let mut bits = u32::from(row[PAD - 2] < 0) << (PAD - 2) | u32::from(row[PAD - 1] < 0) << (PAD - 1);
+    let mut found = u32::from(row[PAD - 2] < 0) << (PAD - 2) | u32::from(row[PAD - 1] < 0) << (PAD - 1);
     for (part, eight) in row.as_chunks::<8>().0.iter().enumerate() {
-        let signs = u64::from_le_bytes(eight.map(|v| v as u8)) >> 7 & 0x0101_0101_0101_0101;
-        // The product gathers the lowest bits of the eight bytes in the highest byte.
-        bits |= ((signs.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32) << (8 * part);
+        found |= bits::negative(eight) << (8 * part);
     }
-    bits
+    found
 }
 
 #[cfg(test)]
