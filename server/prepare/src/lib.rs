@@ -5,7 +5,9 @@ pub mod nifti_io;
 pub mod palette;
 pub mod phantom;
 pub mod render3d;
+pub mod runtime;
 pub mod schemes;
+pub mod segment;
 pub mod volume3d;
 
 mod nifti_header;

@@ -1,0 +1,214 @@
+//! A model's folder: its files, what they say, and whether they fit together.
+
+use super::json::{At, Json, read};
+use super::{Dataset, JsonError, Plan, SegmentError};
+use crate::schemes::{Scheme, label_from_name};
+use spinor_volume::Label;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// What kind of image a model takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modality {
+    /// Computed tomography, in HU.
+    Ct,
+    /// Magnetic resonance.
+    Mr,
+}
+
+/// `spinor.json`, all of it optional: what a plan does not say.
+///
+/// `{"scheme": "verse", "modality": "ct", "configuration": "3d_fullres", "tile_step": 0.5, "orientation": "RAS"}`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// What the model's label numbers mean; otherwise its labels are known by their names.
+    pub scheme: Option<Scheme>,
+    /// Kind of image; otherwise CT if the first channel is called so, else MR.
+    pub modality: Option<Modality>,
+    /// Configuration of the plan.
+    pub configuration: Option<String>,
+    /// Step between tiles as a fraction of the patch.
+    pub tile_step: Option<f64>,
+    /// Whether the image is turned to the closest right-anterior-superior orientation first (`"orientation": "RAS"`), as
+    /// TotalSegmentator does before it calls nnU-Net.
+    pub reorient: bool,
+}
+
+/// What stands in a model's folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// From `plans.json`.
+    pub plan: Plan,
+    /// From `dataset.json`.
+    pub dataset: Dataset,
+    /// From `spinor.json`.
+    pub settings: Settings,
+    /// The networks, one a fold.
+    pub networks: Vec<PathBuf>,
+    /// From `mirroring.json`; none when there is no such file.
+    pub mirroring: Option<Vec<usize>>,
+}
+
+impl ModelFolder {
+    /// Reads the small files of a folder and finds the networks; none is loaded.
+    ///
+    /// # Errors
+    /// When a file is missing or wrong, or the files contradict each other.
+    pub fn open(path: &Path) -> Result<Self, SegmentError> {
+        let settings = optional(&path.join("spinor.json"), settings)?.unwrap_or_default();
+        let plan = Plan::read(&path.join("plans.json"), settings.configuration.as_deref())?;
+        let dataset = Dataset::read(&path.join("dataset.json"))?;
+        if plan.channels.len() != dataset.channels.len() {
+            let (plans, dataset) = (plan.channels.len(), dataset.channels.len());
+            return Err(SegmentError::ChannelsDisagree { folder: path.to_owned(), plans, dataset });
+        }
+        let networks = networks(path);
+        if networks.is_empty() {
+            return Err(SegmentError::NoNetwork { folder: path.to_owned() });
+        }
+        let mirroring = optional(&path.join("mirroring.json"), mirroring)?;
+        Ok(Self { path: path.to_owned(), plan, dataset, settings, networks, mirroring })
+    }
+
+    /// Axes the network may be mirrored along: what `mirroring.json` says, or all three, which is what nnU-Net trains by default.
+    pub fn mirror_axes(&self) -> &[usize] {
+        self.mirroring.as_deref().unwrap_or(&[0, 1, 2])
+    }
+
+    /// Whether images are turned to right-anterior-superior first.
+    pub fn reorients(&self) -> bool {
+        self.plan.reorient || self.settings.reorient
+    }
+
+    /// The kind of image the model takes.
+    pub fn modality(&self) -> Modality {
+        let ct = self.dataset.channels.first().is_some_and(|name| name.eq_ignore_ascii_case("ct"));
+        self.settings.modality.unwrap_or(if ct { Modality::Ct } else { Modality::Mr })
+    }
+
+    /// Our label of each of the model's numbers that is a structure of the spine.
+    pub fn labels(&self) -> BTreeMap<u16, Label> {
+        let known = |(value, name): (&u16, &String)| {
+            let label = match self.settings.scheme {
+                Some(scheme) => scheme.map(*value),
+                None => label_from_name(name),
+            };
+            Some((*value, label?))
+        };
+        self.dataset.names.iter().filter(|(value, _)| **value != 0).filter_map(known).collect()
+    }
+}
+
+/// `model.onnx`, or else `model_fold0.onnx` and so on.
+fn networks(folder: &Path) -> Vec<PathBuf> {
+    let one = folder.join("model.onnx");
+    if one.is_file() {
+        return vec![one];
+    }
+    (0..100).map(|k| folder.join(format!("model_fold{k}.onnx"))).filter(|path| path.is_file()).collect()
+}
+
+fn optional<T>(path: &Path, from: impl Fn(&At<'_>) -> Result<T, JsonError>) -> Result<Option<T>, JsonError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let json = read(path)?;
+    from(&At::root(&path.display().to_string(), &json)).map(Some)
+}
+
+fn mirroring(root: &At<'_>) -> Result<Vec<usize>, JsonError> {
+    let Some(axes) = root.find("inference_allowed_mirroring_axes")? else { return Ok(Vec::new()) };
+    let mut out: Vec<usize> = axes.items()?.iter().map(|n| n.whole(2)).collect::<Result<_, _>>()?;
+    out.sort_unstable();
+    out.dedup();
+    Ok(out)
+}
+
+fn settings(root: &At<'_>) -> Result<Settings, JsonError> {
+    let mut out = Settings::default();
+    for (key, at) in root.entries()? {
+        if *at.json == Json::Null {
+            continue;
+        }
+        match key {
+            "scheme" => {
+                out.scheme = Some(at.text()?.parse().map_err(|e: crate::schemes::UnknownScheme| at.wrong(e.to_string()))?)
+            }
+            "modality" => {
+                out.modality = Some(match at.text()? {
+                    "ct" => Modality::Ct,
+                    "mr" => Modality::Mr,
+                    other => return Err(at.wrong(format!("must be \"ct\" or \"mr\", is {other:?}"))),
+                });
+            }
+            "configuration" => out.configuration = Some(at.text()?.to_owned()),
+            "tile_step" => {
+                let step = at.number()?;
+                if !(step > 0.0 && step <= 1.0) {
+                    return Err(at.wrong(format!("must be above 0 and at most 1, is {step}")));
+                }
+                out.tile_step = Some(step);
+            }
+            "orientation" => {
+                out.reorient = match at.text()? {
+                    "RAS" => true,
+                    "as stored" => false,
+                    other => return Err(at.wrong(format!("must be \"RAS\" or \"as stored\", is {other:?}"))),
+                };
+            }
+            _ => return Err(at.wrong("is no setting; known are scheme, modality, configuration, tile_step and orientation")),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Settings are read, and wrong ones refused with their reason.
+
+    use super::super::json::parse;
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, JsonError> {
+        let json = parse("spinor.json", text.as_bytes())?;
+        settings(&At::root("spinor.json", &json))
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let all = r#"{"scheme":"VerSe","modality":"mr","configuration":"3d_lowres","tile_step":0.8,"orientation":"RAS"}"#;
+        let expected = Settings {
+            scheme: Some(Scheme::Verse),
+            modality: Some(Modality::Mr),
+            configuration: Some("3d_lowres".to_owned()),
+            tile_step: Some(0.8),
+            reorient: true,
+        };
+        assert_eq!(read(all).expect("good"), expected);
+        assert_eq!(read("{}").expect("good"), Settings::default());
+        let wrong = [
+            (r#"{"scheme":"mine"}"#, "verse"),
+            (r#"{"schema":"verse"}"#, "no setting"),
+            (r#"{"tile_step":0}"#, "above 0"),
+            (r#"{"modality":"us"}"#, "us"),
+            (r#"{"orientation":"LPI"}"#, "LPI"),
+            ("[]", "object"),
+        ];
+        for (text, expected) in wrong {
+            let error = read(text).expect_err(text).to_string();
+            assert!(error.contains(expected) && error.contains("spinor.json"), "{error}");
+        }
+    }
+
+    #[test]
+    fn mirroring_axes_are_read() {
+        let axes = |text: &str| parse("m", text.as_bytes()).and_then(|json| mirroring(&At::root("m", &json)));
+        assert_eq!(axes(r#"{"inference_allowed_mirroring_axes":[2,0]}"#).expect("good"), [0, 2]);
+        assert!(axes(r#"{"inference_allowed_mirroring_axes":null}"#).expect("good").is_empty());
+        assert!(axes(r#"{"inference_allowed_mirroring_axes":[3]}"#).is_err());
+    }
+}
