@@ -1,6 +1,7 @@
 //! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.
 
 pub mod edt;
+pub mod models;
 pub mod nifti_io;
 pub mod palette;
 pub mod phantom;

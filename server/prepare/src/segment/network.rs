@@ -70,6 +70,8 @@ impl OnnxNetwork {
         let load = |message: String| NetworkError::Load { path: path.to_owned(), message };
         let mut builder = Session::builder(&environment).map_err(|e| load(e.to_string()))?;
         builder = builder.with_intra_threads(threads.max(1)).map_err(|e| load(e.to_string()))?;
+        // Waiting threads give the core to others instead of spinning.
+        builder = builder.with_intra_op_spinning(false).map_err(|e| load(e.to_string()))?;
         builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(|e| load(e.to_string()))?;
         let session = builder.commit_from_file(path).map_err(|e| load(e.to_string()))?;
         let network = Self { path: path.to_owned(), session, shape: [1, channels, patch[0], patch[1], patch[2]], heads };
