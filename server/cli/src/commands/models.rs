@@ -10,7 +10,9 @@ use crate::output;
 
 /// List the segmentation models that preparation can use, or add one.
 #[derive(clap::Args)]
-#[command(after_help = "Example: spinor models add nnUNet_results/Dataset292_x/nnUNetTrainer__nnUNetPlans__3d_fullres --name vertebrae")]
+#[command(
+    after_help = "Example: spinor models add nnUNet_results/Dataset292_x/nnUNetTrainer__nnUNetPlans__3d_fullres --name vertebrae"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -96,7 +98,10 @@ fn line(folder: &ModelFolder) -> String {
         "segment only" => "for `spinor segment` only (several inputs, or no structure with a level)".to_owned(),
         kind => format!("prepare uses it for {}", kind.to_uppercase()),
     };
-    format!("{inputs}, {}, {z:.2} x {y:.2} x {x:.2} mm, {folds} network(s), {labels} of {all} labels known; {what}", folder.plan.configuration)
+    format!(
+        "{inputs}, {}, {z:.2} x {y:.2} x {x:.2} mm, {folds} network(s), {labels} of {all} labels known; {what}",
+        folder.plan.configuration
+    )
 }
 
 fn describe(folder: &ModelFolder) -> serde_json::Value {

@@ -49,7 +49,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     let mut model = Model::load(&folder, threads).with_context(|| format!("cannot use the model {}", args.model.display()))?;
     if args.mirror && model.folder().mirroring.is_none() {
-        eprintln!("note: {} has no mirroring.json; mirroring along all three axes, as nnU-Net trains by default", folder.display());
+        eprintln!(
+            "note: {} has no mirroring.json; mirroring along all three axes, as nnU-Net trains by default",
+            folder.display()
+        );
     }
     let mut channels = Vec::with_capacity(args.input.len());
     for path in &args.input {
