@@ -1,17 +1,37 @@
 //! Tools, contact, removal, alarm and the simulation step of Spinor.
 //!
 //! Like `spinor-volume`, this crate does no IO, reads no clock, spawns no thread and owns no random number: `step` turns a tick's
-//! inputs into operations and events, and does so identically everywhere.
+//! inputs into operations and events, and does so identically everywhere. It computes in scalar `f64` with `+ - * / sqrt` and rounding
+//! to integers only; what leaves it is integers.
+//!
+//! [`Simulation`] is the authority. [`OwnTool`] is a client's prediction of the tool in its own hand, by the same contact code.
 
+mod alarm;
+mod burr;
+mod contact;
 pub mod events;
+#[cfg(test)]
+mod fixture;
 pub mod input;
+mod kerrison;
+mod motion;
+pub mod own_tool;
 pub mod pose;
 pub mod settings;
+pub mod simulation;
 pub mod state;
+mod sweep;
+#[cfg(test)]
+mod tests;
 pub mod tool;
+mod touch;
 mod vector;
 
+pub use alarm::NeuralFields;
 pub use events::{AlarmLevel, BiteRefusal, Event, Holder, Warning};
 pub use input::{Hand, Pose, Tick, ToolInput, ToolKind, UserId};
+pub use own_tool::{OwnPose, OwnTool};
 pub use settings::Settings;
+pub use simulation::{ResolvedOp, Simulation, StepOutput, free_spindle_rpm};
 pub use state::{Nearest, ToolState};
+pub use sweep::Sweep;

@@ -42,7 +42,7 @@ pub struct Settings {
     pub normal_over_tangential: f64,
     /// Energy to cut bone of 0 HU, J/mm³ (K).
     pub bone_joule_per_mm3: f64,
-    /// Energy that each Hounsfield unit adds, J/mm³ (K). With 2 N at 60,000/min a 3 mm fluted burr takes about 18 mm³/s of bone of
+    /// Energy that each Hounsfield unit adds, J/mm³ (K). With 2 N at 60,000/min a 3 mm fluted burr takes 15-20 mm³/s of bone of
     /// 1,200 HU; averages of 9-22 mm³/s are reported over 107 runs of a drilling study.
     pub bone_joule_per_mm3_per_hu: f64,
     /// Energy to cut ligamentum flavum with a burr, J/mm³ (K): it is grazed, not drilled.
@@ -99,7 +99,7 @@ impl Default for Settings {
             spindle_droop: 0.25,
             normal_over_tangential: 3.0,
             bone_joule_per_mm3: 0.05,
-            bone_joule_per_mm3_per_hu: 0.000_25,
+            bone_joule_per_mm3_per_hu: 0.000_3,
             flavum_joule_per_mm3: 0.12,
             hu_when_unknown: 400,
             diamond_slowness: 2.6,

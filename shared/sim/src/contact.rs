@@ -1,0 +1,335 @@
+//! Contact of a rigid ball with what is left of the tissue, and the way a stopped tool slides along it.
+//!
+//! A tracked hand is not stopped by bone, so the tool that counts is a proxy: it follows the hand in steps of at most half a voxel
+//! wherever tissue is near, is pushed out of what it would enter, and so neither tunnels through a thin lamina nor sinks in.
+//!
+//! Stored distances end at four voxels, and near the middle of a carved hollow they have a kink, so the distance of a large ball is
+//! not read at its centre: smaller balls just under its surface stand for it.
+
+use spinor_volume::query::{clamp_mm, class_sdf, effective_sdf_mm};
+use spinor_volume::{BRICK, BrickState, ClassMask, CutState, Patient, TissueClass};
+
+use crate::sweep::Sweep;
+use crate::vector::{Vec3, add, norm, scale, sub, unit};
+
+/// How far a ball may overlap tissue and still count as free, voxels: the rounding of fields and cuts.
+const TOLERANCE_VOXELS: f64 = 1.0 / 16.0;
+/// Overlap from which a ball counts as sitting where it cannot be, voxels.
+const SUNK_VOXELS: f64 = 1.0;
+/// Most steps in one tick; a tool that has farther to go arrives a tick later.
+pub(crate) const MAX_STEPS: usize = 512;
+/// Balls up to this radius are read at their centre, voxels.
+const SMALL_VOXELS: f64 = 2.0;
+
+/// The patient as it is now: immutable anatomy, what was cut from it, and cuts that are not in the fields yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tissue<'a> {
+    pub(crate) patient: &'a Patient,
+    pub(crate) cut: &'a CutState,
+    /// Sweeps taken from bone and flavum that the cut fields do not hold yet.
+    pub(crate) pending: &'a [Sweep],
+}
+
+impl Tissue<'_> {
+    /// Places of the structures of some classes that come near the box around a segment, `around_mm` wide.
+    pub(crate) fn near(&self, classes: ClassMask, a: Vec3, b: Vec3, around_mm: f64) -> Vec<usize> {
+        let grid = self.patient.grid();
+        let edge = BRICK as i32;
+        let (mut low, mut high) = ([0; 3], [0; 3]);
+        let (a, b) = (grid.index_from_patient(a), grid.index_from_patient(b));
+        let around = around_mm / grid.spacing_mm() + 2.0;
+        for k in 0..3 {
+            let last = grid.bricks()[k] as i32 - 1;
+            low[k] = ((a[k].min(b[k]) - around).floor() as i32).div_euclid(edge).clamp(0, last + 1);
+            high[k] = ((a[k].max(b[k]) + around).ceil() as i32).div_euclid(edge).clamp(-1, last);
+        }
+        let comes_near = |field: &spinor_volume::SparseField| {
+            (low[2]..=high[2]).any(|z| {
+                (low[1]..=high[1]).any(|y| {
+                    (low[0]..=high[0])
+                        .any(|x| grid.brick_at([x, y, z]).is_some_and(|brick| field.brick(brick) != BrickState::Outside))
+                })
+            })
+        };
+        let structures = self.patient.structures().iter().enumerate();
+        structures.filter(|(_, s)| classes.contains(s.class) && comes_near(&s.sdf)).map(|(k, _)| k).collect()
+    }
+
+    /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.
+    pub(crate) fn sdf_mm(&self, structures: &[usize], at: Vec3) -> f64 {
+        let mut distance = clamp_mm(self.patient.grid());
+        for &structure in structures {
+            distance = distance.min(effective_sdf_mm(self.patient, self.cut, structure, at));
+        }
+        self.pending.iter().fold(distance, |d, sweep| d.max(-sweep.distance_mm(at)))
+    }
+
+    /// Whether a position lies in what is left of a class.
+    pub(crate) fn holds(&self, class: TissueClass, at: Vec3) -> bool {
+        let inside = class_sdf(self.patient, self.cut, class, at).is_some_and(|d| d.distance_mm < 0.0);
+        inside && self.pending.iter().all(|sweep| sweep.distance_mm(at) > 0.0)
+    }
+
+    fn gradient(&self, structures: &[usize], at: Vec3) -> Option<Vec3> {
+        let h = 0.5 * self.patient.grid().spacing_mm();
+        let mut slope = [0.0; 3];
+        for k in 0..3 {
+            let (mut low, mut high) = (at, at);
+            low[k] -= h;
+            high[k] += h;
+            slope[k] = self.sdf_mm(structures, high) - self.sdf_mm(structures, low);
+        }
+        unit(slope)
+    }
+}
+
+/// A rigid ball and the smaller balls that stand for its surface.
+#[derive(Clone, Debug)]
+pub(crate) struct Ball {
+    pub(crate) radius_mm: f64,
+    /// Radius of the smaller balls.
+    grain_mm: f64,
+    /// Their centres' offsets from the ball's centre; none for a small ball.
+    offsets: Vec<Vec3>,
+}
+
+impl Ball {
+    /// A ball for fields of a voxel size.
+    pub(crate) fn new(radius_mm: f64, spacing_mm: f64) -> Self {
+        if radius_mm <= SMALL_VOXELS * spacing_mm {
+            return Self { radius_mm, grain_mm: radius_mm, offsets: Vec::new() };
+        }
+        let grain_mm = (radius_mm / 2.0).min(3.5 * spacing_mm);
+        let offsets = directions().into_iter().map(|d| scale(d, radius_mm - grain_mm)).collect();
+        Self { radius_mm, grain_mm, offsets }
+    }
+
+    /// Free distance around the ball at a position, mm, negative where it overlaps; and the direction out of the overlap.
+    fn probe(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> (f64, Option<Vec3>) {
+        let centre = tissue.sdf_mm(structures, at);
+        if self.offsets.is_empty() {
+            let free = centre - self.radius_mm;
+            return (free, if free < 0.0 { tissue.gradient(structures, at) } else { None });
+        }
+        if centre > self.radius_mm + tissue.patient.grid().spacing_mm() {
+            return (centre - self.radius_mm, None);
+        }
+        let mut free = f64::INFINITY;
+        let mut out = [0.0; 3];
+        for offset in &self.offsets {
+            let d = tissue.sdf_mm(structures, add(at, *offset)) - self.grain_mm;
+            free = free.min(d);
+            if d < 0.0 {
+                out = add(out, scale(*offset, d));
+            }
+        }
+        (free, unit(out))
+    }
+
+    /// Whether the ball is deeper in bone at a position than cutting and rounding leave it.
+    pub(crate) fn sunk(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> bool {
+        self.probe(tissue, structures, at).0 < -SUNK_VOXELS * tissue.patient.grid().spacing_mm()
+    }
+
+    /// Whether the ball fits at a position.
+    pub(crate) fn fits(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> bool {
+        self.probe(tissue, structures, at).0 >= -tolerance(tissue)
+    }
+}
+
+fn tolerance(tissue: &Tissue<'_>) -> f64 {
+    TOLERANCE_VOXELS * tissue.patient.grid().spacing_mm()
+}
+
+/// 62 directions all around: corners, edges' and faces' middles of an icosahedron, by `+ * / sqrt` alone.
+fn directions() -> Vec<Vec3> {
+    let golden = (1.0 + 5.0_f64.sqrt()) / 2.0;
+    let mut corners = Vec::new();
+    for (a, b) in [(1.0, golden), (1.0, -golden), (-1.0, golden), (-1.0, -golden)] {
+        corners.extend([[0.0, a, b], [a, b, 0.0], [b, 0.0, a]]);
+    }
+    // Neighbouring corners are 2 apart.
+    let joined = |a: Vec3, b: Vec3| (norm(sub(a, b)) - 2.0).abs() < 1e-6;
+    let mut all = corners.clone();
+    for i in 0..corners.len() {
+        for j in i + 1..corners.len() {
+            if !joined(corners[i], corners[j]) {
+                continue;
+            }
+            all.push(add(corners[i], corners[j]));
+            for k in j + 1..corners.len() {
+                if joined(corners[i], corners[k]) && joined(corners[j], corners[k]) {
+                    all.push(add(add(corners[i], corners[j]), corners[k]));
+                }
+            }
+        }
+    }
+    all.into_iter().filter_map(unit).collect()
+}
+
+/// Where a ball that follows its goal along tissue ends up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Slide {
+    /// The ball's centre.
+    pub(crate) at: Vec3,
+    /// Whether tissue stopped or deflected it.
+    pub(crate) touched: bool,
+}
+
+/// Moves a ball from `start` towards `goal`; tissue of `classes` stops it, along whose surface it slides as near as it gets.
+pub(crate) fn slide(tissue: &Tissue<'_>, ball: &Ball, classes: ClassMask, start: Vec3, goal: Vec3) -> Slide {
+    let structures = tissue.near(classes, start, goal, ball.radius_mm);
+    if structures.is_empty() {
+        return Slide { at: goal, touched: false };
+    }
+    let spacing = tissue.patient.grid().spacing_mm();
+    let half = 0.5 * spacing;
+    let mut at = start;
+    let mut free = ball.probe(tissue, &structures, at).0;
+    // In a hollow of its own making a burr overlaps the fields a little: no place has to be better than the start.
+    let least = free.min(-tolerance(tissue));
+    let mut touched = false;
+    for _ in 0..MAX_STEPS {
+        let to = sub(goal, at);
+        let left = norm(to);
+        if left < 1e-6 {
+            break;
+        }
+        let step = left.min(half.max(0.9 * free));
+        let mut next = add(at, scale(to, step / left));
+        let (mut room, mut out) = ball.probe(tissue, &structures, next);
+        if room < least {
+            touched = true;
+            for _ in 0..4 {
+                let Some(direction) = out else { break };
+                next = add(next, scale(direction, least - room));
+                (room, out) = ball.probe(tissue, &structures, next);
+                if room >= least {
+                    break;
+                }
+            }
+            let nearer = norm(sub(goal, next)) < left - 0.01 * spacing;
+            let close = norm(sub(next, at)) <= 2.0 * step;
+            if room < least || !nearer || !close {
+                at = approach(at, scale(to, step / left), |at| ball.probe(tissue, &structures, at).0 >= least);
+                break;
+            }
+        }
+        (at, free) = (next, room);
+    }
+    Slide { at, touched }
+}
+
+/// The farthest free place on a short straight way that ends in tissue.
+fn approach(at: Vec3, way: Vec3, is_free: impl Fn(Vec3) -> bool) -> Vec3 {
+    let (mut free, mut stopped) = (0.0, 1.0);
+    for _ in 0..5 {
+        let middle = (free + stopped) / 2.0;
+        if is_free(add(at, scale(way, middle))) { free = middle } else { stopped = middle }
+    }
+    add(at, scale(way, free))
+}
+
+/// A place for a ball that is to start at `wanted`: there if it fits, just outside the surface if it overlaps a little, else the
+/// first free place back along `back` (a tool comes the way its shaft points). `wanted` itself when there is none.
+pub(crate) fn settle(tissue: &Tissue<'_>, ball: &Ball, classes: ClassMask, wanted: Vec3, back: Vec3) -> Vec3 {
+    let spacing = tissue.patient.grid().spacing_mm();
+    let structures = tissue.near(classes, wanted, wanted, ball.radius_mm + 2.0 * spacing);
+    let mut at = wanted;
+    for _ in 0..6 {
+        let (room, out) = ball.probe(tissue, &structures, at);
+        if room >= -tolerance(tissue) {
+            return at;
+        }
+        match out {
+            Some(direction) if norm(sub(at, wanted)) < 2.0 * spacing => at = add(at, scale(direction, -room)),
+            _ => break,
+        }
+    }
+    let far = add(wanted, scale(back, spacing * MAX_STEPS as f64));
+    let structures = tissue.near(classes, wanted, far, ball.radius_mm);
+    (1..=MAX_STEPS)
+        .map(|k| add(wanted, scale(back, spacing * k as f64)))
+        .find(|at| ball.fits(tissue, &structures, *at))
+        .unwrap_or(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{PLATE_TOP_MM, plate_over_sac};
+    use crate::vector::dot;
+
+    const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);
+
+    /// No direction is farther than 20° from one of the 62.
+    #[test]
+    fn directions_cover_the_sphere() {
+        let all = directions();
+        assert_eq!(all.len(), 62);
+        for k in 0..2_000 {
+            let (z, turn) = (f64::from(k) / 999.5 - 1.0, f64::from(k) * 2.4);
+            let rim = (1.0 - z * z).max(0.0).sqrt();
+            let probe = [rim * turn.cos(), rim * turn.sin(), z];
+            let nearest = all.iter().map(|d| dot(*d, probe)).fold(-1.0, f64::max);
+            assert!(nearest > 20.0_f64.to_radians().cos(), "a gap of {nearest} at {probe:?}");
+        }
+    }
+
+    /// Balls from a small probe to the largest burr rest on a flat plate at their radius, to half a voxel.
+    #[test]
+    fn a_ball_rests_on_a_plate_at_its_radius() {
+        let patient = plate_over_sac(0.4, 6.0);
+        let cut = CutState::new(patient.grid());
+        let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
+        for radius in [0.5, 1.0, 1.5, 2.0, 3.0] {
+            let ball = Ball::new(radius, 0.4);
+            let end = slide(&tissue, &ball, BONE, [0.3, PLATE_TOP_MM + 10.0, 0.2], [0.3, PLATE_TOP_MM - 2.0, 0.2]);
+            let height = end.at[1] - PLATE_TOP_MM - radius;
+            assert!(end.touched && (-0.2..0.1).contains(&height), "radius {radius}: {height}");
+        }
+    }
+
+    /// A hand that moves sideways under the surface drags its tool along the surface.
+    #[test]
+    fn a_stopped_tool_slides() {
+        let patient = plate_over_sac(0.4, 6.0);
+        let cut = CutState::new(patient.grid());
+        let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
+        let ball = Ball::new(1.5, 0.4);
+        let end = slide(&tissue, &ball, BONE, [-3.0, PLATE_TOP_MM + 1.6, 0.0], [3.0, PLATE_TOP_MM - 1.0, 0.0]);
+        assert!(end.touched && end.at[0] > 2.5 && (end.at[1] - PLATE_TOP_MM - 1.5).abs() < 0.25, "{end:?}");
+    }
+
+    /// At 1 m/s a tip moves 17 mm a tick: a lamina of 1 mm still stops it, small or large, straight or slanting.
+    #[test]
+    fn a_thrown_tip_stops_at_a_lamina_of_one_millimetre() {
+        let patient = plate_over_sac(0.4, 1.0);
+        let cut = CutState::new(patient.grid());
+        let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
+        for radius in [0.3, 0.5, 1.5, 3.0] {
+            for slant in [0.0, 4.0, 9.0] {
+                let ball = Ball::new(radius, 0.4);
+                let mut at = [-slant, PLATE_TOP_MM + 12.0, 0.1];
+                for tick in 1..=3 {
+                    let goal = [-slant + slant * f64::from(tick) / 3.0, PLATE_TOP_MM + 12.0 - 16.7 * f64::from(tick), 0.1];
+                    at = slide(&tissue, &ball, BONE, at, goal).at;
+                }
+                assert!(at[1] > PLATE_TOP_MM + radius - 0.25, "radius {radius}, slant {slant}: {at:?}");
+            }
+        }
+    }
+
+    /// A tool taken up inside bone appears where its shaft leaves it; one a little inside is pushed out.
+    #[test]
+    fn a_tool_taken_up_in_bone_comes_out_along_its_shaft() {
+        let patient = plate_over_sac(0.4, 6.0);
+        let cut = CutState::new(patient.grid());
+        let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
+        let ball = Ball::new(1.5, 0.4);
+        let deep = settle(&tissue, &ball, BONE, [0.0, PLATE_TOP_MM - 3.0, 0.0], [0.0, 1.0, 0.0]);
+        assert!(deep[1] >= PLATE_TOP_MM + 1.3 && deep[1] < PLATE_TOP_MM + 2.5, "{deep:?}");
+        let shallow = settle(&tissue, &ball, BONE, [0.0, PLATE_TOP_MM + 1.2, 0.0], [1.0, 0.0, 0.0]);
+        assert!((shallow[1] - PLATE_TOP_MM - 1.5).abs() < 0.2 && shallow[0].abs() < 0.2, "{shallow:?}");
+    }
+}

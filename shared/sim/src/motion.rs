@@ -1,0 +1,196 @@
+//! One tool's way through one tick: the contact code that the server runs for every tool and a client for its own.
+
+use spinor_volume::{ClassMask, CutState, Patient, TissueClass};
+
+use crate::burr::{self, BURR_TAKES, Charge};
+use crate::contact::{Ball, Tissue, settle, slide};
+use crate::input::{Pose, ToolInput};
+use crate::pose::{IDENTITY, Rotation, place, turn, um_from_mm};
+use crate::settings::Settings;
+use crate::sweep::Sweep;
+use crate::tool::Shape;
+use crate::vector::{Vec3, add, norm, scale, sub};
+
+const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);
+/// How far outside the grid a hand still counts, mm: anything beyond is put on the rim.
+const AROUND_GRID_MM: f64 = 150.0;
+/// A spindle that takes nothing for want of load is still cutting below this way, mm.
+const MOVED_MM: f64 = 1e-6;
+
+/// A tool's rigid body: its shape, the ball that bone stops, where it is and how it is turned.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    pub(crate) shape: Shape,
+    ball: Ball,
+    pub(crate) proxy: Pose,
+    pub(crate) rotation: Rotation,
+    /// Cutting energy saved up, J; negative after an operation that took more than was paid for.
+    saved_joule: f64,
+    /// The most that may be saved up or owed, J.
+    carry_joule: f64,
+    /// What was charged for this tick's sweep.
+    charged: Charge,
+    /// Way from tool to hand at the end of the tick before, mm.
+    pressed: Vec3,
+}
+
+/// What a tick's motion brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Motion {
+    /// What a spinning burr took.
+    pub(crate) swept: Option<Sweep>,
+    /// Whether bone stopped the tool, or it cut.
+    pub(crate) touched: bool,
+    /// Load between hand and tool at the end, N.
+    pub(crate) load_newton: f64,
+    /// Share of the spindle's speed that is left under the load.
+    pub(crate) rpm: f64,
+    /// How far a loaded burr went on freely after the last bone, mm; 0 for none.
+    pub(crate) plunge_mm: f64,
+}
+
+impl Body {
+    /// A tool taken up where the hand is, or, inside bone, where its shaft leaves the bone.
+    pub(crate) fn new(patient: &Patient, cut: &CutState, pending: &[Sweep], settings: &Settings, input: &ToolInput) -> Self {
+        let shape = Shape::new(input.tool, input.size_tenth_mm, settings);
+        let ball = Ball::new(shape.ball_radius_mm, patient.grid().spacing_mm());
+        let rotation = input.pose.rotation().unwrap_or(IDENTITY);
+        let turned = if input.pose.rotation().is_some() { input.pose.turn } else { [0, 0, 0, i16::MAX] };
+        let mut body = Self {
+            shape,
+            ball,
+            proxy: Pose { tip_um: [0; 3], turn: turned },
+            rotation,
+            saved_joule: 0.0,
+            carry_joule: 0.0,
+            charged: Charge::default(),
+            pressed: [0.0; 3],
+        };
+        let tissue = Tissue { patient, cut, pending };
+        body.take_up(&tissue, hand_mm(patient, &input.pose));
+        body
+    }
+
+    fn take_up(&mut self, tissue: &Tissue<'_>, hand: Vec3) {
+        let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
+        let centre = settle(tissue, &self.ball, BONE, place(&self.rotation, hand, self.shape.ball_mm), back);
+        self.put(centre);
+        self.saved_joule = 0.0;
+        self.pressed = [0.0; 3];
+    }
+
+    /// Puts the ball's centre somewhere; the tip's place is what is kept, in whole micrometres.
+    fn put(&mut self, centre: Vec3) {
+        self.proxy.tip_um = um_from_mm(sub(centre, turn(&self.rotation, self.shape.ball_mm)));
+    }
+
+    /// The ball's centre.
+    fn centre(&self) -> Vec3 {
+        place(&self.rotation, self.proxy.tip_mm(), self.shape.ball_mm)
+    }
+
+    /// Follows the hand for one tick.
+    pub(crate) fn advance(
+        &mut self,
+        patient: &Patient,
+        cut: &CutState,
+        pending: &[Sweep],
+        settings: &Settings,
+        input: &ToolInput,
+        trigger: u8,
+    ) -> Motion {
+        let tissue = Tissue { patient, cut, pending };
+        let hand = hand_mm(patient, &input.pose);
+        if let Some(rotation) = input.pose.rotation() {
+            // The ball stays where it is while the tool turns about it.
+            let centre = self.centre();
+            self.rotation = rotation;
+            self.proxy.turn = input.pose.turn;
+            self.put(centre);
+        }
+        let goal = place(&self.rotation, hand, self.shape.ball_mm);
+        let near = tissue.near(BONE, self.centre(), self.centre(), self.ball.radius_mm);
+        if norm(sub(goal, self.centre())) > settings.release_mm {
+            self.take_up(&tissue, hand);
+        } else if !near.is_empty() && self.ball.sunk(&tissue, &near, self.centre()) {
+            // Bone is where none was, after a rewind or a turn: out of it the short way.
+            let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
+            self.put(settle(&tissue, &self.ball, BONE, self.centre(), back));
+        }
+        let rpm = if input.tool.is_burr() { burr::rpm(settings, trigger) } else { 0.0 };
+        let motion =
+            if rpm > 0.0 { self.drill(&tissue, settings, input, goal, rpm) } else { self.follow(&tissue, settings, goal) };
+        self.pressed = sub(goal, self.centre());
+        motion
+    }
+
+    /// A tool that takes nothing: bone stops it.
+    fn follow(&mut self, tissue: &Tissue<'_>, settings: &Settings, goal: Vec3) -> Motion {
+        self.saved_joule = 0.0;
+        let end = slide(tissue, &self.ball, BONE, self.centre(), goal);
+        self.put(end.at);
+        let load_newton = if end.touched { load(settings, norm(sub(goal, end.at))) } else { 0.0 };
+        Motion { touched: end.touched, load_newton, ..Motion::default() }
+    }
+
+    /// A spinning burr: straight on as far as its energy pays, then along what is left.
+    fn drill(&mut self, tissue: &Tissue<'_>, settings: &Settings, input: &ToolInput, goal: Vec3, rpm: f64) -> Motion {
+        let start = self.centre();
+        let radius = self.ball.radius_mm;
+        let pushed = load(settings, norm(sub(goal, start)));
+        let energy = burr::tick_energy_joule(settings, input.tool, radius, pushed, rpm);
+        let driven = burr::drive(tissue, settings, radius, start, goal, energy + self.saved_joule);
+        self.carry_joule = energy * settings.energy_carry_ticks;
+        self.saved_joule = driven.left_joule.clamp(-self.carry_joule, self.carry_joule);
+        self.charged = driven.charged;
+        let mut at = driven.at;
+        let mut touched = driven.stopped || driven.swept.is_some();
+        if driven.stopped {
+            let mut taken = tissue.pending.to_vec();
+            taken.extend(driven.swept);
+            let after = Tissue { pending: &taken, ..*tissue };
+            at = slide(&after, &self.ball, BURR_TAKES, at, goal).at;
+        }
+        self.put(at);
+        let load_newton = if touched { load(settings, norm(sub(goal, at))) } else { 0.0 };
+        touched |= load_newton > 0.0;
+        let droop = settings.spindle_droop * load_newton / settings.load_limit_newton;
+        let was_pressed = load(settings, norm(self.pressed)) >= settings.breakthrough_newton;
+        let plunged =
+            was_pressed && !driven.stopped && driven.free_mm > MOVED_MM && burr::goes_along(sub(at, start), self.pressed);
+        let plunge_mm = if plunged { driven.free_mm } else { 0.0 };
+        Motion { swept: driven.swept, touched, load_newton, rpm: rpm * (1.0 - droop), plunge_mm }
+    }
+
+    /// Corrects what this tick's sweep was charged to what its operation truly took: integers of 1/64 voxel take a little more or less
+    /// than the exact sweep, which at a slow advance would be a good part of all that is removed.
+    pub(crate) fn settle_account(&mut self, removed_mm3: f64) {
+        if self.charged.mm3 > 0.0 {
+            let per_mm3 = self.charged.joule / self.charged.mm3;
+            let saved = self.saved_joule + (self.charged.mm3 - removed_mm3) * per_mm3;
+            self.saved_joule = saved.clamp(-self.carry_joule, self.carry_joule);
+        }
+    }
+
+    /// Moves the proxy to where an authority says it is.
+    pub(crate) fn correct(&mut self, proxy: Pose) {
+        self.proxy.tip_um = proxy.tip_um;
+    }
+}
+
+/// Load of the spring between hand and tool, N.
+fn load(settings: &Settings, way_mm: f64) -> f64 {
+    (settings.spring_newton_per_mm * way_mm).min(settings.load_limit_newton)
+}
+
+/// The hand's tip, put on the rim of the room around the grid when it claims to be farther: an absurd position is far away, not huge.
+fn hand_mm(patient: &Patient, pose: &Pose) -> Vec3 {
+    let grid = patient.grid();
+    let mut at = pose.tip_mm();
+    let low = sub(grid.origin_mm(), [AROUND_GRID_MM; 3]);
+    let high = add(grid.origin_mm(), add(scale(grid.voxels().map(f64::from), grid.spacing_mm()), [AROUND_GRID_MM; 3]));
+    for k in 0..3 {
+        at[k] = at[k].clamp(low[k], high[k]);
+    }
+    at
+}

@@ -1,0 +1,327 @@
+//! The authority's step: a tick's inputs become operations, events and tool states.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
+use spinor_volume::{BrickIndex, CutError, CutOp, CutState, Dirty, Label, Patient, TissueClass};
+
+use crate::alarm::{AlarmMemory, NeuralFields};
+use crate::burr::{self, BURR_TAKES};
+use crate::contact::Tissue;
+use crate::events::{BiteRefusal, Event, Holder};
+use crate::input::{Hand, Tick, ToolInput, ToolKind, UserId};
+use crate::kerrison;
+use crate::motion::{Body, Motion};
+use crate::pose::um;
+use crate::settings::Settings;
+use crate::state::ToolState;
+use crate::sweep::Sweep;
+use crate::touch::TouchMemory;
+use crate::vector::{mix, norm, sub};
+
+/// Longest piece of a sweep that is one operation, voxels: a little less than a capsule may be long.
+const PIECE_VOXELS: f64 = 7.5;
+
+/// A cut with where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResolvedOp {
+    /// Whose hand.
+    pub user: UserId,
+    /// Which hand.
+    pub hand: Hand,
+    /// The tool in it.
+    pub tool: ToolKind,
+    /// The input that was in force.
+    pub input_seq: u32,
+    /// What it cut. It has passed [`CutOp::check`].
+    pub op: CutOp,
+}
+
+/// All that a tick brought about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepOutput {
+    /// Operations in the order in which they were applied.
+    pub ops: Vec<ResolvedOp>,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// Bricks of the cut fields that changed, each once, in rising order.
+    pub touched: Vec<(TissueClass, BrickIndex)>,
+    /// Bricks to mesh again, each once, in rising order.
+    pub dirty: Vec<Dirty>,
+}
+
+/// A tool that somebody holds.
+#[derive(Clone, Debug)]
+struct Held {
+    state: ToolState,
+    body: Body,
+    alarm: AlarmMemory,
+    touch: TouchMemory,
+    /// Ticks since its last input.
+    age: u32,
+    /// Whether a punch has closed and not opened since.
+    closed: bool,
+}
+
+/// The simulation of one room: the patient, what was cut, and the tools.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    patient: Arc<Patient>,
+    fields: Arc<NeuralFields>,
+    settings: Settings,
+    cut: CutState,
+    tools: BTreeMap<(UserId, Hand), Held>,
+    /// Events of tools put down between ticks.
+    late: Vec<Event>,
+}
+
+impl Simulation {
+    /// A room with an uncut patient and no tools. Builds the distances to all neural structures, which takes a while: rooms of one case
+    /// share them through [`Self::with_fields`].
+    pub fn new(patient: Arc<Patient>, settings: Settings) -> Self {
+        let fields = NeuralFields::build(&patient, &settings);
+        Self::with_fields(patient, fields, settings)
+    }
+
+    /// As [`Self::new`] with distances that were built for the same patient, and for thresholds at least as wide.
+    pub fn with_fields(patient: Arc<Patient>, fields: Arc<NeuralFields>, settings: Settings) -> Self {
+        let cut = CutState::new(patient.grid());
+        Self { patient, fields, settings: settings.checked(), cut, tools: BTreeMap::new(), late: Vec::new() }
+    }
+
+    /// The patient.
+    pub fn patient(&self) -> &Arc<Patient> {
+        &self.patient
+    }
+
+    /// The numbers in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Distances to the neural structures.
+    pub fn fields(&self) -> &Arc<NeuralFields> {
+        &self.fields
+    }
+
+    /// Sets the alarm's thresholds, mm. They hold from the next tick on. Wider ones than the fields were built for rebuild those.
+    pub fn set_thresholds(&mut self, caution_mm: f64, danger_mm: f64) {
+        let settings = Settings { caution_mm, danger_mm, ..self.settings }.checked();
+        if settings.caution_mm > self.settings.caution_mm {
+            self.fields = NeuralFields::build(&self.patient, &settings);
+        }
+        self.settings = settings;
+    }
+
+    /// What was cut.
+    pub fn cut(&self) -> &CutState {
+        &self.cut
+    }
+
+    /// Goes on from another state of the cut fields: a resumption or a rewind. Tools stay in their hands.
+    pub fn restore(&mut self, cut: CutState) {
+        self.cut = cut;
+    }
+
+    /// The tools by user and hand, as they were after the last tick.
+    pub fn tools(&self) -> impl Iterator<Item = &ToolState> {
+        self.tools.values().map(|held| &held.state)
+    }
+
+    /// The tool in a hand.
+    pub fn tool(&self, user: UserId, hand: Hand) -> Option<&ToolState> {
+        self.tools.get(&(user, hand)).map(|held| &held.state)
+    }
+
+    /// Puts a tool down: its owner left, or lost the right to it. Its contacts end in the next tick's events.
+    pub fn remove_tool(&mut self, user: UserId, hand: Hand) {
+        if let Some(mut held) = self.tools.remove(&(user, hand)) {
+            held.touch.put_down(held.state.holder(), &mut self.late);
+        }
+    }
+
+    /// Advances by one tick. Of each hand the input with the highest `seq` counts, unless the hand has gone beyond it already; a hand
+    /// without a new one keeps its last. The order of `inputs` does not matter: tools act in the order of user and hand.
+    pub fn step(&mut self, _tick: Tick, inputs: &[ToolInput]) -> StepOutput {
+        let mut output = StepOutput { events: std::mem::take(&mut self.late), ..StepOutput::default() };
+        let mut newest: BTreeMap<(UserId, Hand), ToolInput> = BTreeMap::new();
+        for input in inputs {
+            let kept = newest.entry((input.user, input.hand)).or_insert(*input);
+            if order(input) > order(kept) {
+                *kept = *input;
+            }
+        }
+        for held in self.tools.values_mut() {
+            held.age = held.age.saturating_add(1);
+        }
+        for (hand, input) in newest {
+            self.accept(hand, input, &mut output);
+        }
+        let hands: Vec<(UserId, Hand)> = self.tools.keys().copied().collect();
+        for hand in hands {
+            let Some(mut held) = self.tools.remove(&hand) else { continue };
+            self.act(&mut held, &mut output);
+            self.tools.insert(hand, held);
+        }
+        output.touched.sort_unstable();
+        output.touched.dedup();
+        output.dirty.sort_unstable();
+        output.dirty.dedup();
+        output
+    }
+
+    /// Applies operations that were resolved elsewhere, as replay does.
+    ///
+    /// # Errors
+    /// When an operation is out of bounds for this patient. Those before it have been applied.
+    pub fn apply_ops(&mut self, ops: &[ResolvedOp]) -> Result<StepOutput, CutError> {
+        let mut output = StepOutput::default();
+        for resolved in ops {
+            resolved.op.check(self.patient.grid())?;
+            let by = Holder { user: resolved.user, hand: resolved.hand, tool: resolved.tool };
+            let removed = self.apply(*resolved, &mut output);
+            output.events.extend(removed.into_iter().map(|(structure, occupancy)| Event::Removed { by, structure, occupancy }));
+        }
+        output.touched.sort_unstable();
+        output.touched.dedup();
+        output.dirty.sort_unstable();
+        output.dirty.dedup();
+        Ok(output)
+    }
+
+    /// Takes in a hand's newest input: a tool taken up, moved, or exchanged for another.
+    fn accept(&mut self, hand: (UserId, Hand), input: ToolInput, output: &mut StepOutput) {
+        if let Some(held) = self.tools.get_mut(&hand) {
+            if input.seq <= held.state.input.seq {
+                return;
+            }
+            if (held.state.input.tool, held.state.input.size_tenth_mm) == (input.tool, input.size_tenth_mm) {
+                held.state.input = input;
+                held.age = 0;
+                return;
+            }
+            held.touch.put_down(held.state.holder(), &mut output.events);
+        }
+        let body = Body::new(&self.patient, &self.cut, &[], &self.settings, &input);
+        let state = ToolState::new(input, body.proxy);
+        let (alarm, touch) = (AlarmMemory::default(), TouchMemory::default());
+        // A punch that comes closed has to open first.
+        let closed = input.trigger >= self.settings.kerrison_closed;
+        self.tools.insert(hand, Held { state, body, alarm, touch, age: 0, closed });
+    }
+
+    /// One tool's tick: motion, cut, contacts, alarm.
+    fn act(&mut self, held: &mut Held, output: &mut StepOutput) {
+        let input = held.state.input;
+        let by = held.state.holder();
+        let trigger = if held.age > self.settings.stale_input_ticks { 0 } else { input.trigger };
+        let motion = held.body.advance(&self.patient, &self.cut, &[], &self.settings, &input, trigger);
+        let mut removed = Vec::new();
+        if let Some(sweep) = motion.swept {
+            removed = self.sweep(&held.state, &sweep, output);
+            let occupancy: i64 = removed.iter().map(|(_, n)| n).sum();
+            held.body.settle_account(occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * self.patient.grid().voxel_mm3());
+        }
+        let mut active = motion.rpm > 0.0;
+        if input.tool == ToolKind::Kerrison {
+            active = trigger >= self.settings.trigger_dead_zone;
+            if trigger <= self.settings.kerrison_open {
+                held.closed = false;
+            } else if trigger >= self.settings.kerrison_closed && !held.closed {
+                held.closed = true;
+                removed = self.close_jaw(held, output);
+            }
+        }
+        held.state.removed = removed.iter().map(|(_, n)| n).sum();
+        for (structure, occupancy) in removed {
+            output.events.push(Event::Removed { by, structure, occupancy });
+        }
+        if motion.plunge_mm >= self.settings.breakthrough_mm {
+            output.events.push(Event::Breakthrough { by, plunge_um: um(motion.plunge_mm) });
+        }
+        self.report(held, &motion, active, output);
+    }
+
+    /// Contacts and alarm of a tool where it is now.
+    fn report(&self, held: &mut Held, motion: &Motion, active: bool, output: &mut StepOutput) {
+        let by = held.state.holder();
+        let (body, state) = (&held.body, &mut held.state);
+        state.proxy = body.proxy;
+        state.load_millinewton = (motion.load_newton * 1_000.0 + 0.5) as u32;
+        state.spindle_rpm = (motion.rpm + 0.5) as u32;
+        state.in_bone = motion.touched;
+        let distances = self.fields.distances_um(self.patient.grid(), &body.shape, &body.rotation, body.proxy.tip_mm());
+        held.touch.bone(&self.settings, by, motion, &mut output.events);
+        held.touch.neural(&self.settings, by, &distances, active, &mut output.events);
+        let alarm = held.alarm.judge(&self.settings, &self.fields, &distances, active);
+        (state.nearest, state.level, state.warning, state.sounding) = (alarm.nearest, alarm.level, alarm.warning, alarm.sounding);
+        let sounding = alarm.sounding;
+        output.events.extend(alarm.changes.into_iter().map(|(was, warning)| Event::Alarm { by, was, warning, sounding }));
+    }
+
+    /// Applies what a burr took, in pieces that an operation can hold.
+    fn sweep(&mut self, state: &ToolState, sweep: &Sweep, output: &mut StepOutput) -> Vec<(Label, i64)> {
+        let grid = *self.patient.grid();
+        let pieces = (norm(sub(sweep.b_mm, sweep.a_mm)) / (PIECE_VOXELS * grid.spacing_mm())).ceil().max(1.0) as u32;
+        let at = |k: u32| mix(sweep.a_mm, sweep.b_mm, f64::from(k) / f64::from(pieces));
+        let mut removed = BTreeMap::new();
+        for k in 0..pieces {
+            // A burr far outside the grid takes nothing there.
+            let Ok(op) = CutOp::capsule_mm(&grid, at(k), at(k + 1), sweep.radius_mm, BURR_TAKES) else { continue };
+            for (label, n) in self.apply(resolved(state, op), output) {
+                *removed.entry(label).or_insert(0) += n;
+            }
+        }
+        removed.into_iter().collect()
+    }
+
+    /// Closes a punch: a bite, or the reason why not; and whatever neural tissue lies between its jaws.
+    fn close_jaw(&mut self, held: &Held, output: &mut StepOutput) -> Vec<(Label, i64)> {
+        let by = held.state.holder();
+        let (shape, rotation, tip) = (&held.body.shape, &held.body.rotation, held.body.proxy.tip_mm());
+        let tissue = Tissue { patient: &self.patient, cut: &self.cut, pending: &[] };
+        for (structure, depth_um) in kerrison::pinched(&tissue, &self.fields, shape, rotation, tip) {
+            output.events.push(Event::NeuralPinch { by, structure, depth_um });
+        }
+        if let Err(reason) = kerrison::judge(&tissue, shape, rotation, tip) {
+            output.events.push(Event::BiteRefused { by, reason });
+            return Vec::new();
+        }
+        let removed = match kerrison::bite(&tissue, shape, rotation, tip) {
+            Some(Ok(op)) => self.apply(resolved(&held.state, op), output),
+            _ => Vec::new(),
+        };
+        if removed.is_empty() {
+            output.events.push(Event::BiteRefused { by, reason: BiteRefusal::Empty });
+        }
+        removed
+    }
+
+    /// Applies an operation and notes it, unless it changes nothing.
+    fn apply(&mut self, resolved: ResolvedOp, output: &mut StepOutput) -> Vec<(Label, i64)> {
+        let outcome = self.cut.apply(&self.patient, &resolved.op);
+        if outcome.touched.is_empty() {
+            return Vec::new();
+        }
+        output.ops.push(resolved);
+        output.touched.extend(outcome.touched);
+        output.dirty.extend(outcome.dirty);
+        outcome.removed
+    }
+}
+
+/// Which of two inputs of one hand is the newer; of two with one number, always the same one.
+fn order(input: &ToolInput) -> (u32, u8, u8, u8, [i32; 3], [i16; 4]) {
+    (input.seq, input.tool as u8, input.size_tenth_mm, input.trigger, input.pose.tip_um, input.pose.turn)
+}
+
+fn resolved(state: &ToolState, op: CutOp) -> ResolvedOp {
+    let input = &state.input;
+    ResolvedOp { user: input.user, hand: input.hand, tool: input.tool, input_seq: input.seq, op }
+}
+
+/// Speed of a burr's spindle for a trigger when nothing loads it, 1/min; what a client's sound starts from.
+pub fn free_spindle_rpm(settings: &Settings, trigger: u8) -> u32 {
+    burr::rpm(settings, trigger) as u32
+}
