@@ -1,6 +1,8 @@
 //! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.
 
+pub mod bake;
 pub mod edt;
+pub mod export;
 pub mod models;
 pub mod nifti_io;
 pub mod palette;

@@ -1,0 +1,299 @@
+//! Proposes a dural sac where nobody labelled one: a tube through the vertebral foramina, so that the alarm has something to guard.
+//!
+//! Planes across the spine, a millimetre apart, cut the vertebrae; in a plane where their bone closes around a hole of a canal's size,
+//! the hole's widest place is a point of the sac. Between such planes (at the discs, where the foramina open it) the points are joined.
+//! The tube is as wide as the holes allow, 15 mm at most, and what would touch bone is taken off.
+
+use spinor_volume::query::volume_mm3;
+use spinor_volume::{
+    BRICK, BRICK_VOXELS, BrickState, Grid, Label, SDF_PER_VOXEL, Source, SparseField, Structure, TissueClass, VoxelIndex,
+};
+
+use super::block::Block;
+use super::pieces::keep_large_pieces;
+use super::quantise::sparse_field;
+use super::redistance::redistance;
+use crate::edt::nearest_features;
+
+type V3 = [f64; 3];
+
+/// How far a proposed surface may be off, mm: the sac is narrower than the canal by fat and veins, and not round.
+pub const PROPOSED_UNCERTAINTY_MM: f32 = 2.0;
+/// Widest proposed sac, mm of radius.
+const MAX_RADIUS_MM: f64 = 7.5;
+/// Narrowest hole that counts as a canal, mm of radius.
+const LEAST_RADIUS_MM: f64 = 3.0;
+/// Distance kept to bone, mm.
+const CLEARANCE_MM: f64 = 0.5;
+/// Gaps in the bony ring up to twice this are closed when holes are looked for: joint spaces, mm.
+const CLOSING_MM: f64 = 1.5;
+/// Step along the spine and in the planes, mm; half the width of a plane.
+const STEP_MM: f64 = 1.0;
+const PIXEL_MM: f64 = 0.8;
+const HALF_PIXELS: i32 = 45;
+/// Longest stretch without a closed ring that is bridged, mm.
+const MAX_BRIDGE_MM: f64 = 30.0;
+/// Shortest tube worth proposing, mm.
+const LEAST_LENGTH_MM: f64 = 15.0;
+
+/// A dural sac from the bones of `structures` alone, or none where their arches do not close around a canal.
+///
+/// It is marked [`Source::Proposed`] with [`PROPOSED_UNCERTAINTY_MM`] and keeps [`CLEARANCE_MM`] from every bone.
+pub fn propose_dural_sac(grid: &Grid, structures: &[Structure]) -> Option<Structure> {
+    let bones: Vec<&Structure> = structures.iter().filter(|s| s.class == TissueClass::Bone).collect();
+    let spine = spine_curve(grid, &bones)?;
+    let bone = union(grid, &bones);
+    let found: Vec<Option<(V3, f64)>> = spine.iter().map(|(at, up)| canal_at(grid, &bone, *at, *up)).collect();
+    let tube = smooth(&longest_run(&bridge(&found))?);
+    let length: f64 = tube.windows(2).map(|pair| distance(pair[0].0, pair[1].0)).sum();
+    if length < LEAST_LENGTH_MM {
+        return None;
+    }
+    let mut block = paint(grid, &tube);
+    keep_off_bone(grid, &bone, &mut block);
+    keep_large_pieces(&mut block, false);
+    if !block.values.iter().any(|v| *v < 0.0) {
+        return None;
+    }
+    redistance(&mut block);
+    let sdf = sparse_field(grid, &block);
+    Some(Structure {
+        label: Label::DURAL_SAC,
+        class: TissueClass::Neural,
+        source: Source::Proposed,
+        uncertainty_mm: PROPOSED_UNCERTAINTY_MM,
+        volume_mm3: volume_mm3(grid, &sdf),
+        sdf,
+    })
+}
+
+/// Points a step apart along the vertebrae's centroids from foot to head, each with the direction there, and 25 mm beyond both ends.
+fn spine_curve(grid: &Grid, bones: &[&Structure]) -> Option<Vec<(V3, V3)>> {
+    let mut centres: Vec<V3> =
+        bones.iter().filter(|s| s.label != Label::SACRUM).rev().filter_map(|s| centroid(grid, &s.sdf)).collect();
+    let (first, last) = (*centres.first()?, *centres.last()?);
+    let direction = |from: V3, to: V3| {
+        let d = sub(to, from);
+        let length = dot(d, d).sqrt();
+        if length > 1.0 { d.map(|v| v / length) } else { [0.0, 0.0, 1.0] }
+    };
+    let (up_first, up_last) = match centres[..] {
+        [_] => ([0.0, 0.0, 1.0], [0.0, 0.0, 1.0]),
+        [.., before, _] => (direction(first, centres[1]), direction(before, last)),
+        [] => return None,
+    };
+    centres.insert(0, add(first, up_first, -25.0));
+    centres.push(add(last, up_last, 25.0));
+    let mut points: Vec<V3> = Vec::new();
+    for pair in centres.windows(2) {
+        let steps = (distance(pair[0], pair[1]) / STEP_MM).ceil().max(1.0);
+        points.extend((0..steps as usize).map(|n| add(pair[0], sub(pair[1], pair[0]), n as f64 / steps)));
+    }
+    // Directions over 20 mm, so that planes turn slowly and do not cross each other near the spine.
+    let around = (10.0 / STEP_MM) as usize;
+    let up = |n: usize| direction(points[n.saturating_sub(around)], points[(n + around).min(points.len() - 1)]);
+    Some((0..points.len()).map(|n| (points[n], up(n))).collect())
+}
+
+fn centroid(grid: &Grid, sdf: &SparseField) -> Option<V3> {
+    let (mut sum, mut weight) = ([0.0; 3], 0.0);
+    let mut add_brick = |brick, w: &dyn Fn(usize) -> f64| {
+        let first = grid.brick_coords(brick).map(|v| f64::from(v) * BRICK as f64);
+        for at in 0..BRICK_VOXELS {
+            let w = w(at);
+            let place = [at % BRICK, at / BRICK % BRICK, at / (BRICK * BRICK)];
+            for k in 0..3 {
+                sum[k] += w * (first[k] + place[k] as f64);
+            }
+            weight += w;
+        }
+    };
+    sdf.inside().for_each(|brick| add_brick(brick, &|_| 1.0));
+    sdf.stored().for_each(|(brick, samples)| add_brick(brick, &|at| if samples[at] < 0 { 1.0 } else { 0.0 }));
+    (weight > 0.0).then(|| grid.patient_from_index(sum.map(|v| v / weight)))
+}
+
+/// The union of bones as one field.
+fn union(grid: &Grid, bones: &[&Structure]) -> SparseField {
+    let mut all = SparseField::outside(grid);
+    for bone in bones {
+        for (brick, samples) in bone.sdf.stored() {
+            if let Some(stored) = all.brick_mut(brick) {
+                stored.iter_mut().zip(samples).for_each(|(a, b)| *a = (*a).min(*b));
+            }
+        }
+    }
+    for bone in bones {
+        bone.sdf.inside().for_each(|brick| all.set_inside(brick));
+    }
+    all
+}
+
+/// The widest place of the canal in the plane through `at` across `up`, and its radius there; none where the bone does not close.
+fn canal_at(grid: &Grid, bone: &SparseField, at: V3, up: V3) -> Option<(V3, f64)> {
+    // Left and back in the plane: the left-right axis of the patient made perpendicular to the spine, and what completes it.
+    let left = unit(add([1.0, 0.0, 0.0], up, -up[0]))?;
+    let back = [up[1] * left[2] - up[2] * left[1], up[2] * left[0] - up[0] * left[2], up[0] * left[1] - up[1] * left[0]];
+    let n = (2 * HALF_PIXELS + 1) as usize;
+    let point = |pixel: usize| {
+        let u = f64::from((pixel % n) as i32 - HALF_PIXELS) * PIXEL_MM;
+        let v = f64::from((pixel / n) as i32 - HALF_PIXELS) * PIXEL_MM;
+        add(add(at, left, u), back, v)
+    };
+    let is_bone: Vec<bool> = (0..n * n)
+        .map(|pixel| bone.sample(grid, VoxelIndex(grid.index_from_patient(point(pixel)).map(|v| v.round() as i32))) < 0)
+        .collect();
+    if !is_bone.contains(&true) {
+        return None;
+    }
+    let to_bone = nearest_features([n, n, 1], [PIXEL_MM, PIXEL_MM, 1.0], |pixel| is_bone[pixel]);
+    // What can be reached from the plane's border without squeezing through a joint space is outside.
+    let open: Vec<bool> = (0..n * n).map(|pixel| to_bone.distance_mm(pixel) > CLOSING_MM).collect();
+    let mut outside = vec![false; n * n];
+    let mut queue: Vec<usize> =
+        (0..n * n).filter(|p| p % n == 0 || p % n == n - 1 || p / n == 0 || p / n == n - 1).filter(|p| open[*p]).collect();
+    queue.iter().for_each(|p| outside[*p] = true);
+    while let Some(p) = queue.pop() {
+        let (x, y) = (p % n, p / n);
+        let next = [(x > 0).then(|| p - 1), (x + 1 < n).then(|| p + 1), (y > 0).then(|| p - n), (y + 1 < n).then(|| p + n)];
+        for q in next.into_iter().flatten() {
+            if open[q] && !outside[q] {
+                outside[q] = true;
+                queue.push(q);
+            }
+        }
+    }
+    let enclosed = (0..n * n).filter(|p| open[*p] && !outside[*p]);
+    let widest = enclosed.max_by(|a, b| to_bone.distance_mm(*a).total_cmp(&to_bone.distance_mm(*b)).then(b.cmp(a)))?;
+    let radius = to_bone.distance_mm(widest);
+    // The vessel's entry behind a body, or a cyst, is no canal; nor is a hole far from the midline.
+    let off_midline = (f64::from((widest % n) as i32 - HALF_PIXELS) * PIXEL_MM).abs();
+    (radius >= LEAST_RADIUS_MM && off_midline < 20.0).then(|| (point(widest), radius))
+}
+
+/// Joins the points on either side of a short stretch without any.
+fn bridge(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
+    let mut out = found.to_vec();
+    let mut last: Option<usize> = None;
+    for n in 0..found.len() {
+        let Some((to, radius_to)) = found[n] else { continue };
+        if let Some(from_n) = last.filter(|m| n - m > 1 && (n - m) as f64 * STEP_MM <= MAX_BRIDGE_MM) {
+            if let Some((from, radius_from)) = found[from_n] {
+                for (m, point) in out.iter_mut().enumerate().take(n).skip(from_n + 1) {
+                    let t = (m - from_n) as f64 / (n - from_n) as f64;
+                    *point = Some((add(from, sub(to, from), t), radius_from + t * (radius_to - radius_from)));
+                }
+            }
+        }
+        last = Some(n);
+    }
+    out
+}
+
+fn longest_run(points: &[Option<(V3, f64)>]) -> Option<Vec<(V3, f64)>> {
+    points
+        .split(Option::is_none)
+        .max_by_key(|run| run.len())
+        .map(|run| run.iter().copied().flatten().collect())
+        .filter(|run: &Vec<(V3, f64)>| !run.is_empty())
+}
+
+/// Averages points over 11 mm and takes the narrowest radius near each, less the clearance.
+fn smooth(points: &[(V3, f64)]) -> Vec<(V3, f64)> {
+    let reach = (5.0 / STEP_MM) as usize;
+    (0..points.len())
+        .map(|n| {
+            // As far on one side as on the other, so that the ends do not move inwards.
+            let reach = reach.min(n).min(points.len() - 1 - n);
+            let near = &points[n - reach..=n + reach];
+            let mean = near.iter().fold([0.0; 3], |sum, (p, _)| add(sum, *p, 1.0 / near.len() as f64));
+            let radius = near.iter().map(|(_, r)| *r).sum::<f64>() / near.len() as f64;
+            (mean, (radius - CLEARANCE_MM).clamp(2.0, MAX_RADIUS_MM))
+        })
+        .collect()
+}
+
+/// The tube's signed distances in mm around its points.
+fn paint(grid: &Grid, tube: &[(V3, f64)]) -> Block {
+    let h = grid.spacing_mm();
+    let reach = MAX_RADIUS_MM + 4.0;
+    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+    for (at, _) in tube {
+        for k in 0..3 {
+            low[k] = low[k].min(at[k] - reach);
+            high[k] = high[k].max(at[k] + reach);
+        }
+    }
+    let mut block = Block::covering(low, high, h);
+    block.values.fill(6.0);
+    let [sx, sy, sz] = block.strides();
+    for pair in tube.windows(2) {
+        let ((a, ra), (b, rb)) = (pair[0], pair[1]);
+        let axis = sub(b, a);
+        let squared = dot(axis, axis).max(1e-9);
+        let radius = ra.max(rb) + 4.0;
+        let range = [0, 1, 2].map(|k| {
+            let from = ((a[k].min(b[k]) - radius) / h).floor() as i32 - block.first[k];
+            let to = ((a[k].max(b[k]) + radius) / h).ceil() as i32 - block.first[k];
+            from.max(0) as usize..(to.max(0) as usize + 1).min(block.size[k])
+        });
+        for z in range[2].clone() {
+            for y in range[1].clone() {
+                for x in range[0].clone() {
+                    let place = [x, y, z];
+                    let p = [0, 1, 2].map(|k| f64::from(block.first[k] + place[k] as i32) * h);
+                    let t = (dot(sub(p, a), axis) / squared).clamp(0.0, 1.0);
+                    let d = (distance(p, add(a, axis, t)) - (ra + t * (rb - ra))) as f32;
+                    let value = &mut block.values[x * sx + y * sy + z * sz];
+                    *value = value.min(d);
+                }
+            }
+        }
+    }
+    block
+}
+
+/// Takes off what is nearer to bone than the clearance.
+fn keep_off_bone(grid: &Grid, bone: &SparseField, block: &mut Block) {
+    let origin = super::quantise::lattice_origin(grid);
+    let mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
+    let [nx, ny, _] = block.size;
+    for at in 0..block.values.len() {
+        let place = [at % nx, at / nx % ny, at / (nx * ny)];
+        let voxel = [0, 1, 2].map(|k| block.first[k] + place[k] as i32 - origin[k]);
+        let Some((brick, n)) = grid.locate(VoxelIndex(voxel)) else {
+            // The field ends at the grid's border, and so does the tube.
+            block.values[at] = block.values[at].max(block.h as f32);
+            continue;
+        };
+        let sample = match bone.brick(brick) {
+            BrickState::Outside => continue,
+            BrickState::Inside => -127,
+            BrickState::Samples(samples) => samples[n],
+        };
+        let to_bone = f64::from(sample) * mm;
+        block.values[at] = block.values[at].max((CLEARANCE_MM - to_bone) as f32);
+    }
+}
+
+fn add(a: V3, b: V3, times: f64) -> V3 {
+    [a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]]
+}
+
+fn sub(a: V3, b: V3) -> V3 {
+    add(a, b, -1.0)
+}
+
+fn dot(a: V3, b: V3) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+fn distance(a: V3, b: V3) -> f64 {
+    let d = sub(a, b);
+    dot(d, d).sqrt()
+}
+
+fn unit(v: V3) -> Option<V3> {
+    let length = dot(v, v).sqrt();
+    (length > 1e-6).then(|| v.map(|x| x / length))
+}

@@ -1,0 +1,126 @@
+//! A case, or what a session left of it, for other programs: meshes (STL, GLB) and label maps (NIfTI).
+
+mod glb;
+mod labels;
+mod stl;
+mod surface;
+
+use std::path::{Path, PathBuf};
+
+use spinor_volume::cut::CutState;
+use spinor_volume::{Label, Patient, TissueClass};
+use thiserror::Error;
+
+pub use glb::encode_glb;
+pub use labels::{labels_on_case_grid, labels_on_image};
+pub use stl::encode_stl;
+pub use surface::{Surface, surface};
+
+use crate::nifti_io::{NiftiError, write_nifti};
+use spinor_shared::case::Case;
+
+/// A file format to export to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Binary STL, LPS mm: one file for a single structure, else a folder with one file per structure.
+    Stl,
+    /// One binary glTF 2.0 with a node per structure, metres, Y up.
+    Glb,
+    /// A label map in the case's numbers.
+    Nifti(LabelGrid),
+}
+
+/// The lattice of an exported label map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelGrid {
+    /// The case's own, 0.4 mm.
+    Case,
+    /// That of the CT in the case.
+    Ct,
+}
+
+/// Why nothing was exported.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// A file cannot be written.
+    #[error("{path} cannot be written: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The label map cannot be written.
+    #[error(transparent)]
+    Nifti(#[from] NiftiError),
+    /// The CT's lattice was asked for, and the case has no CT.
+    #[error("the case holds no CT whose grid the label map could take; use the case's grid")]
+    NoCt,
+    /// More than the format can count.
+    #[error("{0} is too large for one file of this format")]
+    TooLarge(String),
+}
+
+/// Writes what `cut` left of a case (all of it without) to `out`, and returns the files written.
+///
+/// # Errors
+/// When a file cannot be written or the format does not fit.
+pub fn export(case: &Case, cut: Option<&CutState>, format: Format, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let patient = &case.patient;
+    match format {
+        Format::Stl => export_stl(patient, cut, out),
+        Format::Glb => {
+            let surfaces: Vec<(Label, Surface)> =
+                patient.structures().iter().enumerate().map(|(n, s)| (s.label, surface(patient, cut, n))).collect();
+            write(out, &encode_glb(&surfaces)?).map(|file| vec![file])
+        }
+        Format::Nifti(LabelGrid::Case) => {
+            write_nifti(out, &labels_on_case_grid(patient, cut))?;
+            Ok(vec![out.to_owned()])
+        }
+        Format::Nifti(LabelGrid::Ct) => {
+            let ct = case.ct.as_ref().ok_or(ExportError::NoCt)?;
+            write_nifti(out, &labels_on_image(patient, cut, ct.geometry())?)?;
+            Ok(vec![out.to_owned()])
+        }
+    }
+}
+
+fn export_stl(patient: &Patient, cut: Option<&CutState>, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let single = patient.structures().len() == 1 && out.extension().is_some_and(|e| e.eq_ignore_ascii_case("stl"));
+    if !single {
+        std::fs::create_dir_all(out).map_err(|source| ExportError::Io { path: out.to_owned(), source })?;
+    }
+    let mut files = Vec::new();
+    for (n, structure) in patient.structures().iter().enumerate() {
+        let name = structure.label.name();
+        let surface = surface(patient, cut, n);
+        if surface.triangles.is_empty() {
+            continue;
+        }
+        let path = if single { out.to_owned() } else { out.join(format!("{name}.stl")) };
+        files.push(write(&path, &encode_stl(&name, &surface)?)?);
+    }
+    Ok(files)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, ExportError> {
+    std::fs::write(path, bytes).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
+    Ok(path.to_owned())
+}
+
+/// Colour of a structure in exported files (sRGB).
+fn colour(label: Label) -> [u8; 3] {
+    match label.class() {
+        Some(TissueClass::Bone) if label.0.is_multiple_of(2) => [222, 206, 176],
+        Some(TissueClass::Bone) => [233, 220, 194],
+        Some(TissueClass::Flavum) => [214, 140, 52],
+        Some(TissueClass::Disc) => [110, 166, 160],
+        Some(TissueClass::Neural) if label == Label::DURAL_SAC => [122, 164, 214],
+        Some(TissueClass::Neural) => [246, 216, 84],
+        None => [160, 160, 160],
+    }
+}
+
+#[cfg(test)]
+mod tests;
