@@ -48,10 +48,8 @@ fn patient() -> Patient {
     };
     let lamina = field(&grid, |[x, y, z]| ((y - 10.0 + x * x * 0.004).abs() - 3.0).max(z.abs() - 15.0).max(x.abs() - 20.0));
     let sac = field(&grid, |[x, y, _]| (x * x + (y + 4.0) * (y + 4.0)).sqrt() - 9.0);
-    let structures = vec![
-        structure(Label::lumbar(4), TissueClass::Bone, lamina),
-        structure(Label::DURAL_SAC, TissueClass::Neural, sac),
-    ];
+    let structures =
+        vec![structure(Label::lumbar(4), TissueClass::Bone, lamina), structure(Label::DURAL_SAC, TissueClass::Neural, sac)];
     Patient::new(grid, structures, DensityField::default()).expect("two structures")
 }
 

@@ -1,2 +1,56 @@
-//! The binary `spinor`.
-fn main() {}
+//! The binary `spinor`: preparation, server, load runs, replay and assessment.
+//!
+//! Every command lives in a file of its own under `commands/`; this one only picks among them.
+
+mod commands;
+mod output;
+mod physics;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{branch, models, phantom, replay, segment};
+
+/// Spinor: a shared virtual operating room for spine surgery on a patient's own anatomy.
+/// For education and rehearsal; not a medical device.
+#[derive(Parser)]
+#[command(name = "spinor", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a phantom patient: CT, MR, labels and landmarks.
+    Phantom(phantom::Args),
+    /// Run an nnU-Net export on images.
+    Segment(segment::Args),
+    /// List or add segmentation models.
+    Models(models::Args),
+    /// Replay a recording and check its digests.
+    Replay(replay::Args),
+    /// Start a new recording from a moment of another.
+    Branch(branch::Args),
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SPINOR_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,spinor_server=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let done = match Cli::parse().command {
+        Command::Phantom(args) => phantom::run(args),
+        Command::Segment(args) => segment::run(args),
+        Command::Models(args) => models::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Branch(args) => branch::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("spinor: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

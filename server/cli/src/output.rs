@@ -11,9 +11,11 @@ pub(crate) fn seconds(moment: &str) -> anyhow::Result<f64> {
     let mut total = 0.0;
     for (k, part) in parts.iter().enumerate() {
         let last = k + 1 == parts.len();
-        let value: f64 = part.parse().ok().filter(|v: &f64| *v >= 0.0 && v.is_finite() && (last || v.fract() == 0.0)).with_context(
-            || format!("'{moment}' is no moment: write HH:MM:SS, as 00:04:12"),
-        )?;
+        let value: f64 = part
+            .parse()
+            .ok()
+            .filter(|v: &f64| *v >= 0.0 && v.is_finite() && (last || v.fract() == 0.0))
+            .with_context(|| format!("'{moment}' is no moment: write HH:MM:SS, as 00:04:12"))?;
         total = total * 60.0 + value;
     }
     Ok(total)
@@ -28,11 +30,6 @@ pub(crate) fn moment(seconds: f64) -> String {
 /// Prints one JSON object and nothing else.
 pub(crate) fn json(value: &serde_json::Value) {
     println!("{value:#}");
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -81,11 +81,5 @@ fn compare(simulation: &mut Simulation, record: &TickRecord, found: &mut Physics
 
 /// An operation as a recording holds it.
 fn op_record(op: &ResolvedOp) -> OpRecord {
-    OpRecord {
-        user: op.user.0,
-        hand: op.hand as u8,
-        tool: op.tool as u8,
-        input_seq: op.input_seq,
-        cut: WireCut::from(&op.op),
-    }
+    OpRecord { user: op.user.0, hand: op.hand as u8, tool: op.tool as u8, input_seq: op.input_seq, cut: WireCut::from(&op.op) }
 }

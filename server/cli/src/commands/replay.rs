@@ -54,7 +54,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             "physics_ticks": physics.as_ref().map(|p| p.ticks),
         }));
     } else {
-        println!("{} ticks, {} operations, {} of recording in {replayed:.2} s", summary.ticks, summary.ops, output::moment(recorded));
+        println!(
+            "{} ticks, {} operations, {} of recording in {replayed:.2} s",
+            summary.ticks,
+            summary.ops,
+            output::moment(recorded)
+        );
         println!("digest {digest}, {} digests checked, {mismatches} mismatches", summary.checks.len());
         if let Some(physics) = &physics {
             println!("simulated again from the inputs: {} ticks, {} differ", physics.ticks, physics.differing_ticks);
