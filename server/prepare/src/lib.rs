@@ -2,7 +2,9 @@
 
 pub mod bake;
 pub mod edt;
+pub mod evaluate;
 pub mod export;
+pub mod ingest;
 pub mod models;
 pub mod nifti_io;
 pub mod palette;
@@ -11,6 +13,14 @@ pub mod render3d;
 pub mod runtime;
 pub mod schemes;
 pub mod segment;
+pub mod surface;
 pub mod volume3d;
 
+mod dicom_guard;
+mod dicom_header;
+mod dicom_pixels;
+mod dicom_scan;
+mod dicom_series;
+mod dicom_volume;
+mod dicom_words;
 mod nifti_header;
