@@ -265,34 +265,49 @@ fn voxels<T: NiftiVoxel>(input: &mut impl Read, header: &Header) -> Result<Vec<T
         if voxels.capacity() < voxels.len() + n {
             voxels.reserve_exact(voxels.len().max(n).min(count - voxels.len()));
         }
-        for value in chunk.chunks_exact(width) {
-            let value = number(header.stored, header.little_endian, value) * header.slope + header.inter;
+        numbers(header.stored, header.little_endian, chunk, |value| {
+            let value = value * header.slope + header.inter;
             match T::from_value(value) {
-                Ok(voxel) => voxels.push(voxel),
-                Err(why) => return Err(NiftiError::Value { at: header.geometry.index_of(voxels.len()), value, why }),
+                Ok(voxel) => {
+                    voxels.push(voxel);
+                    Ok(())
+                }
+                Err(why) => Err(NiftiError::Value { at: header.geometry.index_of(voxels.len()), value, why }),
             }
-        }
+        })?;
     }
     Ok(voxels)
 }
 
-fn number(stored: Stored, little: bool, bytes: &[u8]) -> f64 {
-    let mut b = [0_u8; 8];
-    for (k, slot) in b.iter_mut().enumerate().take(bytes.len()) {
-        *slot = if little { bytes[k] } else { bytes[bytes.len() - 1 - k] };
+/// Hands on every number of a chunk.
+fn numbers<E>(stored: Stored, little: bool, bytes: &[u8], each: impl FnMut(f64) -> Result<(), E>) -> Result<(), E> {
+    fn all<const N: usize, E>(
+        bytes: &[u8],
+        little: bool,
+        value: impl Fn([u8; N]) -> f64,
+        mut each: impl FnMut(f64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for chunk in bytes.chunks_exact(N) {
+            let mut b = [0; N];
+            b.copy_from_slice(chunk);
+            if !little {
+                b.reverse();
+            }
+            each(value(b))?;
+        }
+        Ok(())
     }
-    let bits = u64::from_le_bytes(b);
     match stored {
-        Stored::U8 => f64::from(bits as u8),
-        Stored::I8 => f64::from(bits as u8 as i8),
-        Stored::U16 => f64::from(bits as u16),
-        Stored::I16 => f64::from(bits as u16 as i16),
-        Stored::U32 => f64::from(bits as u32),
-        Stored::I32 => f64::from(bits as u32 as i32),
-        Stored::U64 => bits as f64,
-        Stored::I64 => bits as i64 as f64,
-        Stored::F32 => f64::from(f32::from_bits(bits as u32)),
-        Stored::F64 => f64::from_bits(bits),
+        Stored::U8 => all(bytes, little, |b| f64::from(u8::from_le_bytes(b)), each),
+        Stored::I8 => all(bytes, little, |b| f64::from(i8::from_le_bytes(b)), each),
+        Stored::U16 => all(bytes, little, |b| f64::from(u16::from_le_bytes(b)), each),
+        Stored::I16 => all(bytes, little, |b| f64::from(i16::from_le_bytes(b)), each),
+        Stored::U32 => all(bytes, little, |b| f64::from(u32::from_le_bytes(b)), each),
+        Stored::I32 => all(bytes, little, |b| f64::from(i32::from_le_bytes(b)), each),
+        Stored::U64 => all(bytes, little, |b| u64::from_le_bytes(b) as f64, each),
+        Stored::I64 => all(bytes, little, |b| i64::from_le_bytes(b) as f64, each),
+        Stored::F32 => all(bytes, little, |b| f64::from(f32::from_le_bytes(b)), each),
+        Stored::F64 => all(bytes, little, f64::from_le_bytes, each),
     }
 }
 
