@@ -4,6 +4,9 @@
 
 pub mod case;
 pub mod codec;
+pub mod delta;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod room;
 pub mod session;
 pub mod wire;

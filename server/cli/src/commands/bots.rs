@@ -1,0 +1,445 @@
+//! `spinor bots`: clients without heads that measure a room.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use spinor_client_core::testing::{Conditions, Relay, Stroke};
+use spinor_client_core::{BodyPose, Bot, Happening, JoinOptions, Request, Stats, Status};
+use spinor_server::room_file::RoomFile;
+use spinor_shared::room::Role;
+use spinor_shared::wire::WirePose;
+use spinor_sim::{Hand, ToolKind};
+use spinor_volume::mesh::{BrickMesh, Mesher};
+
+use super::invite::numbered;
+use crate::output;
+
+/// Diameter of the bots' burr, 1/10 mm.
+const BURR: u8 = 30;
+/// Poses and inputs a second.
+const HZ: f64 = 60.0;
+/// How long everybody may take to get in.
+const JOIN_PATIENCE: Duration = Duration::from_secs(60);
+/// How long mirrors may take to become equal once nobody cuts.
+const QUIET_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Let headless clients join, move, cut and measure.
+#[derive(clap::Args)]
+#[command(after_help = "Example: spinor bots --room theatre.json --clients 4 --cutting 2 --seconds 30 --join-late 1 --json\n\
+    Every client is a real one: its own QUIC connection, engine and mirror. With --delay-ms, --loss, --mtu or --reorder all go\n\
+    through a UDP relay in this process. Latencies are between threads of this process, by its monotonic clock.")]
+pub(crate) struct Args {
+    /// The room file that `spinor serve` wrote.
+    #[arg(long, value_name = "FILE")]
+    room: PathBuf,
+    /// Clients in each room.
+    #[arg(long)]
+    clients: usize,
+    /// How many of them cut.
+    #[arg(long, default_value_t = 0)]
+    cutting: usize,
+    /// How long they do.
+    #[arg(long)]
+    seconds: f64,
+    /// One-way delay on every link, milliseconds.
+    #[arg(long, default_value_t = 0.0)]
+    delay_ms: f64,
+    /// Packets lost each way, per cent.
+    #[arg(long, default_value_t = 0.0)]
+    loss: f64,
+    /// Path MTU in bytes: larger packets are dropped. 0 for no limit.
+    #[arg(long, default_value_t = 0)]
+    mtu: usize,
+    /// Packets held back 3 ms, per cent. Without it: 1 % where anything else is impaired.
+    #[arg(long)]
+    reorder: Option<f64>,
+    /// Clients of each room that join halfway.
+    #[arg(long, default_value_t = 0)]
+    join_late: usize,
+    /// Rooms; the server opens the others when the bots come.
+    #[arg(long, default_value_t = 1)]
+    rooms: usize,
+    /// Mesh nothing: for load runs where the clients' work would disturb the server's.
+    #[arg(long)]
+    still: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// When inputs and poses were enqueued: (user, sequence) → instant.
+type Sent = Mutex<HashMap<(u32, u32), Instant>>;
+
+#[derive(Default)]
+struct Shared {
+    inputs: Sent,
+    poses: Sent,
+    stop: AtomicBool,
+    quiet: AtomicBool,
+}
+
+/// What one bot saw.
+#[derive(Default)]
+struct Report {
+    user: u32,
+    join_ms: f64,
+    late: bool,
+    /// (receiver's view) sender, first and last input, tick, when meshed.
+    shown: Vec<(u32, u32, u32, u32, Instant)>,
+    poses: Vec<(u32, u32, Instant)>,
+    down_bytes: u64,
+    up_bytes: u64,
+    seconds: f64,
+    snapshot_bytes: u64,
+    repairs: u64,
+    equal: bool,
+    digests: (Option<u64>, Option<u64>),
+    stats: Option<Stats>,
+    told_refusals: u64,
+}
+
+struct Plan {
+    name: String,
+    role: Role,
+    room: usize,
+    cuts: Option<usize>,
+    late: bool,
+    asks_stats: bool,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    if args.clients == 0 || args.rooms == 0 || args.clients * args.rooms > 1024 {
+        bail!("between 1 and 1024 clients in all rooms, not {} in {}", args.clients, args.rooms);
+    }
+    if args.join_late >= args.clients || args.cutting > args.clients - args.join_late {
+        bail!("of {} clients, {} cannot cut while {} join late", args.clients, args.cutting, args.join_late);
+    }
+    let file = RoomFile::read(&args.room)?;
+    let address: SocketAddr = file.address.parse().with_context(|| format!("{} is no address of this machine", file.address))?;
+    let impaired = args.delay_ms > 0.0 || args.loss > 0.0 || args.mtu > 0;
+    let conditions = Conditions {
+        delay: Duration::from_secs_f64(args.delay_ms.max(0.0) / 1000.0),
+        loss: args.loss.clamp(0.0, 100.0) / 100.0,
+        mtu: args.mtu,
+        reorder: args.reorder.unwrap_or(if impaired { 1.0 } else { 0.0 }).clamp(0.0, 100.0) / 100.0,
+    };
+    let network = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let via = if conditions.is_clean() {
+        None
+    } else {
+        Some(network.block_on(Relay::start(address, conditions, 0x5EED))?.address)
+    };
+    let plans: Vec<Plan> = (0..args.rooms).flat_map(|room| plans(&args, room)).collect();
+    let early = plans.iter().filter(|plan| !plan.late).count();
+    let shared = Arc::new(Shared::default());
+    let (inside, begin) = (Arc::new(Barrier::new(early + 1)), Arc::new(Barrier::new(early + 1)));
+    let mut threads = Vec::new();
+    let mut late = Vec::new();
+    for plan in plans {
+        let options = options(&file, &plan, via)?;
+        if plan.late {
+            late.push((plan, options));
+            continue;
+        }
+        let gates = Some((inside.clone(), begin.clone()));
+        threads.push(start(plan, options, shared.clone(), gates, args.still)?);
+    }
+    inside.wait();
+    begin.wait();
+    let half = Duration::from_secs_f64(args.seconds.max(0.1) / 2.0);
+    std::thread::sleep(half);
+    for (plan, options) in late {
+        threads.push(start(plan, options, shared.clone(), None, args.still)?);
+    }
+    std::thread::sleep(half);
+    shared.quiet.store(true, Ordering::Relaxed);
+    let reports: Vec<Report> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a bot panicked"))))
+        .collect::<anyhow::Result<_>>()?;
+    shared.stop.store(true, Ordering::Relaxed);
+    drop(network);
+    let value = summary(&args, &reports, &shared);
+    let equal = value["mirrors_equal"] == json!(true);
+    if args.json {
+        output::json(&value);
+    } else {
+        print_plain(&value);
+    }
+    if equal { Ok(()) } else { bail!("mirrors differ from the server, or a bot saw no digest") }
+}
+
+fn plans(args: &Args, room: usize) -> Vec<Plan> {
+    (0..args.clients)
+        .map(|n| {
+            let late = n >= args.clients - args.join_late;
+            let cuts = (n < args.cutting).then_some(n);
+            let role = match n {
+                0 => Role::Attending,
+                _ if cuts.is_some() => Role::Resident,
+                n if n % 3 == 2 => Role::Mentor,
+                _ => Role::Resident,
+            };
+            Plan { name: format!("Bot {}.{}", room + 1, n + 1), role, room, cuts, late, asks_stats: n == 0 }
+        })
+        .collect()
+}
+
+fn options(file: &RoomFile, plan: &Plan, via: Option<SocketAddr>) -> anyhow::Result<JoinOptions> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let invite = file.invite(&numbered(&file.room, plan.room + 1), &plan.name, plan.role, now + 3600)?;
+    let mut options = JoinOptions::new_device(invite)?;
+    options.via = via;
+    options.want_images = false;
+    Ok(options)
+}
+
+type Gates = Option<(Arc<Barrier>, Arc<Barrier>)>;
+
+fn start(
+    plan: Plan,
+    options: JoinOptions,
+    shared: Arc<Shared>,
+    gates: Gates,
+    still: bool,
+) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<Report>>> {
+    let name = plan.name.clone();
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
+        let joined = join(&plan, options, &shared);
+        // Everybody has to come to the gates, or nobody would get through.
+        if let Some((inside, begin)) = &gates {
+            inside.wait();
+            begin.wait();
+        }
+        live(joined?, &plan, &shared, still)
+    });
+    Ok(thread?)
+}
+
+fn join(plan: &Plan, options: JoinOptions, _shared: &Shared) -> anyhow::Result<(Bot, Report)> {
+    let mut bot = Bot::join(options)?;
+    bot.session_mut().log_poses();
+    let mut refused = None;
+    let inside = bot.run_until(JOIN_PATIENCE, |session| {
+        if let Status::Refused(error) = session.status() {
+            refused = Some(error.to_string());
+        }
+        session.is_joined() || refused.is_some()
+    });
+    if let Some(reason) = refused {
+        bail!("{} was refused: {reason}", plan.name);
+    }
+    if !inside {
+        bail!("{} did not get in within {} s: {:?}", plan.name, JOIN_PATIENCE.as_secs(), bot.session().status());
+    }
+    let session = bot.session();
+    let report = Report {
+        user: session.me().map_or(0, |me| me.user),
+        join_ms: session.loaded_after().unwrap_or_default().as_secs_f64() * 1e3,
+        late: plan.late,
+        ..Report::default()
+    };
+    Ok((bot, report))
+}
+
+fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, still: bool) -> anyhow::Result<Report> {
+    let patient = bot.session().mirror().patient().context("no patient")?.clone();
+    let stroke = match plan.cuts {
+        Some(n) => Some(Stroke::over_lamina(&patient, n, f64::from(BURR) / 20.0).context("the case has no bone to cut")?),
+        None => None,
+    };
+    let start = Instant::now();
+    let before = traffic(&bot);
+    let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
+    let period = Duration::from_secs_f64(1.0 / HZ);
+    let mut due = start;
+    while !shared.quiet.load(Ordering::Relaxed) {
+        let now = Instant::now();
+        if now >= due {
+            due = (due + period).max(now);
+            let t = (now - start).as_secs_f64();
+            act(&mut bot, &report, stroke.as_ref(), t, shared);
+        }
+        bot.step();
+        look(&mut bot, &mut report, (&mut mesher, &mut mesh), still);
+        bot.wait(due);
+    }
+    let after = traffic(&bot);
+    report.seconds = start.elapsed().as_secs_f64();
+    (report.down_bytes, report.up_bytes) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+    settle(&mut bot, &mut report, stroke.as_ref(), plan, (&mut mesher, &mut mesh), still);
+    report.snapshot_bytes = bot.session().mirror().snapshot_bytes();
+    report.repairs = bot.session().mirror().repairs();
+    bot.leave();
+    Ok(report)
+}
+
+/// Sends a pose, and what a cutting hand does.
+fn act(bot: &mut Bot, report: &Report, stroke: Option<&Stroke>, t: f64, shared: &Shared) {
+    let sway = (t * 2.0).sin() * 40_000.0;
+    let place = |x: f64, y: i32, z: i32| WirePose { tip_um: [x as i32, y, z], turn: [0, 0, 0, 32_767] };
+    let body = BodyPose {
+        head: place(sway, 600_000, 300_000),
+        hands: [Some(place(sway - 200_000.0, 300_000, 0)), Some(place(sway + 200_000.0, 300_000, 0))],
+    };
+    let now = Instant::now();
+    let session = bot.session_mut();
+    let seq = session.send_pose(body);
+    note(&shared.poses, (report.user, seq), now);
+    if let Some(stroke) = stroke {
+        let seq = session.send_input(Hand::Right, ToolKind::FlutedBurr, BURR, stroke.pose(t), 255);
+        note(&shared.inputs, (report.user, seq), now);
+    }
+}
+
+fn note(sent: &Sent, key: (u32, u32), now: Instant) {
+    sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, now);
+}
+
+/// Meshes what changed, then notes what can be seen now.
+fn look(bot: &mut Bot, report: &mut Report, (mesher, mesh): (&mut Mesher, &mut BrickMesh), still: bool) {
+    let session = bot.session_mut();
+    let dirty = session.mirror_mut().take_dirty();
+    let shown = session.mirror_mut().take_shown();
+    if !still && let (Some(patient), Some(cut)) = (session.mirror().patient(), session.mirror().cut()) {
+        for dirty in dirty {
+            mesher.mesh(patient, Some(cut), usize::from(dirty.structure), dirty.brick, mesh);
+        }
+    }
+    let now = Instant::now();
+    for (tick, cause) in shown {
+        report.shown.push((cause.user, cause.first, cause.last, tick, now));
+    }
+    report.poses.extend(session.take_pose_log());
+    for happening in session.take_happenings() {
+        match happening {
+            Happening::Digest { digest, .. } => report.digests.1 = Some(digest),
+            Happening::Stats(stats) => report.stats = Some(*stats),
+            Happening::Refused { .. } => report.told_refusals += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Lets go of the trigger, waits until the server says what it has, and compares.
+fn settle(
+    bot: &mut Bot,
+    report: &mut Report,
+    stroke: Option<&Stroke>,
+    plan: &Plan,
+    (mesher, mesh): (&mut Mesher, &mut BrickMesh),
+    still: bool,
+) {
+    let end = Instant::now() + QUIET_PATIENCE;
+    let mut asked: Option<Instant> = None;
+    while Instant::now() < end {
+        if let Some(stroke) = stroke {
+            bot.session_mut().send_input(Hand::Right, ToolKind::FlutedBurr, BURR, stroke.rest(), 0);
+        }
+        bot.step();
+        look(bot, report, (mesher, mesh), still);
+        report.digests.0 = bot.session().mirror().digest();
+        report.equal = report.digests.1.is_some() && report.digests.0 == report.digests.1;
+        if report.equal && (report.stats.is_some() || !plan.asks_stats) {
+            return;
+        }
+        // Asked again now and then: the first answer may be from before another hand's last cut.
+        if asked.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) && bot.session().is_joined() {
+            asked = Some(Instant::now());
+            bot.session().request(Request::Digest);
+            if plan.asks_stats {
+                bot.session().request(Request::Stats);
+            }
+        }
+        bot.wait(Instant::now() + Duration::from_millis(16));
+    }
+}
+
+/// UDP bytes received and sent so far.
+fn traffic(bot: &Bot) -> (u64, u64) {
+    bot.session().connection().map_or((0, 0), |c| {
+        let stats = c.stats();
+        (stats.udp_rx.bytes, stats.udp_tx.bytes)
+    })
+}
+
+fn summary(args: &Args, reports: &[Report], shared: &Shared) -> Value {
+    let inputs = shared.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+    let poses = shared.poses.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cuts = Vec::new();
+    let mut pose_ms = Vec::new();
+    for report in reports {
+        // An input's effect is there once all frames of the first tick that shows it are meshed.
+        let mut seen: HashMap<(u32, u32), (u32, Instant)> = HashMap::new();
+        for (user, first, last, tick, at) in &report.shown {
+            if *user == report.user {
+                continue;
+            }
+            for seq in *first..=(*last).min(first.saturating_add(100_000)) {
+                let slot = seen.entry((*user, seq)).or_insert((*tick, *at));
+                if *tick < slot.0 {
+                    *slot = (*tick, *at);
+                } else if *tick == slot.0 {
+                    slot.1 = slot.1.max(*at);
+                }
+            }
+        }
+        let ms = |sent: &Instant, at: &Instant| at.saturating_duration_since(*sent).as_secs_f64() * 1e3;
+        cuts.extend(seen.iter().filter_map(|(key, (_, at))| inputs.get(key).map(|sent| ms(sent, at))));
+        pose_ms.extend(report.poses.iter().filter_map(|(user, seq, at)| poses.get(&(*user, *seq)).map(|sent| ms(sent, at))));
+    }
+    let mut join_ms: Vec<f64> = reports.iter().map(|r| r.join_ms).collect();
+    let steady: Vec<&Report> = reports.iter().filter(|r| !r.late && r.seconds > 0.0).collect();
+    let mean = |f: fn(&Report) -> f64| steady.iter().map(|r| f(r)).sum::<f64>() / steady.len().max(1) as f64;
+    let stats = reports.iter().find_map(|r| r.stats.clone()).unwrap_or_default();
+    let snapshot = reports.iter().map(|r| r.snapshot_bytes).max().unwrap_or(0);
+    json!({
+        "clients": reports.len(),
+        "rooms": args.rooms,
+        "cutting": args.cutting * args.rooms,
+        "mirrors_equal": reports.iter().all(|r| r.equal),
+        "cut_to_visible_ms": percentiles(&mut cuts, &[("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)]),
+        "cuts_seen": cuts.len(),
+        "pose_ms": percentiles(&mut pose_ms, &[("p50", 0.5), ("p99", 0.99), ("max", 1.0)]),
+        "poses_seen": pose_ms.len(),
+        "join_ms": percentiles(&mut join_ms, &[("p50", 0.5), ("max", 1.0)]),
+        "join_late_ms": reports.iter().filter(|r| r.late).map(|r| round(r.join_ms)).collect::<Vec<_>>(),
+        "down_kBps_per_client": round(mean(|r| r.down_bytes as f64 / r.seconds / 1e3)),
+        "up_kBps_per_client": round(mean(|r| r.up_bytes as f64 / r.seconds / 1e3)),
+        "snapshot_bytes": snapshot,
+        "server_tick_ms": {"p50": stats.tick_ms[0], "p99": stats.tick_ms[1], "max": stats.tick_ms[2]},
+        "server_cpu_s": round(stats.cpu_s),
+        "server_rss_mb": round(stats.rss_mb),
+        "ops": stats.ops,
+        "coalesced": stats.coalesced,
+        "refused": stats.refused.iter().cloned().collect::<std::collections::BTreeMap<String, u64>>(),
+        "repairs": reports.iter().map(|r| r.repairs).sum::<u64>(),
+    })
+}
+
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+fn percentiles(values: &mut [f64], wanted: &[(&str, f64)]) -> Value {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let rank = (values.len() as f64 * share).ceil() as usize;
+        values.get(rank.saturating_sub(1).min(values.len().saturating_sub(1))).map(|v| round(*v))
+    };
+    wanted.iter().map(|(name, share)| ((*name).to_owned(), json!(at(*share)))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn print_plain(value: &Value) {
+    if let Some(object) = value.as_object() {
+        for (key, value) in object {
+            println!("{key:22} {value}");
+        }
+    }
+}

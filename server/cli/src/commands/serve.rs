@@ -1,0 +1,162 @@
+//! `spinor serve`: a room, or several, on one case.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use spinor_server::room_file::RoomFile;
+use spinor_server::state::State;
+use spinor_server::{BULK_BYTES_PER_SECOND, CaseData, Config, ROOMS, ServeError, Server};
+use spinor_shared::net::congestion::Congestion;
+use spinor_shared::net::endpoint::EndpointError;
+use spinor_shared::room::{MAX_ROOM, is_name};
+
+/// Port that is tried first when none is asked for.
+const PORT: u16 = 47_600;
+
+/// Serve a room around a case until stopped.
+#[derive(clap::Args)]
+#[command(after_help = "Example: spinor serve --case patient.spinor --record sessions --room theatre.json\n\
+    Then:    spinor invite --room theatre.json --role attending --name \"Dr. Osler\"\n\n\
+    For education and rehearsal. Not a medical device.")]
+pub(crate) struct Args {
+    /// The case that `spinor prepare` made.
+    #[arg(long, value_name = "F.spinor")]
+    case: PathBuf,
+    /// Address to listen on; port 0 takes any free port. Without it: the port of last time, or any.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address that invitations name, where people cannot reach the one listened on (HOST:PORT).
+    #[arg(long, value_name = "HOST:PORT")]
+    public: Option<String>,
+    /// Record sessions into this directory.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Go on with this recording.
+    #[arg(long, value_name = "F.spinrec")]
+    resume: Option<PathBuf>,
+    /// Room file to write once the server listens (mode 600): it lets its reader invite people.
+    #[arg(long, value_name = "FILE")]
+    room: Option<PathBuf>,
+    /// Directory of the room's keys. Without it: FILE.state beside the room file, or DIR/state beside the recordings.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// The room's name.
+    #[arg(long, default_value = "theatre")]
+    name: String,
+    /// Most rooms; the others are called NAME.2, NAME.3 ... and open when an invited person comes.
+    #[arg(long, default_value_t = ROOMS)]
+    rooms: usize,
+    /// On a managed network: its rate for one person, instead of finding it out (cubic).
+    #[arg(long, value_name = "MBIT")]
+    rate: Option<f64>,
+    /// Most that a newcomer is sent, Mbit/s.
+    #[arg(long, default_value_t = BULK_BYTES_PER_SECOND * 8.0 / 1e6)]
+    bulk_mbit: f64,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        is_name(&args.name, MAX_ROOM) && !args.name.contains(['/', '#', '.']),
+        "'{}' cannot name a room: use up to {MAX_ROOM} letters and digits",
+        args.name
+    );
+    let file = std::fs::read(&args.case).with_context(|| format!("cannot read the case {}", args.case.display()))?;
+    let case = CaseData::new(file).with_context(|| format!("{} is no usable case", args.case.display()))?;
+    let directory = state_directory(&args);
+    let open = || -> anyhow::Result<State> {
+        Ok(match &directory {
+            Some(directory) => State::open(directory)?,
+            None => State::in_memory()?,
+        })
+    };
+    let last = directory.as_deref().and_then(last_address);
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    let candidates = match args.listen {
+        Some(listen) => vec![listen],
+        None => vec![last.unwrap_or(SocketAddr::new(any.ip(), PORT)), any],
+    };
+    let congestion = match args.rate {
+        Some(mbit) => Congestion::Rate { mbit, rtt: Duration::from_millis(60) },
+        None => Congestion::Cubic,
+    };
+    let mut case = Some(case);
+    let mut server = None;
+    for (n, listen) in candidates.iter().enumerate() {
+        if !is_free(*listen) && n + 1 < candidates.len() {
+            continue;
+        }
+        let config = Config {
+            case: case.take().context("no address to listen on")?,
+            listen: *listen,
+            room: args.name.clone(),
+            rooms: args.rooms,
+            state: open()?,
+            record: args.record.clone().or_else(|| args.resume.as_deref().and_then(Path::parent).map(Path::to_owned)),
+            resume: args.resume.clone(),
+            congestion,
+            bulk_bytes_per_second: (args.bulk_mbit * 1e6 / 8.0).max(1e5),
+        };
+        server = Some(Server::open(config).map_err(|e| match e {
+            ServeError::Endpoint(EndpointError::Bind(..)) => {
+                anyhow::Error::from(e).context("is another server running there? Choose another address with --listen")
+            }
+            e => e.into(),
+        })?);
+        break;
+    }
+    let server = server.context("no address to listen on")?;
+    let address = server.address();
+    if let Some(directory) = &directory {
+        let _ = std::fs::write(directory.join("address"), address.to_string());
+    }
+    let public = args.public.clone().unwrap_or_else(|| reachable(address).to_string());
+    eprintln!("For education and rehearsal. Not a medical device.");
+    eprintln!("room {} listens on {address}; invitations name {public}", server.room());
+    match server.recording() {
+        Some(path) => eprintln!("recording to {}", path.display()),
+        None => eprintln!("not recording (use --record DIR)"),
+    }
+    if let Some(path) = &args.room {
+        RoomFile::new(public, server.digest(), server.room(), server.owner_key()).write(path)?;
+        eprintln!("invite people with: spinor invite --room {} --role attending --name NAME", path.display());
+    }
+    let stop = server.stopper();
+    ctrlc::set_handler(move || stop.stop()).context("cannot catch signals")?;
+    server.run();
+    eprintln!("the room has closed");
+    Ok(())
+}
+
+fn state_directory(args: &Args) -> Option<PathBuf> {
+    let beside = |path: &Path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".state");
+        PathBuf::from(name)
+    };
+    let recordings = args.record.as_deref().or_else(|| args.resume.as_deref().and_then(Path::parent));
+    args.state.clone().or_else(|| args.room.as_deref().map(beside)).or_else(|| recordings.map(|d| d.join("state")))
+}
+
+/// Where the room listened last time, so that its old invitations lead to it again.
+fn last_address(directory: &Path) -> Option<SocketAddr> {
+    std::fs::read_to_string(directory.join("address")).ok()?.trim().parse().ok()
+}
+
+fn is_free(listen: SocketAddr) -> bool {
+    UdpSocket::bind(listen).is_ok()
+}
+
+/// An address under which other machines find this one. Asks the routing table; nothing is sent.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    if !listening.ip().is_unspecified() {
+        return listening;
+    }
+    let routed = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
+    };
+    SocketAddr::new(routed().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), listening.port())
+}

@@ -1,0 +1,220 @@
+//! One connected client as its room sees it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bevy_ecs::entity::Entity;
+use bytes::Bytes;
+use quinn::{Connection, RecvStream, SendStream};
+use spinor_shared::codec;
+use spinor_shared::delta::Cause;
+use spinor_shared::net::control::{Notice, Request};
+use spinor_shared::net::frame::{frame, kind, read_frame};
+use spinor_shared::net::handshake::{Answer, Refusal};
+use spinor_shared::net::link::Waker;
+use spinor_shared::net::rate::Rate;
+use spinor_shared::net::{LANES, limit, priority};
+use tokio::sync::mpsc::Sender;
+
+use crate::delta::{BrickKey, LaneShare, Sender as DeltaSender};
+use crate::lane::Lane;
+
+/// Bytes in a lane's queue past which changes are no longer queued but merged.
+const LANE_FULL: usize = 48 * 1024;
+/// Bytes in a lane's queue below which merged bricks go out.
+const LANE_LOW: usize = 8 * 1024;
+/// Bytes in the control queue past which a client is too slow to be in a room.
+const CONTROL_FULL: usize = 1 << 20;
+
+/// What a client's control stream brought.
+pub(crate) struct Heard {
+    pub(crate) room: Arc<str>,
+    pub(crate) user: u32,
+    /// Tells this connection from an earlier one of the same person.
+    pub(crate) link: u64,
+    pub(crate) what: Utterance,
+}
+
+pub(crate) enum Utterance {
+    Asked(Request),
+    /// Bytes that are no request: the connection is to be closed.
+    Garbage(String),
+    /// The stream or the connection ended.
+    Gone,
+}
+
+/// What a slow client has to be sent once its lane has drained.
+#[derive(Debug, Default)]
+struct Behind {
+    bricks: BTreeSet<BrickKey>,
+    causes: Vec<Cause>,
+}
+
+/// A connection of somebody in a room.
+pub(crate) struct Peer {
+    pub(crate) connection: Connection,
+    pub(crate) entity: Entity,
+    pub(crate) link: u64,
+    /// Set once the client asked for the room's state: from then on it gets deltas.
+    pub(crate) ready: bool,
+    pub(crate) wants_digest: bool,
+    pub(crate) rate: Rate,
+    control: Arc<Lane>,
+    lanes: [Arc<Lane>; LANES],
+    behind: [Behind; LANES],
+}
+
+impl Peer {
+    /// Answers the hello and starts the connection's tasks.
+    pub(crate) fn start(
+        runtime: &tokio::runtime::Handle,
+        (connection, send, receive): (Connection, SendStream, RecvStream),
+        (room, user, link): (Arc<str>, u32, u64),
+        entity: Entity,
+        answer: &Answer,
+        (heard, waker): (Sender<Heard>, Waker),
+    ) -> Self {
+        let control = Arc::new(Lane::default());
+        control.push(frame(kind::ANSWER, &codec::encode(answer).unwrap_or_default()));
+        let lanes: [Arc<Lane>; LANES] = Default::default();
+        runtime.spawn(write_control(control.clone(), send));
+        for lane in &lanes {
+            runtime.spawn(lane.clone().write(connection.clone(), priority::LANE));
+        }
+        runtime.spawn(listen(receive, room, user, link, heard, waker));
+        Self {
+            connection,
+            entity,
+            link,
+            ready: false,
+            wants_digest: false,
+            rate: Rate::new(limit::CONTROL_PER_SECOND, 2 * limit::CONTROL_PER_SECOND),
+            control,
+            lanes,
+            behind: Default::default(),
+        }
+    }
+
+    /// Sends a notice; false when the client has let too many pile up.
+    pub(crate) fn tell(&self, notice: &Notice) -> bool {
+        self.tell_bytes(notice_bytes(notice))
+    }
+
+    /// Sends an encoded notice.
+    pub(crate) fn tell_bytes(&self, notice: Bytes) -> bool {
+        self.control.push(notice);
+        self.control.queued() < CONTROL_FULL
+    }
+
+    /// Sends a tick's changes: as they are where the client keeps up, merged where it does not. Returns how often changes were merged.
+    pub(crate) fn send_changes(
+        &mut self,
+        shares: &[Option<LaneShare>; LANES],
+        causes: &[Cause],
+        sender: &mut DeltaSender,
+        stamp: (u32, u32),
+    ) -> u64 {
+        let mut merged = 0;
+        for ((lane, behind), share) in self.lanes.iter().zip(&mut self.behind).zip(shares) {
+            let queued = lane.queued();
+            if behind.bricks.is_empty() && queued < LANE_FULL {
+                if let Some(share) = share {
+                    lane.push(share.frame.clone());
+                }
+                continue;
+            }
+            if let Some(share) = share {
+                behind.bricks.extend(&share.bricks);
+                causes.iter().for_each(|cause| Cause::merge(&mut behind.causes, *cause));
+                merged += 1;
+            }
+            if queued < LANE_LOW && !behind.bricks.is_empty() {
+                let all = std::mem::take(behind);
+                match sender.whole(all.bricks.iter().copied(), stamp, all.causes) {
+                    Ok(frame) => lane.push(frame),
+                    Err(error) => tracing::error!(%error, "cannot pack bricks"),
+                }
+            }
+        }
+        merged
+    }
+
+    /// Whether a lane still has merged bricks to send.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.iter().any(|behind| !behind.bricks.is_empty())
+    }
+
+    /// Sends whole bricks again, on their lanes.
+    pub(crate) fn repair(&mut self, keys: &[BrickKey], sender: &mut DeltaSender, stamp: (u32, u32)) {
+        for (n, lane) in self.lanes.iter().enumerate() {
+            let mut mine =
+                keys.iter().filter(|(c, b)| spinor_shared::delta::lane_of(*c as u8, b.0, LANES) == n).copied().peekable();
+            if mine.peek().is_some() {
+                match sender.whole(mine, stamp, Vec::new()) {
+                    Ok(frame) => lane.push(frame),
+                    Err(error) => tracing::error!(%error, "cannot pack bricks"),
+                }
+            }
+        }
+    }
+
+    /// Says why, and closes the connection once that has been sent.
+    pub(crate) fn close(&self, runtime: &tokio::runtime::Handle, refusal: Refusal) {
+        self.tell(&Notice::Closing(refusal.clone()));
+        self.control.close();
+        self.lanes.iter().for_each(|lane| lane.close());
+        let (connection, control) = (self.connection.clone(), self.control.clone());
+        runtime.spawn(async move {
+            for _ in 0..20 {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                if control.queued() == 0 {
+                    break;
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            connection.close(refusal.close_code(), refusal.to_string().as_bytes());
+        });
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.control.close();
+        self.lanes.iter().for_each(|lane| lane.close());
+    }
+}
+
+/// A notice's frame.
+pub(crate) fn notice_bytes(notice: &Notice) -> Bytes {
+    frame(kind::NOTICE, &codec::encode(notice).unwrap_or_default())
+}
+
+async fn write_control(control: Arc<Lane>, mut send: SendStream) {
+    control.drain(&mut send).await;
+    let _ = send.finish();
+    let _ = send.stopped().await;
+}
+
+async fn listen(mut receive: RecvStream, room: Arc<str>, user: u32, link: u64, heard: Sender<Heard>, waker: Waker) {
+    loop {
+        let what = match read_frame(&mut receive, limit::CLIENT_CONTROL).await {
+            Ok(Some((kind::REQUEST, payload))) => match codec::decode(&payload) {
+                Ok(request) => Utterance::Asked(request),
+                Err(error) => Utterance::Garbage(error.to_string()),
+            },
+            Ok(Some((other, _))) => Utterance::Garbage(format!("a frame of kind {other}")),
+            Ok(None) => Utterance::Gone,
+            Err(spinor_shared::net::frame::FrameError::Broken(_)) => Utterance::Gone,
+            Err(error) => Utterance::Garbage(error.to_string()),
+        };
+        let last = !matches!(what, Utterance::Asked(_));
+        // A full queue holds this client's stream up, and with it the client: that is the flow control.
+        if heard.send(Heard { room: room.clone(), user, link, what }).await.is_err() {
+            return;
+        }
+        waker();
+        if last {
+            return;
+        }
+    }
+}

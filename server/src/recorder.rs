@@ -1,0 +1,228 @@
+//! The recording of a room, written before anything of a tick is shown, and synced to the disk every second.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use spinor_shared::case::CaseHash;
+use spinor_shared::session::{Keyframe, Record, SessionError, SessionHead, SessionReader, SessionWriter, Tail, restore_keyframe};
+use spinor_volume::Patient;
+use spinor_volume::cut::{CutError, CutOp, CutState};
+use thiserror::Error;
+
+/// Operations after which a keyframe is due.
+pub(crate) const KEYFRAME_OPS: u64 = 2_000;
+/// Least time between two syncs to the disk.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// Why a session cannot be recorded or resumed.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The operating system refused.
+    #[error("{what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The recording cannot be read or written.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The recording belongs to another case.
+    #[error("the recording belongs to case {recorded}, not to {given}")]
+    OtherCase {
+        /// As recorded.
+        recorded: CaseHash,
+        /// As given.
+        given: CaseHash,
+    },
+    /// A recorded operation that the case does not admit.
+    #[error("the recording's operation at tick {0} is impossible: {1}")]
+    Cut(u32, CutError),
+}
+
+/// A recording that is being written.
+pub(crate) struct Recorder {
+    path: PathBuf,
+    file: Arc<File>,
+    writer: SessionWriter<Arc<File>>,
+    /// Bytes that are whole records.
+    whole: u64,
+    dirty: Arc<AtomicBool>,
+    alive: Arc<AtomicBool>,
+    last_keyframe: u64,
+}
+
+/// Where a resumed session stands.
+pub(crate) struct Resumed {
+    pub(crate) room: String,
+    pub(crate) cut: CutState,
+    pub(crate) tick: u32,
+    pub(crate) epoch: u32,
+    pub(crate) ops: u64,
+}
+
+impl Recorder {
+    /// Starts a recording in `directory`, named after the room and the time.
+    pub(crate) fn create(directory: &Path, head: SessionHead, case: Vec<u8>) -> Result<Self, RecordError> {
+        let io = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| RecordError::Io { what, path, source }
+        };
+        std::fs::create_dir_all(directory).map_err(io("cannot make", directory))?;
+        let name = |n: u32| match n {
+            0 => format!("{}-{}.spinrec", head.room, head.started_unix_s),
+            n => format!("{}-{}-{n}.spinrec", head.room, head.started_unix_s),
+        };
+        let mut n = 0;
+        let (path, file) = loop {
+            let path = directory.join(name(n));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => break (path, file),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && n < 1000 => n += 1,
+                Err(e) => return Err(io("cannot make", &path)(e)),
+            }
+        };
+        let file = Arc::new(file);
+        let mut recorder = Self::new(path, file.clone(), SessionWriter::create(file)?);
+        recorder.append(&Record::Head(head))?;
+        recorder.append(&Record::Case(case))?;
+        recorder.file.sync_all().map_err(io("cannot sync", &recorder.path))?;
+        Ok(recorder)
+    }
+
+    /// Goes on with a recording: drops its torn tail and restores the cut fields from its last keyframe and the operations after it.
+    pub(crate) fn resume(path: &Path, patient: &Patient, case: CaseHash) -> Result<(Self, Resumed), RecordError> {
+        let io = |what| {
+            let path = path.to_owned();
+            move |source| RecordError::Io { what, path, source }
+        };
+        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(io("cannot open"))?;
+        let mut reader = SessionReader::open(BufReader::new(&file))?;
+        let mut head = None;
+        let mut keyframe: Option<Keyframe> = None;
+        let mut after: Vec<(u32, CutOp)> = Vec::new();
+        let (mut tick, mut epoch, mut ops, mut base_ops) = (0, 0, 0, 0);
+        while let Some(record) = reader.next_record()? {
+            tick = tick.max(record.tick().unwrap_or(0));
+            match record {
+                Record::Head(h) => head = Some(h),
+                Record::Tick(t) => {
+                    for op in &t.ops {
+                        after.push((t.tick, CutOp::try_from(op.cut).map_err(SessionError::from)?));
+                        ops += 1;
+                    }
+                }
+                Record::Keyframe(k) => {
+                    epoch = epoch.max(k.epoch);
+                    base_ops = ops;
+                    after.clear();
+                    keyframe = Some(k);
+                }
+                Record::Epoch { epoch: e, .. } => epoch = epoch.max(e),
+                _ => {}
+            }
+        }
+        let head = head.ok_or(SessionError::Incomplete("head"))?;
+        if head.case_hash != case.0 {
+            return Err(RecordError::OtherCase { recorded: CaseHash(head.case_hash), given: case });
+        }
+        let whole = match reader.tail() {
+            Tail::Whole { bytes } => bytes,
+            Tail::Torn { bytes } => {
+                tracing::warn!(path = %path.display(), bytes, "the recording's last record is torn and dropped");
+                bytes
+            }
+            Tail::Unread => reader.at(),
+        };
+        drop(reader);
+        let mut cut = match &keyframe {
+            Some(keyframe) => restore_keyframe(patient, keyframe)?,
+            None => CutState::new(patient.grid()),
+        };
+        for (tick, op) in &after {
+            op.check(patient.grid()).map_err(|e| RecordError::Cut(*tick, e))?;
+            cut.apply(patient, op);
+        }
+        file.set_len(whole).map_err(io("cannot cut the torn end of"))?;
+        file.seek(SeekFrom::Start(whole)).map_err(io("cannot go to the end of"))?;
+        let file = Arc::new(file);
+        let mut recorder = Self::new(path.to_owned(), file.clone(), SessionWriter::resume(file, whole));
+        recorder.last_keyframe = base_ops;
+        let resumed = Resumed { room: head.room, cut, tick, epoch, ops };
+        Ok((recorder, resumed))
+    }
+
+    fn new(path: PathBuf, file: Arc<File>, writer: SessionWriter<Arc<File>>) -> Self {
+        let (dirty, alive) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+        let whole = writer.bytes();
+        let (flag, run, target) = (dirty.clone(), alive.clone(), file.clone());
+        let syncing = std::thread::Builder::new().name("record-sync".to_owned()).spawn(move || {
+            while run.load(Ordering::Relaxed) {
+                std::thread::park_timeout(SYNC);
+                if flag.swap(false, Ordering::AcqRel)
+                    && let Err(error) = target.sync_data()
+                {
+                    tracing::error!(%error, "cannot sync the recording to the disk");
+                }
+            }
+        });
+        if let Err(error) = syncing {
+            tracing::error!(%error, "no thread to sync the recording: the operating system will write it when it likes");
+        }
+        Self { path, file, writer, whole, dirty, alive, last_keyframe: 0 }
+    }
+
+    /// Where the recording is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a record. A record of which only a part could be written is taken back, so that it can be tried again.
+    pub(crate) fn append(&mut self, record: &Record) -> Result<(), SessionError> {
+        match self.writer.append(record) {
+            Ok(()) => {
+                self.whole = self.writer.bytes();
+                self.dirty.store(true, Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                let back = self.file.set_len(self.whole).and_then(|()| (&*self.file).seek(SeekFrom::Start(self.whole)));
+                if let Err(error) = back {
+                    tracing::error!(%error, "cannot take back half a record");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a keyframe is due after `ops` operations.
+    pub(crate) fn keyframe_due(&self, ops: u64) -> bool {
+        ops >= self.last_keyframe + KEYFRAME_OPS
+    }
+
+    /// Notes that a keyframe was written after `ops` operations.
+    pub(crate) fn keyframe_written(&mut self, ops: u64) {
+        self.last_keyframe = ops;
+    }
+
+    /// Puts everything on the disk.
+    pub(crate) fn sync(&self) {
+        if let Err(error) = self.file.sync_all() {
+            tracing::error!(%error, "cannot sync the recording to the disk");
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.alive.store(false, Ordering::Relaxed);
+        self.sync();
+    }
+}

@@ -1,0 +1,139 @@
+//! What people ask a room for over the control stream, and who may.
+
+use std::time::Instant;
+
+use spinor_shared::net::control::{BrickName, MAX_REPAIR, Notice, Request};
+use spinor_shared::net::handshake::Refusal;
+use spinor_shared::session::{Control, Record};
+use spinor_shared::wire::class_from_number;
+use spinor_volume::BrickIndex;
+
+use crate::bulk;
+use crate::delta::{BrickKey, snapshot_frames};
+use crate::room::Room;
+
+/// What a request comes to beyond the room itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing more.
+    Done,
+    /// The person wants the server's statistics.
+    Stats,
+    /// The connection is to be closed.
+    Close(Refusal),
+}
+
+impl Room {
+    /// Carries out a request, or refuses it.
+    pub(crate) fn request(&mut self, user: u32, request: Request, bytes_per_second: f64) -> Outcome {
+        let Some(member) = self.members.get_mut(&user) else { return Outcome::Done };
+        let role = member.role;
+        let Some(peer) = &mut member.peer else { return Outcome::Done };
+        if !peer.rate.take(Instant::now()) {
+            self.refuse(user, request.word(), Refusal::Rate);
+            return Outcome::Done;
+        }
+        let directs = matches!(request, Request::Freeze(_) | Request::Pause(_) | Request::Tool { .. } | Request::Alarm { .. });
+        if directs && !role.may_direct() {
+            self.refuse(user, request.word(), Refusal::Role(role));
+            return Outcome::Done;
+        }
+        match request {
+            Request::Ready { have_patient, want_images } => {
+                if peer.ready {
+                    return Outcome::Close(Refusal::Garbage);
+                }
+                peer.ready = true;
+                let connection = peer.connection.clone();
+                self.send_snapshot(connection, (have_patient, want_images), bytes_per_second);
+            }
+            Request::Freeze(frozen) => {
+                self.frozen = frozen;
+                self.directed(user, Control::Freeze(frozen));
+            }
+            Request::Pause(paused) => {
+                self.paused = paused;
+                self.directed(user, Control::Pause(paused));
+            }
+            Request::Tool { user: whose, give } => {
+                let Some(other) = self.members.get_mut(&whose) else {
+                    self.refuse(user, "tool", Refusal::NoTool);
+                    return Outcome::Done;
+                };
+                if give && !other.role.may_operate() {
+                    let refusal = Refusal::Role(other.role);
+                    self.refuse(user, "tool", refusal);
+                    return Outcome::Done;
+                }
+                other.has_tool = give;
+                self.directed(user, Control::Tool { user: whose, given: give });
+            }
+            Request::Alarm { caution_um, danger_um } => {
+                if danger_um > caution_um || caution_um > 50_000 {
+                    self.refuse(user, "alarm", Refusal::Garbage);
+                    return Outcome::Done;
+                }
+                self.settings.caution_mm = f64::from(caution_um) / 1000.0;
+                self.settings.danger_mm = f64::from(danger_um) / 1000.0;
+                self.sim.set_thresholds(self.settings.caution_mm, self.settings.danger_mm);
+                self.directed(user, Control::Alarm { caution_um, danger_um });
+            }
+            Request::Repair(names) => return self.repair(user, &names),
+            Request::Stats => return Outcome::Stats,
+            Request::Digest => peer.wants_digest = true,
+            Request::Say(mark) => {
+                if !mark.is_fine() {
+                    return Outcome::Close(Refusal::Garbage);
+                }
+                self.tell_all(&Notice::Said { user, mark });
+            }
+            Request::Leave => return Outcome::Close(Refusal::Closing),
+        }
+        Outcome::Done
+    }
+
+    fn directed(&mut self, user: u32, control: Control) {
+        tracing::info!(room = %self.name, user, ?control, "directed");
+        self.record(Record::Control { tick: self.tick, user, control });
+        self.tell_view();
+    }
+
+    /// Starts sending the room's state. The copy is taken here, between two ticks; packing and sending happen elsewhere.
+    fn send_snapshot(&mut self, connection: quinn::Connection, what: (bool, bool), bytes_per_second: f64) {
+        let stamp = (self.epoch, self.tick);
+        let bricks = self.sender.snapshot();
+        let case = self.case.clone();
+        let size = self.snapshot_size.clone();
+        self.runtime.spawn(async move {
+            let packed = tokio::task::spawn_blocking(move || snapshot_frames(&bricks, stamp)).await;
+            match packed {
+                Ok(Ok(frames)) => {
+                    let bytes = frames.iter().map(|f| f.len() as u64).sum();
+                    size.store(bytes, std::sync::atomic::Ordering::Relaxed);
+                    bulk::send_all(connection, case, what, frames, bytes_per_second).await;
+                }
+                Ok(Err(error)) => tracing::error!(%error, "a snapshot cannot be packed"),
+                Err(error) => tracing::error!(%error, "a snapshot was not packed"),
+            }
+        });
+    }
+
+    fn repair(&mut self, user: u32, names: &[BrickName]) -> Outcome {
+        let count = self.case.patient.grid().brick_count();
+        let keys: Option<Vec<BrickKey>> = names
+            .iter()
+            .map(|name| {
+                let class = class_from_number(name.class).ok()?;
+                ((name.brick as usize) < count).then_some((class, BrickIndex(name.brick)))
+            })
+            .collect();
+        let Some(keys) = keys.filter(|keys| keys.len() <= MAX_REPAIR) else { return Outcome::Close(Refusal::Garbage) };
+        self.repairs += keys.len() as u64;
+        tracing::info!(room = %self.name, user, bricks = keys.len(), "bricks sent again");
+        let stamp = (self.epoch, self.tick);
+        if let Some(peer) = self.members.get_mut(&user).and_then(|m| m.peer.as_mut()) {
+            peer.repair(&keys, &mut self.sender, stamp);
+        }
+        Outcome::Done
+    }
+}

@@ -1,0 +1,330 @@
+//! A room: one patient, the people around it, and the authority over both.
+//!
+//! A room knows nothing of the engine: it is told what arrived and ticked by whoever owns it. Only a room writes the cut fields.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use bytes::Bytes;
+use spinor_shared::delta::{Cause, DeltaError};
+use spinor_shared::net::control::{Notice, Person, RoomView};
+use spinor_shared::net::handshake::{Accept, Refusal};
+use spinor_shared::net::invite::Claims;
+use spinor_shared::net::protocol::BodyPose;
+use spinor_shared::room::{MAX_PEOPLE, Role};
+use spinor_shared::session::Record;
+use spinor_shared::wire::{WireEvent, WireInput};
+use spinor_sim::{Hand, Settings, Simulation, ToolInput, UserId};
+
+use crate::bulk::CaseData;
+use crate::delta::{BrickKey, Sender};
+use crate::gate::Refusals;
+use crate::peer::{Peer, notice_bytes};
+use crate::recorder::{Recorder, Resumed};
+
+/// Somebody who was let in, whether a connection is there or not.
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) has_tool: bool,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) body: Option<BodyPose>,
+    pub(crate) body_recorded: Option<BodyPose>,
+    /// When a refused input was last logged and answered.
+    pub(crate) refused_at: Option<Instant>,
+}
+
+/// The newest input of a hand.
+pub(crate) struct HandInput {
+    pub(crate) input: ToolInput,
+    /// The simulation has not had it yet.
+    pub(crate) fresh: bool,
+    /// The simulation was last told that the trigger is pressed.
+    pub(crate) pressed: bool,
+}
+
+/// A tick's outcome that waits for the recording.
+pub(crate) struct Held {
+    pub(crate) touched: Vec<BrickKey>,
+    pub(crate) causes: Vec<Cause>,
+    pub(crate) events: Vec<WireEvent>,
+}
+
+/// One room.
+pub(crate) struct Room {
+    pub(crate) name: Arc<str>,
+    pub(crate) case: Arc<CaseData>,
+    pub(crate) sim: Simulation,
+    pub(crate) settings: Settings,
+    pub(crate) members: BTreeMap<u32, Member>,
+    pub(crate) hands: BTreeMap<(UserId, Hand), HandInput>,
+    pub(crate) sender: Sender,
+    pub(crate) recorder: Option<Recorder>,
+    pub(crate) backlog: VecDeque<Record>,
+    pub(crate) held: Option<Held>,
+    pub(crate) tick: u32,
+    pub(crate) epoch: u32,
+    pub(crate) ops: u64,
+    pub(crate) last_op_tick: u32,
+    pub(crate) last_digest: u32,
+    pub(crate) frozen: bool,
+    pub(crate) paused: bool,
+    pub(crate) disk_full: bool,
+    pub(crate) retry: u32,
+    pub(crate) refusals: Refusals,
+    pub(crate) repairs: u64,
+    pub(crate) coalesced: u64,
+    pub(crate) snapshot_size: Arc<AtomicU64>,
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+impl Room {
+    pub(crate) fn new(
+        name: &str,
+        case: Arc<CaseData>,
+        recorder: Option<Recorder>,
+        resumed: Option<Resumed>,
+        refusals: Refusals,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, DeltaError> {
+        let settings = Settings::default();
+        let mut sim = Simulation::with_fields(case.patient.clone(), case.fields.clone(), settings);
+        let mut sender = Sender::new()?;
+        let (mut tick, mut epoch, mut ops) = (0, 0, 0);
+        let mut before = 0;
+        let mut is_resumed = false;
+        if let Some(resumed) = resumed {
+            sim.restore(resumed.cut);
+            sender.begin_from(sim.cut());
+            (before, tick, epoch, ops) = (resumed.tick, resumed.tick + 1, resumed.epoch + 1, resumed.ops);
+            is_resumed = true;
+        }
+        let mut room = Self {
+            name: name.into(),
+            case,
+            sim,
+            settings,
+            members: BTreeMap::new(),
+            hands: BTreeMap::new(),
+            sender,
+            recorder,
+            backlog: VecDeque::new(),
+            held: None,
+            tick,
+            epoch,
+            ops,
+            last_op_tick: 0,
+            last_digest: tick,
+            frozen: false,
+            paused: false,
+            disk_full: false,
+            retry: 0,
+            refusals,
+            repairs: 0,
+            coalesced: 0,
+            snapshot_size: Arc::default(),
+            runtime,
+        };
+        if is_resumed {
+            room.record(Record::Epoch { tick: before, epoch, from_tick: before, reason: "resumed".to_owned() });
+            room.keyframe();
+        }
+        Ok(room)
+    }
+
+    /// Whether somebody may enter, and what they are told if so.
+    pub(crate) fn admit(&self, claims: &Claims) -> Result<Accept, Refusal> {
+        let online = self.members.values().filter(|m| m.peer.is_some()).count();
+        let back = self.members.get(&claims.user).is_some_and(|m| m.peer.is_some());
+        if online >= MAX_PEOPLE && !back {
+            return Err(Refusal::Full);
+        }
+        Ok(Accept {
+            user: claims.user,
+            name: claims.name.clone(),
+            role: claims.role,
+            room: self.name.to_string(),
+            tick: self.tick,
+            tick_hz: spinor_sim::input::TICKS_PER_SECOND,
+            case_hash: self.case.hash,
+            patient_hash: self.case.patient_hash,
+            patient_bytes: self.case.patient_bytes,
+            view: self.view(),
+        })
+    }
+
+    /// Takes in a connection whose person was admitted. The person's earlier connection must have been closed before.
+    pub(crate) fn enter(&mut self, claims: &Claims, peer: Peer) {
+        let member = self.members.entry(claims.user).or_insert_with(|| Member {
+            name: claims.name.clone(),
+            role: claims.role,
+            has_tool: claims.role.may_operate(),
+            peer: None,
+            body: None,
+            body_recorded: None,
+            refused_at: None,
+        });
+        member.peer = Some(peer);
+        self.record(Record::Joined { tick: self.tick, user: claims.user, name: claims.name.clone(), role: claims.role });
+        self.tell_view();
+    }
+
+    /// Forgets a connection; the person keeps name and right to operate, the tools are put down.
+    pub(crate) fn leave(&mut self, user: u32) -> Option<Peer> {
+        let peer = self.members.get_mut(&user)?.peer.take()?;
+        for hand in [Hand::Left, Hand::Right] {
+            self.hands.remove(&(UserId(user), hand));
+            self.sim.remove_tool(UserId(user), hand);
+        }
+        self.record(Record::Left { tick: self.tick, user });
+        self.tell_view();
+        Some(peer)
+    }
+
+    /// What everybody knows about the room.
+    pub(crate) fn view(&self) -> RoomView {
+        let um = |mm: f64| (mm * 1000.0).round().clamp(0.0, 1e6) as u32;
+        RoomView {
+            frozen: self.frozen,
+            paused: self.paused,
+            disk_full: self.disk_full,
+            recorded: self.recorder.is_some(),
+            alarm_um: [um(self.settings.caution_mm), um(self.settings.danger_mm)],
+            epoch: self.epoch,
+            people: self
+                .members
+                .iter()
+                .map(|(user, m)| Person {
+                    user: *user,
+                    name: m.name.clone(),
+                    role: m.role,
+                    has_tool: m.has_tool,
+                    online: m.peer.is_some(),
+                })
+                .collect(),
+        }
+    }
+
+    pub(crate) fn tell_view(&self) {
+        self.tell_all(&Notice::Room(self.view()));
+    }
+
+    /// Sends a notice to everybody who is connected.
+    pub(crate) fn tell_all(&self, notice: &Notice) {
+        let bytes: Bytes = notice_bytes(notice);
+        for peer in self.members.values().filter_map(|m| m.peer.as_ref()) {
+            if !peer.tell_bytes(bytes.clone()) {
+                peer.connection.close(Refusal::Slow.close_code(), b"this client does not keep up");
+            }
+        }
+    }
+
+    /// Takes an input; it counts from the next tick on. Refusals are counted and, once a second, logged and told.
+    pub(crate) fn input(&mut self, user: u32, wire: WireInput) -> Result<(), Refusal> {
+        let Some(member) = self.members.get(&user) else { return Err(Refusal::Garbage) };
+        if !member.role.may_operate() {
+            let refusal = Refusal::Role(member.role);
+            self.refuse(user, "input", refusal);
+            return Ok(());
+        }
+        let input = wire.of(UserId(user)).map_err(|_| Refusal::Garbage)?;
+        if !is_possible(&input) {
+            return Err(Refusal::Garbage);
+        }
+        match self.hands.get_mut(&(input.user, input.hand)) {
+            Some(hand) if input.seq > hand.input.seq => (hand.input, hand.fresh) = (input, true),
+            Some(_) => {}
+            None => {
+                self.hands.insert((input.user, input.hand), HandInput { input, fresh: true, pressed: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a refusal; logs, records and tells it at most once a second and person.
+    pub(crate) fn refuse(&mut self, user: u32, request: &str, refusal: Refusal) {
+        self.refusals.count(&refusal);
+        let now = Instant::now();
+        let Some(member) = self.members.get_mut(&user) else { return };
+        let quiet = request == "input" && member.refused_at.is_some_and(|at| now.duration_since(at).as_secs_f32() < 1.0);
+        if quiet {
+            return;
+        }
+        if request == "input" {
+            member.refused_at = Some(now);
+        }
+        tracing::warn!(room = %self.name, user, name = member.name, role = %member.role, request, reason = refusal.word(), "refused");
+        if let Some(peer) = &member.peer {
+            peer.tell(&Notice::Refused { request: request.to_owned(), reason: refusal.clone() });
+        }
+        self.record(Record::Refused { tick: self.tick, user, reason: format!("{request}: {}", refusal.word()) });
+    }
+
+    /// Appends to the recording. When that fails the room stops, and the record waits with those that follow.
+    pub(crate) fn record(&mut self, record: Record) {
+        let Some(recorder) = &mut self.recorder else { return };
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(record);
+            return;
+        }
+        if let Err(error) = recorder.append(&record) {
+            tracing::error!(room = %self.name, path = %recorder.path().display(), %error, "the room waits: its recording cannot be written");
+            self.backlog.push_back(record);
+            self.disk_full = true;
+            self.tell_view();
+        }
+    }
+
+    /// Tries to write what waits; true once nothing does.
+    pub(crate) fn catch_up_recording(&mut self) -> bool {
+        let Some(recorder) = &mut self.recorder else { return true };
+        while let Some(record) = self.backlog.front() {
+            if recorder.append(record).is_err() {
+                return false;
+            }
+            self.backlog.pop_front();
+        }
+        if self.disk_full {
+            self.disk_full = false;
+            tracing::info!(room = %self.name, "the recording can be written again: the room goes on");
+            self.tell_view();
+        }
+        true
+    }
+
+    /// Writes a keyframe.
+    pub(crate) fn keyframe(&mut self) {
+        if self.recorder.is_none() {
+            return;
+        }
+        let tick = self.tick.saturating_sub(1);
+        match spinor_shared::session::keyframe_of(self.sim.cut(), tick, self.epoch, self.ops) {
+            Ok(keyframe) => self.record(Record::Keyframe(keyframe)),
+            Err(error) => tracing::error!(room = %self.name, %error, "no keyframe"),
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.keyframe_written(self.ops);
+        }
+    }
+
+    /// Ends the session in order.
+    pub(crate) fn close(&mut self) {
+        self.record(Record::Closed { tick: self.tick });
+        if let Some(recorder) = &self.recorder {
+            recorder.sync();
+        }
+        for peer in self.members.values().filter_map(|m| m.peer.as_ref()) {
+            peer.close(&self.runtime, Refusal::Closing);
+        }
+    }
+}
+
+/// Whether an input can come from a hand: within 12 m of the frame's origin (a grid may lie 10 m away) and with an orientation.
+fn is_possible(input: &ToolInput) -> bool {
+    let near = input.pose.tip_um.iter().all(|v| v.unsigned_abs() <= 12_000_000);
+    let norm: i64 = input.pose.turn.iter().map(|v| i64::from(*v) * i64::from(*v)).sum();
+    // A unit quaternion in 1/32,767, within a tenth of its length.
+    near && (869_000_000..=1_300_000_000).contains(&norm)
+}

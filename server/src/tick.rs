@@ -1,0 +1,180 @@
+//! What a room does at every tick.
+
+use spinor_shared::delta::Cause;
+use spinor_shared::net::control::Notice;
+use spinor_shared::net::handshake::Refusal;
+use spinor_shared::net::protocol::{TOOLS_PER_MESSAGE, ToolView, ToolsMsg};
+use spinor_shared::session::{HeadPose, OpRecord, Record, TickRecord};
+use spinor_shared::wire::{WireCut, WireEvent, WireInput};
+use spinor_sim::{Tick, ToolInput};
+
+use crate::room::{Held, Room};
+
+/// Tool states go out every so many ticks.
+const TOOLS_EVERY: u32 = 2;
+/// Heads are recorded every so many ticks.
+const HEADS_EVERY: u32 = 6;
+/// A digest is recorded every so many ticks with operations between.
+const DIGEST_EVERY: u32 = 600;
+/// While the recording cannot be written it is tried again every so many ticks.
+const RETRY_EVERY: u32 = 30;
+/// Nobody has cut for so many ticks: what a digest is asked for.
+const QUIET: u32 = 20;
+
+impl Room {
+    /// One tick. Returns the tools' states to send.
+    pub(crate) fn tick(&mut self) -> Vec<ToolsMsg> {
+        if self.disk_full {
+            self.retry += 1;
+            if !self.retry.is_multiple_of(RETRY_EVERY) || !self.catch_up_recording() {
+                return Vec::new();
+            }
+            if let Some(held) = self.held.take() {
+                self.show(&held);
+            }
+        }
+        if self.paused {
+            self.answer_digests();
+            return Vec::new();
+        }
+        let inputs = self.inputs();
+        let out = self.sim.step(Tick(self.tick), &inputs);
+        let events: Vec<WireEvent> = out.events.iter().map(WireEvent::from).collect();
+        if !out.ops.is_empty() {
+            self.last_op_tick = self.tick;
+            self.ops += out.ops.len() as u64;
+        }
+        let mut causes = Vec::new();
+        for op in &out.ops {
+            let cause = Cause { user: op.user.0, hand: op.hand as u8, first: op.input_seq, last: op.input_seq };
+            Cause::merge(&mut causes, cause);
+        }
+        if !inputs.is_empty() || !out.ops.is_empty() || !events.is_empty() {
+            let ops = out.ops.iter().map(|op| OpRecord {
+                user: op.user.0,
+                hand: op.hand as u8,
+                tool: op.tool as u8,
+                input_seq: op.input_seq,
+                cut: WireCut::from(&op.op),
+            });
+            self.record(Record::Tick(TickRecord {
+                tick: self.tick,
+                inputs: inputs.iter().map(|input| (input.user.0, WireInput::from(*input))).collect(),
+                ops: ops.collect(),
+                events: events.clone(),
+            }));
+        }
+        let held = Held { touched: out.touched, causes, events };
+        if self.disk_full {
+            self.held = Some(held);
+            return Vec::new();
+        }
+        self.show(&held);
+        self.record_heads();
+        self.tick += 1;
+        if self.recorder.as_ref().is_some_and(|r| r.keyframe_due(self.ops)) {
+            self.keyframe();
+            self.last_digest = self.tick;
+        } else if self.recorder.is_some() && self.tick >= self.last_digest + DIGEST_EVERY && self.last_op_tick >= self.last_digest
+        {
+            self.record(Record::Digest { tick: self.tick - 1, digest: self.sim.cut().digest() });
+            self.last_digest = self.tick;
+        }
+        self.answer_digests();
+        if self.tick.is_multiple_of(TOOLS_EVERY) { self.tools() } else { Vec::new() }
+    }
+
+    /// New inputs of this tick, as far as they are allowed: the trigger of a hand that may not operate is let go.
+    ///
+    /// A hand that has sent nothing new keeps doing what it did (the simulation lets go of its trigger after a while). When operating is
+    /// forbidden in between, an input of the server's own lets go at once; it is recorded like any other.
+    fn inputs(&mut self) -> Vec<ToolInput> {
+        let mut inputs = Vec::with_capacity(self.hands.len());
+        let mut refused = Vec::new();
+        for ((user, _), hand) in &mut self.hands {
+            let has_tool = self.members.get(&user.0).is_some_and(|m| m.has_tool);
+            let refusal = match (self.frozen, has_tool) {
+                (true, _) => Some(Refusal::Frozen),
+                (false, false) => Some(Refusal::NoTool),
+                (false, true) => None,
+            };
+            let mut input = hand.input;
+            if let Some(refusal) = refusal {
+                if input.trigger > 0 && hand.fresh {
+                    refused.push((user.0, refusal));
+                }
+                if !hand.fresh && hand.pressed {
+                    input.seq = input.seq.saturating_add(1);
+                    hand.fresh = true;
+                }
+                input.trigger = 0;
+            }
+            if std::mem::take(&mut hand.fresh) {
+                hand.pressed = input.trigger > 0;
+                inputs.push(input);
+            }
+        }
+        for (user, refusal) in refused {
+            self.refuse(user, "input", refusal);
+        }
+        inputs
+    }
+
+    /// Sends what a tick brought about. Nothing is shown before it is recorded.
+    fn show(&mut self, held: &Held) {
+        if !held.events.is_empty() {
+            self.tell_all(&Notice::Events { tick: self.tick, events: held.events.clone() });
+        }
+        let stamp = (self.epoch, self.tick);
+        match self.sender.tick(self.sim.cut(), &held.touched, stamp, &held.causes) {
+            Ok(shares) => {
+                for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()).filter(|p| p.ready) {
+                    self.coalesced += peer.send_changes(&shares, &held.causes, &mut self.sender, stamp);
+                }
+            }
+            Err(error) => tracing::error!(room = %self.name, %error, "changes cannot be packed"),
+        }
+    }
+
+    fn record_heads(&mut self) {
+        if self.recorder.is_none() || !self.tick.is_multiple_of(HEADS_EVERY) {
+            return;
+        }
+        let mut heads = Vec::new();
+        for (user, member) in &mut self.members {
+            if let Some(body) = member.body.filter(|body| member.body_recorded != Some(*body)) {
+                member.body_recorded = Some(body);
+                heads.push(HeadPose { user: *user, at_um: body.head.tip_um, turn: body.head.turn });
+            }
+        }
+        if !heads.is_empty() {
+            self.record(Record::Heads { tick: self.tick, heads });
+        }
+    }
+
+    fn answer_digests(&mut self) {
+        if self.tick.saturating_sub(self.last_op_tick) < QUIET && self.last_op_tick > 0 && !self.paused {
+            return;
+        }
+        let mut digest = None;
+        for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()) {
+            if peer.wants_digest && !peer.is_behind() {
+                peer.wants_digest = false;
+                let digest = *digest.get_or_insert_with(|| self.sim.cut().digest());
+                peer.tell(&Notice::Digest { tick: self.tick, epoch: self.epoch, digest, ops: self.ops });
+            }
+        }
+    }
+
+    fn tools(&self) -> Vec<ToolsMsg> {
+        let views: Vec<ToolView> = self.sim.tools().map(crate::view::tool_view).collect();
+        let parts = views.len().div_ceil(TOOLS_PER_MESSAGE).clamp(1, 255);
+        if views.is_empty() {
+            // An empty message tells that the last tool was put down; once a second is enough for that.
+            let due = self.tick.is_multiple_of(60);
+            return if due { vec![ToolsMsg { tick: self.tick, part: [0, 1], tools: Vec::new() }] } else { Vec::new() };
+        }
+        let chunks = views.chunks(TOOLS_PER_MESSAGE).take(parts).enumerate();
+        chunks.map(|(n, tools)| ToolsMsg { tick: self.tick, part: [n as u8, parts as u8], tools: tools.to_vec() }).collect()
+    }
+}
