@@ -1,0 +1,96 @@
+//! `spinor export`: a case, or what a session left of it, for other programs.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use spinor_prepare::export::{Format, LabelGrid, export};
+use spinor_shared::case::Case;
+use spinor_shared::session::{self, Part, Replay};
+use spinor_volume::CutState;
+
+use super::info::{Kind, kind};
+use crate::output;
+
+/// Export meshes or a label map.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  spinor export patient.spinor --format stl --out meshes/
+  spinor export patient.spinor --format glb --out patient.glb
+  spinor export session.spinrec --at 00:12:30 --format nifti --grid ct --out left.nii.gz")]
+pub(crate) struct Args {
+    /// A case (.spinor) or a recording (.spinrec).
+    file: PathBuf,
+    /// What to write: stl (a folder with one file per structure, LPS mm), glb (one scene, metres) or nifti (a label map).
+    #[arg(long)]
+    format: Kinds,
+    /// The file, or for STL the folder.
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// The grid of a label map: the case's own, or that of the CT in it.
+    #[arg(long, default_value = "case")]
+    grid: Grids,
+    /// The moment of a recording, HH:MM:SS; its end without.
+    #[arg(long, value_name = "HH:MM:SS")]
+    at: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kinds {
+    Stl,
+    Glb,
+    Nifti,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Grids {
+    Case,
+    Ct,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let grid = match args.grid {
+        Grids::Case => LabelGrid::Case,
+        Grids::Ct => LabelGrid::Ct,
+    };
+    let format = match args.format {
+        Kinds::Stl => Format::Stl,
+        Kinds::Glb => Format::Glb,
+        Kinds::Nifti => Format::Nifti(grid),
+    };
+    let (case, cut) = open(&args)?;
+    let files = export(&case, cut.as_ref(), format, &args.out)?;
+    if args.json {
+        output::json(&json!({ "files": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>() }));
+    } else {
+        files.iter().for_each(|file| println!("{}", file.display()));
+    }
+    Ok(())
+}
+
+fn open(args: &Args) -> anyhow::Result<(Arc<Case>, Option<CutState>)> {
+    let name = || args.file.display().to_string();
+    match kind(&args.file)? {
+        Kind::Case => {
+            if args.at.is_some() {
+                bail!("--at names a moment of a recording; {} is a case", name());
+            }
+            let bytes = std::fs::read(&args.file).with_context(name)?;
+            Ok((Arc::new(Case::decode(&bytes).with_context(name)?), None))
+        }
+        Kind::Recording => {
+            let mut replay = Replay::open(BufReader::new(File::open(&args.file).with_context(name)?)).with_context(name)?;
+            let hz = f64::from(replay.head().tick_hz.max(1));
+            let until = args.at.as_deref().map(output::seconds).transpose()?.map(|s| (s * hz) as u32);
+            let case = Arc::clone(replay.case());
+            let (cut, _) = session::replay(&mut replay, Part::WHOLE, until).with_context(name)?;
+            Ok((case, Some(cut)))
+        }
+    }
+}

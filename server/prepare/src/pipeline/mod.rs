@@ -1,0 +1,410 @@
+//! From a CT to a case: read, label, bake, write.
+
+mod images;
+mod summary;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rayon::ThreadPoolBuilder;
+use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, RegistrationMeta, StructureMeta, case_hash};
+use spinor_volume::{BRICK, Grid, Label, Patient, PatientError, Source, Structure, TissueClass};
+use thiserror::Error;
+
+pub use summary::{CaseSummary, peak_rss_mb};
+
+use crate::bake::{BakeError, BakeOptions, Baked, StructureReport, bake, propose_dural_sac};
+use crate::ingest::{IngestError, Modality, Request, ingest};
+use crate::models;
+use crate::nifti_io::{NiftiError, read_nifti_u16};
+use crate::schemes::Scheme;
+use crate::segment::{self, Progress, SegmentError, segment_for_case};
+use crate::volume3d::Image;
+
+/// What a case without nerves is told to everybody: it stands first among the warnings.
+pub const NO_NEURAL: &str = "No neural structure in the case: the proximity alarm has nothing to guard.";
+/// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
+const OUTSIDE_TOLERANCE: f64 = 0.002;
+/// Labelled bone of a lower mean than this lies somewhere else in the CT, HU; cancellous bone of the oldest has about 90.
+const LEAST_BONE_HU: f64 = 60.0;
+
+/// What to prepare.
+#[derive(Clone, Debug, Default)]
+pub struct PrepareOptions {
+    /// The CT: a DICOM folder or file, or NIfTI in HU.
+    pub ct: PathBuf,
+    /// The MR, likewise.
+    pub mr: Option<PathBuf>,
+    /// A label map (NIfTI) in the CT's frame, on its lattice or another, and whose numbers it uses.
+    pub labels: Option<(PathBuf, Scheme)>,
+    /// Segmentation models (folders, or names they were added under), used where no label map is given; later ones fill what earlier
+    /// ones left empty. Empty for the best CT model added on this machine.
+    pub models: Vec<PathBuf>,
+    /// Where added models are; the user's own folder when none.
+    pub registry: Option<PathBuf>,
+    /// The CT series, where the folder holds several.
+    pub series: Option<String>,
+    /// Threads; all cores when none.
+    pub threads: Option<usize>,
+    /// Moves bone to the CT's edge, at this fraction of its contrast.
+    pub follow_ct_fraction: Option<f64>,
+    /// Leaves the dural sac out where it is not labelled, instead of proposing one from the vertebral foramina.
+    pub no_proposals: bool,
+}
+
+/// Which step runs, for progress bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the images.
+    Ingest,
+    /// Running models.
+    Segment,
+    /// Making surfaces.
+    Bake,
+    /// Packing the case.
+    Pack,
+}
+
+impl Stage {
+    /// What the user reads while it runs.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Ingest => "reading images",
+            Self::Segment => "segmenting",
+            Self::Bake => "making surfaces",
+            Self::Pack => "packing the case",
+        }
+    }
+}
+
+/// Seconds that the steps took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seconds {
+    /// All of it.
+    pub total: f64,
+    /// Reading the images.
+    pub ingest: f64,
+    /// Registration of MR to CT.
+    pub register: f64,
+    /// Models.
+    pub segment: f64,
+    /// Joining CT and MR structures, and proposals.
+    pub fuse: f64,
+    /// Making surfaces.
+    pub bake: f64,
+    /// Packing the case.
+    pub pack: f64,
+}
+
+/// A prepared case and what its report needs.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The case.
+    pub case: Case,
+    /// The case file's bytes.
+    pub bytes: Vec<u8>,
+    /// The case's hash.
+    pub hash: CaseHash,
+    /// The whole CT.
+    pub ct: Image<i16>,
+    /// The label map the case was made from, in the case's numbers.
+    pub labels: Image<u16>,
+    /// What the steps took.
+    pub seconds: Seconds,
+}
+
+/// Why there is no case.
+#[derive(Debug, Error)]
+pub enum PrepareError {
+    /// The CT cannot be had.
+    #[error("the CT: {0}")]
+    Ct(IngestError),
+    /// The MR cannot be had.
+    #[error("the MR: {0}")]
+    Mr(IngestError),
+    /// The label map cannot be read.
+    #[error("the label map: {0}")]
+    Labels(NiftiError),
+    /// Labelled voxels outside the CT.
+    #[error(
+        "{percent:.1} % of the labelled voxels lie outside the CT (the labels span {labels_mm:?} mm, the CT {ct_mm:?} mm, LPS): \
+         the label map belongs to another scan or frame"
+    )]
+    Outside {
+        /// Share of the labelled voxels.
+        percent: f64,
+        /// Lowest and highest corner of the labels.
+        labels_mm: [[i64; 3]; 2],
+        /// Lowest and highest corner of the CT.
+        ct_mm: [[i64; 3]; 2],
+    },
+    /// Nothing says where the bones are.
+    #[error("no label map and no model for CT: give --labels NII --scheme S, or --model DIR (`spinor models list` shows what is there)")]
+    NothingToLabelWith,
+    /// A model failed.
+    #[error("the model in {model}: {source}")]
+    Segment {
+        /// Its folder.
+        model: PathBuf,
+        /// Why.
+        source: Box<SegmentError>,
+    },
+    /// Surfaces cannot be made.
+    #[error("making surfaces: {0}")]
+    Bake(#[from] BakeError),
+    /// The structures make no patient.
+    #[error("the structures: {0}")]
+    Patient(#[from] PatientError),
+    /// The case cannot be packed.
+    #[error("packing the case: {0}")]
+    Case(#[from] CaseError),
+    /// Threads could not be started.
+    #[error("threads could not be started: {0}")]
+    Threads(String),
+}
+
+/// Prepares a case. `progress` is told each step as it begins, and for models the share done.
+///
+/// MR is read, checked and packed for slices where its own headers put it; it is not registered yet, and the case says so.
+///
+/// # Errors
+/// What is wrong with which input.
+pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -> Result<Prepared, PrepareError> {
+    let start = Instant::now();
+    let threads = options.threads.unwrap_or(0);
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| PrepareError::Threads(e.to_string()))?;
+    let mut seconds = Seconds::default();
+    let mut warnings = Vec::new();
+
+    progress(Stage::Ingest, 0.0);
+    let (ct, mr) = read_images(options, &mut warnings)?;
+    seconds.ingest = start.elapsed().as_secs_f64();
+
+    let since = Instant::now();
+    let (labels, source) = match &options.labels {
+        Some((path, scheme)) => {
+            let mut labels = read_nifti_u16(path).map_err(PrepareError::Labels)?;
+            for (number, count) in scheme.relabel(&mut labels.voxels) {
+                warnings.push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
+            }
+            (labels, Source::Labelled)
+        }
+        None => (segment(options, &ct, pool.current_num_threads(), progress)?, Source::Segmented),
+    };
+    seconds.segment = if options.labels.is_some() { 0.0 } else { since.elapsed().as_secs_f64() };
+    seconds.ingest += if options.labels.is_some() { since.elapsed().as_secs_f64() } else { 0.0 };
+    check_labels(&labels, &ct, &mut warnings)?;
+
+    progress(Stage::Bake, 0.0);
+    let since = Instant::now();
+    let bake_options = BakeOptions { follow_ct_fraction: options.follow_ct_fraction, source, ..BakeOptions::default() };
+    let mut baked = pool.install(|| bake(&labels, Some(&ct), &bake_options))?;
+    seconds.bake = since.elapsed().as_secs_f64();
+    warnings.append(&mut baked.warnings);
+
+    let since = Instant::now();
+    if !options.no_proposals && !baked.structures.iter().any(|s| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD)) {
+        propose(&mut baked, &mut warnings);
+    }
+    if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
+        warnings.insert(0, NO_NEURAL.to_owned());
+    }
+    seconds.fuse = since.elapsed().as_secs_f64();
+
+    progress(Stage::Pack, 0.0);
+    let since = Instant::now();
+    let meta = meta(&baked, &bake_options, options, mr.is_some());
+    let Baked { grid, structures, density, .. } = baked;
+    let patient = Patient::new(grid, structures, density)?;
+    let packed_ct = images::pack_ct(&ct, patient.grid())?;
+    let packed_mr = mr.as_ref().map(|mr| images::pack_mr(mr, patient.grid(), &mut warnings)).transpose()?;
+    let mut case = Case { patient, ct: Some(packed_ct), mr: packed_mr, meta };
+    case.meta.warnings = warnings;
+    let bytes = case.encode();
+    let hash = case_hash(&bytes)?;
+    seconds.pack = since.elapsed().as_secs_f64();
+    seconds.total = start.elapsed().as_secs_f64();
+    Ok(Prepared { case, bytes, hash, ct, labels, seconds })
+}
+
+type Images = (Image<i16>, Option<Image<f32>>);
+
+fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) -> Result<Images, PrepareError> {
+    let request = Request { modality: Some(Modality::Ct), series: options.series.clone() };
+    let found = ingest(&options.ct, &request).map_err(PrepareError::Ct)?;
+    warnings.extend(found.warnings);
+    let other = |path: &PathBuf, wanted| IngestError::NoVolume {
+        wanted: if wanted == Modality::Ct { "CT" } else { "MR" },
+        series: Vec::new(),
+        problems: vec![crate::ingest::Problem { file: path.clone(), why: "it is of another modality".to_owned() }],
+    };
+    let ct = found.volume.into_ct().ok_or_else(|| PrepareError::Ct(other(&options.ct, Modality::Ct)))?;
+    let Some(path) = &options.mr else { return Ok((ct, None)) };
+    let found = ingest(path, &Request { modality: Some(Modality::Mr), series: None }).map_err(PrepareError::Mr)?;
+    warnings.extend(found.warnings);
+    let mr = found.volume.into_mr().ok_or_else(|| PrepareError::Mr(other(path, Modality::Mr)))?;
+    warnings.push(
+        "MR lies where its own headers put it: it is not registered to the CT and nothing verified its position. Do not plan on it."
+            .to_owned(),
+    );
+    Ok((ct, Some(mr)))
+}
+
+/// The label map of all models, the first one winning; without any, of the best CT model that was added on this machine.
+fn segment(
+    options: &PrepareOptions,
+    ct: &Image<i16>,
+    threads: usize,
+    progress: &mut dyn FnMut(Stage, f32),
+) -> Result<Image<u16>, PrepareError> {
+    let registry = options.registry.clone().or_else(|| models::registry().ok());
+    let mut folders: Vec<PathBuf> = options.models.iter().map(|model| added(model, registry.as_deref())).collect();
+    if folders.is_empty() {
+        let best = registry.and_then(|registry| models::best_for(&registry, segment::Modality::Ct).ok().flatten());
+        folders.extend(best.map(|folder| folder.path));
+    }
+    let mut all: Option<Image<u16>> = None;
+    for (n, model) in folders.iter().enumerate() {
+        let count = folders.len() as f32;
+        let mut report = |p: Progress| progress(Stage::Segment, (n as f32 + p.done as f32 / p.total.max(1) as f32) / count);
+        let labels = segment_for_case(model, ct, threads, &mut report)
+            .map_err(|source| PrepareError::Segment { model: model.clone(), source: Box::new(source) })?;
+        match &mut all {
+            None => all = Some(labels),
+            Some(all) => {
+                for (voxel, more) in all.voxels.iter_mut().zip(labels.voxels).filter(|(voxel, _)| **voxel == 0) {
+                    *voxel = more;
+                }
+            }
+        }
+    }
+    all.ok_or(PrepareError::NothingToLabelWith)
+}
+
+/// A model's folder, which may be given by the name it was added under.
+fn added(model: &Path, registry: Option<&Path>) -> PathBuf {
+    match registry {
+        Some(registry) if !model.is_dir() && model.components().count() == 1 => registry.join(model),
+        _ => model.to_owned(),
+    }
+}
+
+/// Whether the labels lie in the CT, and on bone there.
+fn check_labels(labels: &Image<u16>, ct: &Image<i16>, warnings: &mut Vec<String>) -> Result<(), PrepareError> {
+    let (mut count, mut outside, mut bone, mut bone_hu) = (0_u64, 0_u64, 0_u64, 0.0);
+    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+    for (at, number) in labels.voxels.iter().enumerate().filter(|(_, number)| **number != 0) {
+        let at_mm = labels.geometry.patient_from_index(labels.geometry.index_of(at).map(|v| v as f64));
+        for k in 0..3 {
+            low[k] = low[k].min(at_mm[k]);
+            high[k] = high[k].max(at_mm[k]);
+        }
+        count += 1;
+        match ct.nearest(at_mm) {
+            None => outside += 1,
+            Some(hu) if Label(*number).class() == Some(TissueClass::Bone) => {
+                bone += 1;
+                bone_hu += f64::from(hu);
+            }
+            Some(_) => {}
+        }
+    }
+    if outside as f64 > OUTSIDE_TOLERANCE * count as f64 {
+        let (ct_low, ct_high) = ct.geometry.bounds_mm();
+        let whole = |v: [f64; 3]| v.map(|v| v.round() as i64);
+        return Err(PrepareError::Outside {
+            percent: 100.0 * outside as f64 / count as f64,
+            labels_mm: [whole(low), whole(high)],
+            ct_mm: [whole(ct_low), whole(ct_high)],
+        });
+    }
+    if bone > 0 && bone_hu / (bone as f64) < LEAST_BONE_HU {
+        warnings.push(format!(
+            "The voxels labelled bone have a mean of {:.0} HU: the label map does not seem to lie on this CT's bones.",
+            bone_hu / bone as f64
+        ));
+    }
+    Ok(())
+}
+
+/// Adds a proposed dural sac where the vertebrae allow one.
+fn propose(baked: &mut Baked, warnings: &mut Vec<String>) {
+    let Some(sac) = propose_dural_sac(&baked.grid, &baked.structures) else {
+        warnings.push("No dural sac could be proposed: the arches of the vertebrae do not close around a canal.".to_owned());
+        return;
+    };
+    warnings.insert(
+        0,
+        format!(
+            "The dural sac is proposed from the vertebral foramina, nobody saw it in an image: the alarm guards it with {:.1} mm of \
+             uncertainty, and no nerve root is guarded.",
+            sac.uncertainty_mm
+        ),
+    );
+    let missed = beyond(baked, &sac);
+    if !missed.is_empty() {
+        warnings.insert(1, format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
+    }
+    let at = baked.structures.partition_point(|s| s.label < sac.label);
+    let report = StructureReport {
+        label: sac.label,
+        label_volume_mm3: 0.0,
+        pieces: 1,
+        dropped_mm3: 0.0,
+        mean_edge_shift_mm: None,
+        at_border: false,
+    };
+    baked.structures.insert(at, sac);
+    baked.reports.insert(at, report);
+}
+
+/// Vertebrae whose middle lies above or below the sac.
+fn beyond(baked: &Baked, sac: &Structure) -> Vec<String> {
+    let Some((low, high)) = extent_z_mm(&baked.grid, sac) else { return Vec::new() };
+    let bones = baked.structures.iter().filter(|s| s.class == TissueClass::Bone);
+    bones
+        .filter(|bone| {
+            extent_z_mm(&baked.grid, bone).is_some_and(|(from, to)| {
+                let middle = 0.5 * (from + to);
+                middle < low || middle > high
+            })
+        })
+        .map(|bone| bone.label.name())
+        .collect()
+}
+
+/// Lowest and highest brick that holds tissue of a structure, along z, mm.
+fn extent_z_mm(grid: &Grid, structure: &Structure) -> Option<(f64, f64)> {
+    let stored = structure.sdf.stored().filter(|(_, samples)| samples.iter().any(|s| *s < 0)).map(|(brick, _)| brick);
+    let z = |brick| f64::from(grid.brick_coords(brick)[2]);
+    let (low, high) = stored.chain(structure.sdf.inside()).map(z).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| {
+        (low.min(z), high.max(z + 1.0))
+    });
+    let mm = |z: f64| grid.patient_from_index([0.0, 0.0, z * BRICK as f64])[2];
+    (low <= high).then(|| (mm(low), mm(high)))
+}
+
+fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions, mr: bool) -> CaseMeta {
+    let structure = |report: &StructureReport| StructureMeta {
+        label: report.label.0,
+        confidence: None,
+        label_volume_mm3: (report.label_volume_mm3 > 0.0).then_some(report.label_volume_mm3),
+        mean_edge_shift_mm: report.mean_edge_shift_mm,
+    };
+    CaseMeta {
+        created_with: concat!("spinor ", env!("CARGO_PKG_VERSION")).to_owned(),
+        scheme: options.labels.as_ref().map_or(String::new(), |(_, scheme)| scheme.name().to_owned()),
+        bake: BakeMeta {
+            spacing_mm: bake.spacing_mm,
+            sigma_mm: baked.sigma_mm,
+            gap_mm: bake.gap_mm,
+            follow_ct_fraction: bake.follow_ct_fraction,
+        },
+        structures: baked.reports.iter().map(structure).collect(),
+        registration: mr.then(|| RegistrationMeta { method: "headers".to_owned(), verified: false, per_vertebra: Vec::new() }),
+        warnings: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Preparation from files: what it makes, what it says, and what it refuses.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::nifti_io::write_nifti;
+use crate::volume3d::Geometry;
+use spinor_volume::Source;
+
+/// Two vertebrae: a body, and a ring around a canal behind it.
+fn exact(at: [f64; 3], centre_z: f64) -> f64 {
+    let z = (at[2] - centre_z).abs();
+    let body = (at[0].hypot(at[1]) - 18.0).max(z - 12.0);
+    let ring = ((at[0].hypot(at[1] - 25.0) - 12.0).abs() - 3.5).max(z - 9.0);
+    body.min(ring)
+}
+
+fn files(dir: &Path) -> (PathBuf, PathBuf) {
+    let geometry = Geometry::axis_aligned([64, 72, 45], [1.0, 1.0, 2.0], [-32.0, -26.0, 400.0]).unwrap();
+    let (mut hu, mut labels) = (Vec::new(), Vec::new());
+    for at in 0..geometry.voxel_count() {
+        let p = geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64));
+        let d = [exact(p, 426.0), exact(p, 462.0)];
+        labels.push(if d[0] < 0.0 { 23_u16 } else if d[1] < 0.0 { 22 } else { 0 });
+        hu.push(if d[0].min(d[1]) < 0.0 { 400_i16 } else { 30 });
+    }
+    let (ct, label) = (dir.join("ct.nii.gz"), dir.join("labels.nii.gz"));
+    write_nifti(&ct, &Image::new(geometry, hu).unwrap()).unwrap();
+    write_nifti(&label, &Image::new(geometry, labels).unwrap()).unwrap();
+    (ct, label)
+}
+
+fn quietly(options: &PrepareOptions) -> Result<Prepared, PrepareError> {
+    prepare(options, &mut |_, _| {})
+}
+
+/// CT and labels become a case that decodes to itself, with density, CT slices, a proposed sac in the canal, and no trace of a path.
+#[test]
+fn a_case_is_made_and_says_what_is_proposed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let options = PrepareOptions { ct, labels: Some((labels, Scheme::Verse)), threads: Some(2), ..PrepareOptions::default() };
+    let made = quietly(&options).unwrap();
+    assert_eq!(Case::decode(&made.bytes).unwrap(), made.case);
+    assert_eq!(made.case.hash(), made.hash);
+    assert_eq!(quietly(&options).unwrap().hash, made.hash, "the same input gives the same case");
+
+    let sac = made.case.patient.structure(Label::DURAL_SAC).unwrap();
+    assert_eq!(sac.source, Source::Proposed);
+    let slab = sac.volume_mm3 / (std::f64::consts::PI * 7.5 * 7.5);
+    assert!((30.0..=70.0).contains(&slab), "a sac of 15 mm would be {slab} mm long");
+    assert!(made.case.meta.warnings[0].contains("proposed"), "{:?}", made.case.meta.warnings);
+    assert!(!made.case.meta.warnings.iter().any(|w| w == NO_NEURAL));
+
+    let json = made.json("x.spinor");
+    assert_eq!(json["levels"], serde_json::json!(["L3", "L4"]));
+    assert_eq!(json["structures"]["vertebrae_L4"]["source"], "labelled");
+    assert_eq!(json["structures"]["dural_sac"]["source"], "proposed");
+    for key in ["total", "ingest", "register", "segment", "fuse", "bake"] {
+        assert!(json["seconds"][key].is_number(), "{key}");
+    }
+    let hu = made.case.ct.as_ref().unwrap().sample_hu([0.0, 0.0, 426.0]).unwrap();
+    assert_eq!(hu, 400.0);
+    let grid = made.case.patient.grid();
+    let voxel = spinor_volume::VoxelIndex(grid.index_from_patient([0.0, 0.0, 426.0]).map(|v| v.round() as i32));
+    assert_eq!(made.case.patient.density().hu(grid, voxel), 400);
+
+    let folder = dir.path().file_name().unwrap().to_str().unwrap().as_bytes().to_vec();
+    let meta = serde_json::to_vec(&made.case.meta).unwrap();
+    assert!(!meta.windows(folder.len()).any(|w| w == folder), "the case names a folder");
+    let text = CaseSummary::of(&made.case, made.hash).to_string();
+    assert!(text.contains("! The dural sac is proposed") && text.contains("vertebrae_L3"), "{text}");
+}
+
+/// Without a sac, given or proposed, the first thing a case says is that the alarm guards nothing.
+#[test]
+fn a_case_without_nerves_says_so_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let labels = Some((labels, Scheme::Verse));
+    let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
+    assert_eq!(made.case.meta.warnings[0], NO_NEURAL);
+    assert_eq!(made.json("x")["warnings"][0], NO_NEURAL);
+}
+
+/// MR is packed on its own lattice and never passes for registered.
+#[test]
+fn mr_is_packed_and_marked_unverified() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let labels = Some((labels, Scheme::Verse));
+    let made = quietly(&PrepareOptions { mr: Some(ct.clone()), ct, labels, ..PrepareOptions::default() }).unwrap();
+    let value = made.case.mr.as_ref().unwrap().sample_hu([0.0, 0.0, 426.0]).unwrap();
+    assert!((value - 400.0).abs() < 0.1, "{value}");
+    let json = made.json("x");
+    assert_eq!((&json["registration"]["method"], &json["registration"]["verified"]), (&"headers".into(), &false.into()));
+    assert!(made.case.meta.warnings.iter().any(|w| w.contains("not registered")));
+}
+
+/// Labels of another scan are refused, and labels beside the bones are pointed out.
+#[test]
+fn labels_elsewhere_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let mut moved = read_nifti_u16(&labels).unwrap();
+    moved.geometry.origin_mm[2] += 60.0;
+    let other = dir.path().join("other.nii.gz");
+    write_nifti(&other, &moved).unwrap();
+    let options = |path| PrepareOptions { ct: ct.clone(), labels: Some((path, Scheme::Verse)), ..PrepareOptions::default() };
+    let error = quietly(&options(other)).unwrap_err();
+    assert!(matches!(error, PrepareError::Outside { percent, .. } if percent > 20.0), "{error}");
+    assert!(error.to_string().contains("another scan"), "{error}");
+
+    let registry = Some(dir.path().join("models"));
+    let nothing = quietly(&PrepareOptions { ct: ct.clone(), registry, ..PrepareOptions::default() }).unwrap_err();
+    assert!(matches!(nothing, PrepareError::NothingToLabelWith), "{nothing}");
+    let missing = quietly(&options(dir.path().join("none.nii.gz"))).unwrap_err();
+    assert!(matches!(missing, PrepareError::Labels(_)), "{missing}");
+
+    let mut shifted = read_nifti_u16(&labels).unwrap();
+    shifted.voxels.fill(0);
+    shifted.voxels[..64 * 10 * 3].fill(23);
+    let air = dir.path().join("air.nii.gz");
+    write_nifti(&air, &shifted).unwrap();
+    let made = quietly(&options(air)).unwrap();
+    assert!(made.case.meta.warnings.iter().any(|w| w.contains("does not seem to lie on")), "{:?}", made.case.meta.warnings);
+}
+
+/// A label map on a coarser lattice in the same frame does as well.
+#[test]
+fn labels_may_lie_on_another_lattice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, _) = files(dir.path());
+    let geometry = Geometry::axis_aligned([40, 44, 60], [1.5; 3], [-29.0, -20.0, 402.0]).unwrap();
+    let voxels = (0..geometry.voxel_count()).map(|at| {
+        let p = geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64));
+        if exact(p, 426.0) < 0.0 { 44_u16 } else { 0 }
+    });
+    let path = dir.path().join("coarse.nii.gz");
+    write_nifti(&path, &Image::new(geometry, voxels.collect()).unwrap()).unwrap();
+    let made = quietly(&PrepareOptions { ct, labels: Some((path, Scheme::TotalSpineSeg)), ..PrepareOptions::default() }).unwrap();
+    assert_eq!(made.json("x")["levels"], serde_json::json!(["L4"]));
+}
