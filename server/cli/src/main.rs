@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{branch, models, phantom, replay, segment};
+use commands::{branch, evaluate, export, info, ingest, models, phantom, prepare, replay, segment};
 
 /// Spinor: a shared virtual operating room for spine surgery on a patient's own anatomy.
 /// For education and rehearsal; not a medical device.
@@ -25,14 +25,24 @@ struct Cli {
 enum Command {
     /// Make a phantom patient: CT, MR, labels and landmarks.
     Phantom(phantom::Args),
+    /// Make a case from CT, MR and labels.
+    Prepare(prepare::Args),
+    /// Compare a case with reference labels.
+    Evaluate(evaluate::Args),
     /// Run an nnU-Net export on images.
     Segment(segment::Args),
     /// List or add segmentation models.
     Models(models::Args),
+    /// Say what is in a DICOM folder or NIfTI file, and read one series.
+    Ingest(ingest::Args),
     /// Replay a recording and check its digests.
     Replay(replay::Args),
     /// Start a new recording from a moment of another.
     Branch(branch::Args),
+    /// Write surfaces or labels of a case or recording.
+    Export(export::Args),
+    /// Say what is in a case or recording.
+    Info(info::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,10 +51,15 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     let done = match Cli::parse().command {
         Command::Phantom(args) => phantom::run(args),
+        Command::Prepare(args) => prepare::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Segment(args) => segment::run(args),
         Command::Models(args) => models::run(args),
+        Command::Ingest(args) => ingest::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Info(args) => info::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ pub mod models;
 pub mod nifti_io;
 pub mod palette;
 pub mod phantom;
+pub mod pipeline;
 pub mod render3d;
 pub mod runtime;
 pub mod schemes;

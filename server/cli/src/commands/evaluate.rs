@@ -49,7 +49,8 @@ enum FrameArg {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let case = Case::decode(&bounded(&args.case, MAX_CASE_BYTES)?).with_context(|| format!("cannot read {}", args.case.display()))?;
+    let case =
+        Case::decode(&bounded(&args.case, MAX_CASE_BYTES)?).with_context(|| format!("cannot read {}", args.case.display()))?;
     match (&args.reference, args.scheme, &args.landmarks) {
         (Some(reference), Some(scheme), _) => {
             let labels = read_nifti_u16(reference).with_context(|| format!("cannot read {}", reference.display()))?;

@@ -1,7 +1,12 @@
 //! The commands, one a file.
 
 pub(crate) mod branch;
+pub(crate) mod evaluate;
+pub(crate) mod export;
+pub(crate) mod info;
+pub(crate) mod ingest;
 pub(crate) mod models;
 pub(crate) mod phantom;
+pub(crate) mod prepare;
 pub(crate) mod replay;
 pub(crate) mod segment;
