@@ -139,7 +139,9 @@ pub enum PrepareError {
         ct_mm: [[i64; 3]; 2],
     },
     /// Nothing says where the bones are.
-    #[error("no label map and no model for CT: give --labels NII --scheme S, or --model DIR (`spinor models list` shows what is there)")]
+    #[error(
+        "no label map and no model for CT: give --labels NII --scheme S, or --model DIR (`spinor models list` shows what is there)"
+    )]
     NothingToLabelWith,
     /// A model failed.
     #[error("the model in {model}: {source}")]
@@ -185,7 +187,8 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         Some((path, scheme)) => {
             let mut labels = read_nifti_u16(path).map_err(PrepareError::Labels)?;
             for (number, count) in scheme.relabel(&mut labels.voxels) {
-                warnings.push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
+                warnings
+                    .push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
             }
             (labels, Source::Labelled)
         }
@@ -343,7 +346,8 @@ fn propose(baked: &mut Baked, warnings: &mut Vec<String>) {
     );
     let missed = beyond(baked, &sac);
     if !missed.is_empty() {
-        warnings.insert(1, format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
+        warnings
+            .insert(1, format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
     }
     let at = baked.structures.partition_point(|s| s.label < sac.label);
     let report = StructureReport {
@@ -377,9 +381,10 @@ fn beyond(baked: &Baked, sac: &Structure) -> Vec<String> {
 fn extent_z_mm(grid: &Grid, structure: &Structure) -> Option<(f64, f64)> {
     let stored = structure.sdf.stored().filter(|(_, samples)| samples.iter().any(|s| *s < 0)).map(|(brick, _)| brick);
     let z = |brick| f64::from(grid.brick_coords(brick)[2]);
-    let (low, high) = stored.chain(structure.sdf.inside()).map(z).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| {
-        (low.min(z), high.max(z + 1.0))
-    });
+    let (low, high) = stored
+        .chain(structure.sdf.inside())
+        .map(z)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z + 1.0)));
     let mm = |z: f64| grid.patient_from_index([0.0, 0.0, z * BRICK as f64])[2];
     (low <= high).then(|| (mm(low), mm(high)))
 }

@@ -117,7 +117,11 @@ impl fmt::Display for CaseSummary {
         let [x, y, z] = self.extent_mm;
         writeln!(f, "case {}", self.hash)?;
         writeln!(f, "made with {}; labels: {}", self.created_with, if self.scheme.is_empty() { "-" } else { &self.scheme })?;
-        writeln!(f, "{x:.0} × {y:.0} × {z:.0} mm at {} mm, {} surface bricks, {} density bricks", self.voxel_mm, self.surface_bricks, self.density_bricks)?;
+        writeln!(
+            f,
+            "{x:.0} × {y:.0} × {z:.0} mm at {} mm, {} surface bricks, {} density bricks",
+            self.voxel_mm, self.surface_bricks, self.density_bricks
+        )?;
         for (name, image) in [("CT", &self.ct), ("MR", &self.mr)] {
             if let Some(image) = image {
                 let ([a, b, c], [p, q, r]) = (image.size, image.spacing_mm);

@@ -21,7 +21,13 @@ fn files(dir: &Path) -> (PathBuf, PathBuf) {
     for at in 0..geometry.voxel_count() {
         let p = geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64));
         let d = [exact(p, 426.0), exact(p, 462.0)];
-        labels.push(if d[0] < 0.0 { 23_u16 } else if d[1] < 0.0 { 22 } else { 0 });
+        labels.push(if d[0] < 0.0 {
+            23_u16
+        } else if d[1] < 0.0 {
+            22
+        } else {
+            0
+        });
         hu.push(if d[0].min(d[1]) < 0.0 { 400_i16 } else { 30 });
     }
     let (ct, label) = (dir.join("ct.nii.gz"), dir.join("labels.nii.gz"));
