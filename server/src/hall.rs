@@ -260,25 +260,30 @@ fn part(mut hall: ResMut<Hall>, guests: Query<(&Guest, &QuicLink)>, mut commands
     }
 }
 
-/// Takes inputs, and forwards poses at once.
+/// Takes inputs, and forwards poses at once. lightyear makes a link's receiver of a message when the first one comes, so that each kind
+/// has a query of its own.
 fn gather(
     mut hall: ResMut<Hall>,
-    mut from: Query<(&Guest, &mut MessageReceiver<PoseMsg>, &mut MessageReceiver<InputMsg>)>,
+    mut poses_from: Query<(&Guest, &mut MessageReceiver<PoseMsg>)>,
+    mut inputs_from: Query<(&Guest, &mut MessageReceiver<InputMsg>)>,
     mut to: Query<(&Guest, &mut MessageSender<PeerPoseMsg>), With<Connected>>,
     mut commands: Commands,
 ) {
     let hall = &mut *hall;
     let mut poses: Vec<(Arc<str>, PeerPoseMsg)> = Vec::new();
     let mut bad: Vec<(Arc<str>, u32)> = Vec::new();
-    for (guest, mut received, mut inputs) in &mut from {
-        let Some(room) = hall.rooms.get_mut(&guest.room) else { continue };
+    for (guest, mut received) in &mut poses_from {
         for pose in received.receive() {
-            if let Some(member) = room.members.get_mut(&guest.user) {
+            let member = hall.rooms.get_mut(&guest.room).and_then(|room| room.members.get_mut(&guest.user));
+            if let Some(member) = member {
                 member.body = Some(pose.body);
+                poses.push((guest.room.clone(), PeerPoseMsg { user: guest.user, pose }));
             }
-            poses.push((guest.room.clone(), PeerPoseMsg { user: guest.user, pose }));
         }
-        for message in inputs.receive() {
+    }
+    for (guest, mut received) in &mut inputs_from {
+        for message in received.receive() {
+            let Some(room) = hall.rooms.get_mut(&guest.room) else { continue };
             let fine = message.inputs.len() <= limit::INPUTS
                 && message.inputs.into_iter().all(|input| room.input(guest.user, input).is_ok());
             if !fine {

@@ -60,11 +60,18 @@ fn poll(mut session: ResMut<Session>, links: Query<(Entity, &QuicLink)>, mut com
     }
 }
 
-fn receive(mut session: ResMut<Session>, mut links: Query<(&mut MessageReceiver<PeerPoseMsg>, &mut MessageReceiver<ToolsMsg>)>) {
+/// lightyear makes a link's receiver of a message when the first one comes: a query for each kind.
+fn receive(
+    mut session: ResMut<Session>,
+    mut poses: Query<&mut MessageReceiver<PeerPoseMsg>>,
+    mut tools: Query<&mut MessageReceiver<ToolsMsg>>,
+) {
     let now = Instant::now();
-    for (mut poses, mut tools) in &mut links {
-        poses.receive().for_each(|pose| session.hear_pose(pose, now));
-        tools.receive().for_each(|message| session.hear_tools(message, now));
+    for mut receiver in &mut poses {
+        receiver.receive().for_each(|pose| session.hear_pose(pose, now));
+    }
+    for mut receiver in &mut tools {
+        receiver.receive().for_each(|message| session.hear_tools(message, now));
     }
 }
 
