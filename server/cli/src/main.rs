@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{branch, evaluate, export, info, ingest, models, phantom, prepare, replay, segment};
+use commands::{bots, branch, evaluate, export, info, ingest, invite, models, phantom, prepare, replay, segment, serve};
 
 /// Spinor: a shared virtual operating room for spine surgery on a patient's own anatomy.
 /// For education and rehearsal; not a medical device.
@@ -35,6 +35,12 @@ enum Command {
     Models(models::Args),
     /// Say what is in a DICOM folder or NIfTI file, and read one series.
     Ingest(ingest::Args),
+    /// Serve a room around a case.
+    Serve(serve::Args),
+    /// Print an invitation to a room.
+    Invite(invite::Args),
+    /// Measure a room with headless clients.
+    Bots(bots::Args),
     /// Replay a recording and check its digests.
     Replay(replay::Args),
     /// Start a new recording from a moment of another.
@@ -56,6 +62,9 @@ fn main() -> ExitCode {
         Command::Segment(args) => segment::run(args),
         Command::Models(args) => models::run(args),
         Command::Ingest(args) => ingest::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Invite(args) => invite::run(args),
+        Command::Bots(args) => bots::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::run(args),
         Command::Export(args) => export::run(args),

@@ -130,11 +130,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         reorder: args.reorder.unwrap_or(if impaired { 1.0 } else { 0.0 }).clamp(0.0, 100.0) / 100.0,
     };
     let network = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let via = if conditions.is_clean() {
-        None
-    } else {
-        Some(network.block_on(Relay::start(address, conditions, 0x5EED))?.address)
-    };
+    let via =
+        if conditions.is_clean() { None } else { Some(network.block_on(Relay::start(address, conditions, 0x5EED))?.address) };
     let plans: Vec<Plan> = (0..args.rooms).flat_map(|room| plans(&args, room)).collect();
     let early = plans.iter().filter(|plan| !plan.late).count();
     let shared = Arc::new(Shared::default());

@@ -1,12 +1,15 @@
 //! The commands, one a file.
 
+pub(crate) mod bots;
 pub(crate) mod branch;
 pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod info;
 pub(crate) mod ingest;
+pub(crate) mod invite;
 pub(crate) mod models;
 pub(crate) mod phantom;
 pub(crate) mod prepare;
 pub(crate) mod replay;
 pub(crate) mod segment;
+pub(crate) mod serve;
