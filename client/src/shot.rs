@@ -1,0 +1,103 @@
+//! One picture to a file, then the end: works without a display.
+
+use std::path::PathBuf;
+
+use bevy::app::AppExit;
+use bevy::camera::RenderTarget;
+use bevy::prelude::*;
+use bevy::render::render_resource::TextureFormat;
+use bevy::render::view::window::screenshot::{Screenshot, ScreenshotCaptured};
+
+use crate::room::Room;
+use crate::scene::anatomy::Anatomy;
+
+/// Frames that a picture may wait for before the client gives up: a server that never answers must not hang a script.
+const PATIENCE_FRAMES: u32 = 20_000;
+
+/// A picture to take.
+#[derive(Resource, Clone, Debug)]
+pub(crate) struct Shot {
+    /// Where to write it.
+    pub(crate) path: PathBuf,
+    /// Frames to draw after everything is on show.
+    pub(crate) frames: u32,
+    /// Pixels.
+    pub(crate) size: UVec2,
+}
+
+/// The image that is drawn instead of a window.
+#[derive(Resource)]
+struct Canvas(Handle<Image>);
+
+/// How the picture goes.
+#[derive(Resource, Default)]
+struct Progress {
+    drawn: u32,
+    waited: u32,
+    asked: bool,
+}
+
+/// Says when a source has everything that it wants on the picture; without it the anatomy alone counts.
+#[derive(Resource)]
+pub(crate) struct NotReady;
+
+/// Takes [`Shot`] and ends the program.
+pub(crate) struct ShotPlugin;
+
+impl Plugin for ShotPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Progress>().add_systems(Last, take);
+    }
+}
+
+/// An image of the shot's size as the target of the screen camera.
+pub(crate) fn canvas(commands: &mut Commands, images: &mut Assets<Image>, size: UVec2) -> RenderTarget {
+    let image = images.add(Image::new_target_texture(size.x, size.y, TextureFormat::Rgba8UnormSrgb, None));
+    commands.insert_resource(Canvas(image.clone()));
+    RenderTarget::Image(image.into())
+}
+
+fn take(
+    mut commands: Commands,
+    shot: Res<Shot>,
+    canvas: Option<Res<Canvas>>,
+    anatomy: Option<Res<Anatomy>>,
+    not_ready: Option<Res<NotReady>>,
+    room: Res<Room>,
+    mut progress: ResMut<Progress>,
+    mut exit: MessageWriter<AppExit>,
+) {
+    progress.waited += 1;
+    if anatomy.is_some_and(|anatomy| anatomy.is_settled()) && not_ready.is_none() {
+        progress.drawn += 1;
+    }
+    if progress.drawn >= shot.frames && !progress.asked {
+        progress.asked = true;
+        let screenshot = match canvas {
+            Some(canvas) => Screenshot::image(canvas.0.clone()),
+            None => Screenshot::primary_window(),
+        };
+        commands.spawn(screenshot).observe(write);
+    }
+    if progress.waited > PATIENCE_FRAMES {
+        eprintln!("no picture: {}", if room.status.is_empty() { "nothing to show" } else { &room.status });
+        exit.write(AppExit::error());
+    }
+}
+
+fn write(captured: On<ScreenshotCaptured>, shot: Res<Shot>, mut exit: MessageWriter<AppExit>) {
+    let written = captured.image.clone().try_into_dynamic().map_err(|e| e.to_string()).and_then(|picture| {
+        let picture = picture.to_rgb8();
+        picture.save(&shot.path).map_err(|e| e.to_string())
+    });
+    match written {
+        Ok(()) => {
+            println!("{}", shot.path.display());
+            exit.write(AppExit::Success);
+        }
+        Err(wrong) => {
+            eprintln!("cannot write {}: {wrong}", shot.path.display());
+            exit.write(AppExit::error());
+        }
+    }
+}
