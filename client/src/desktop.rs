@@ -4,12 +4,16 @@ use bevy::input::mouse::{AccumulatedMouseMotion, AccumulatedMouseScroll, MouseSc
 use bevy::prelude::*;
 use bevy::window::PrimaryWindow;
 use spinor_sim::{Hand, ToolKind};
+use spinor_volume::TissueClass;
+use spinor_volume::query::class_sdf_mm;
 
 use crate::Steer;
 use crate::camera::{Eye, ScreenCamera, View};
 use crate::frames::ISOCENTRE_M;
 use crate::hud::Help;
+use crate::marks::Marks;
 use crate::room::{OwnBody, OwnHand, Room};
+use crate::scene::anatomy::Anatomy;
 use crate::slices::Slices;
 
 /// Lines of the help.
@@ -24,6 +28,7 @@ Ctrl + wheel     nearer, farther
 - / =            smaller, larger
 0                put the tool away
 C   CT slices    V   next person's eyes    H   this help
+M   point at the tissue under the mouse, for everybody
 Space  freeze    P   pause    (attending)";
 
 /// Tools on the keys 1-5 with the size they start with, 1/10 mm.
@@ -85,7 +90,7 @@ impl Plugin for DesktopPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<MouseHand>()
             .insert_resource(Help { open: true, lines: HELP })
-            .add_systems(Update, (keys, mouse, hold).chain().in_set(Steer));
+            .add_systems(Update, (keys, mouse, hold, point).chain().in_set(Steer));
     }
 }
 
@@ -180,6 +185,42 @@ fn mouse(
     hand.tip = ISOCENTRE_M + (hand.tip - ISOCENTRE_M).clamp_length_max(0.4);
 }
 
+/// Where a ray from the eye first meets tissue, in the theatre.
+fn first_tissue(anatomy: &Anatomy, from: Vec3, direction: Vec3) -> Option<Vec3> {
+    const FARTHEST_M: f32 = 3.0;
+    let mut along = 0.0;
+    while along < FARTHEST_M {
+        let at = from + direction * along;
+        let at_mm = anatomy.frame.patient_from_world(at);
+        let distance = |class| class_sdf_mm(&anatomy.patient, &anatomy.cut, class, at_mm);
+        let nearest_mm = TissueClass::ALL.into_iter().map(distance).fold(f64::INFINITY, f64::min);
+        if nearest_mm < 0.1 {
+            return Some(at);
+        }
+        // Distances are clamped to a few voxels: far away that is the step.
+        along += (nearest_mm as f32 * 1e-3 * 0.9).clamp(0.0001, 0.01);
+    }
+    None
+}
+
+fn point(
+    keys: Res<ButtonInput<KeyCode>>,
+    windows: Query<&Window, With<PrimaryWindow>>,
+    cameras: Query<(&Camera, &GlobalTransform), With<ScreenCamera>>,
+    anatomy: Option<Res<Anatomy>>,
+    mut marks: ResMut<Marks>,
+) {
+    if !keys.just_pressed(KeyCode::KeyM) {
+        return;
+    }
+    let pointer = windows.single().ok().and_then(Window::cursor_position);
+    let (Some(anatomy), Ok((camera, view)), Some(pointer)) = (anatomy, cameras.single(), pointer) else { return };
+    let ray = camera.viewport_to_world(view, pointer).ok();
+    if let Some(at) = ray.and_then(|ray| first_tissue(&anatomy, ray.origin, *ray.direction)) {
+        marks.point(at);
+    }
+}
+
 /// Turning the camera where no hand holds a tool.
 pub(crate) fn watch(
     buttons: Res<ButtonInput<MouseButton>>,
@@ -214,6 +255,19 @@ fn hold(hand: Res<MouseHand>, room: Res<Room>, eye: Res<Eye>, mut body: ResMut<O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A pointer from above meets the ball where its surface is, and one that misses meets nothing.
+    #[test]
+    fn pointing_finds_the_surface() {
+        let patient = std::sync::Arc::new(crate::testing::two_balls());
+        let cut = spinor_volume::CutState::new(patient.grid());
+        let anatomy = Anatomy::new(patient, cut, None);
+        let above = anatomy.frame.world_from_patient([-2.0, 60.0, 0.0]);
+        let met = first_tissue(&anatomy, above, Vec3::NEG_Y).unwrap();
+        let met_mm = anatomy.frame.patient_from_world(met);
+        assert!((met_mm[1] - 9.0).abs() < 0.3, "{met_mm:?}");
+        assert_eq!(first_tissue(&anatomy, above, Vec3::Y), None);
+    }
 
     /// The shaft points towards whoever holds the tool, tilting does not move the tip, and rolling does not move the shaft.
     #[test]

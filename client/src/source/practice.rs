@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bevy::app::AppExit;
 use bevy::prelude::*;
 use spinor_shared::case::Case;
 use spinor_shared::room::Role;
@@ -97,6 +98,9 @@ impl Plugin for PracticePlugin {
                 Err(wrong) => eprintln!("a cut is left out: {wrong}"),
             }
         }
+        for warning in &self.case.meta.warnings {
+            eprintln!("{}: {warning}", self.name);
+        }
         let settings = Settings::default();
         let mut simulation = Simulation::new(Arc::clone(&patient), settings);
         simulation.restore(cut.clone());
@@ -113,7 +117,8 @@ impl Plugin for PracticePlugin {
         .insert_resource(Practice { simulation, tick: 0, seq: BTreeMap::new(), stopped: false, removed_mm3: 0.0 })
         .insert_resource(Anatomy::new(patient, cut, self.case.ct.clone()))
         .add_systems(FixedUpdate, step)
-        .add_systems(Update, answer.in_set(Gather));
+        .add_systems(Update, answer.in_set(Gather))
+        .add_systems(Last, sum_up);
     }
 }
 
@@ -170,6 +175,13 @@ fn answer(mut wishes: MessageReader<Wish>, mut practice: ResMut<Practice>, mut r
     if practice.removed_mm3 > 0.0 && practice.tick.is_multiple_of(15) {
         let name = room.status.split("   ").next().unwrap_or("").to_owned();
         room.status = format!("{name}   removed {:.2} cm³", practice.removed_mm3 / 1000.0);
+    }
+}
+
+/// Says at the end what was taken.
+fn sum_up(mut exits: MessageReader<AppExit>, practice: Res<Practice>) {
+    if exits.read().next().is_some() {
+        println!("removed {:.1} mm³ in {} ticks", practice.removed_mm3, practice.tick);
     }
 }
 
