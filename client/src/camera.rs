@@ -1,6 +1,6 @@
 //! The camera on a screen: free around the wound, or through a surgeon's eyes.
 
-use bevy::camera::RenderTarget;
+use bevy::camera::{RenderTarget, ShadowLodOrigin};
 use bevy::prelude::*;
 use spinor_sim::UserId;
 
@@ -109,6 +109,7 @@ pub(crate) fn spawn(commands: &mut Commands, target: Option<RenderTarget>) -> En
             Eye::default().transform(),
             theatre::camera_look(),
             IsDefaultUiCamera,
+            ShadowLodOrigin,
         ))
         .id();
     if let Some(target) = target {
@@ -117,7 +118,12 @@ pub(crate) fn spawn(commands: &mut Commands, target: Option<RenderTarget>) -> En
     camera
 }
 
-fn follow(mut eye: ResMut<Eye>, room: Res<Room>, mut name: ResMut<ViewName>, mut cameras: Query<&mut Transform, With<ScreenCamera>>) {
+fn follow(
+    mut eye: ResMut<Eye>,
+    room: Res<Room>,
+    mut name: ResMut<ViewName>,
+    mut cameras: Query<&mut Transform, With<ScreenCamera>>,
+) {
     let through = match eye.view {
         View::Free => None,
         View::Through(user) => room.people.get(&user).and_then(|p| Some((p, p.head?))),
@@ -167,9 +173,18 @@ mod tests {
             (user, Person { user, name: n.to_string(), role: Role::Resident, has_tool: true, online: true, head })
         };
         let head = Some(Transform::IDENTITY);
-        let room = Room { people: [person(1, head), person(2, head), person(3, None), person(4, head)].into(), me: Some(UserId(1)), ..default() };
+        let room = Room {
+            people: [person(1, head), person(2, head), person(3, None), person(4, head)].into(),
+            me: Some(UserId(1)),
+            ..default()
+        };
         let mut eye = Eye::default();
-        let views: Vec<View> = (0..3).map(|_| { eye.next_view(&room); eye.view }).collect();
+        let views: Vec<View> = (0..3)
+            .map(|_| {
+                eye.next_view(&room);
+                eye.view
+            })
+            .collect();
         assert_eq!(views, [View::Through(UserId(2)), View::Through(UserId(4)), View::Free]);
     }
 }

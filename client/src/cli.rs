@@ -9,12 +9,17 @@ use crate::source::replay::At;
 
 /// The client of Spinor: desktop and headset.
 #[derive(Debug, Parser)]
-#[command(name = "spinor-client", version, about, after_help = "\
+#[command(
+    name = "spinor-client",
+    version,
+    about,
+    after_help = "\
 Examples:
   spinor-client join 'spinor://or.example:4433/OR1#...'            at the desktop, or in the headset that answers with --xr
   spinor-client view patient.spinor                                a case on one's own
   spinor-client replay monday.spinrec --at 00:04:12 --view Ada     through Ada's eyes
-For education and rehearsal. Not a medical device.")]
+For education and rehearsal. Not a medical device."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -118,7 +123,8 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
-        let cli = Cli::try_parse_from(["spinor-client", "replay", "a.spinrec", "--at", "00:04:12", "--screenshot", "a.png"]).unwrap();
+        let cli =
+            Cli::try_parse_from(["spinor-client", "replay", "a.spinrec", "--at", "00:04:12", "--screenshot", "a.png"]).unwrap();
         let Command::Replay { at, how, view, .. } = cli.command else { panic!() };
         assert_eq!((at, how.frames, view.as_str()), (At(252.0), 12, "free"));
         assert!(Cli::try_parse_from(["spinor-client", "view", "a.spinor", "--xr", "--desktop"]).is_err());

@@ -78,7 +78,8 @@ impl Default for MouseHand {
 impl MouseHand {
     /// `world_from_tool`: the shaft leans towards the viewer and out of the line of sight.
     fn at(&self, view: Quat) -> Transform {
-        let turn = view * Quat::from_rotation_y(self.tilt.x) * Quat::from_rotation_x(self.tilt.y) * Quat::from_rotation_z(self.roll);
+        let turn =
+            view * Quat::from_rotation_y(self.tilt.x) * Quat::from_rotation_x(self.tilt.y) * Quat::from_rotation_z(self.roll);
         Transform::from_translation(self.tip).with_rotation(turn)
     }
 }
@@ -149,8 +150,7 @@ fn mouse(
     mut eye: ResMut<Eye>,
 ) {
     let either = |a, b| keys.pressed(a) || keys.pressed(b);
-    let (ctrl, shift) =
-        (either(KeyCode::ControlLeft, KeyCode::ControlRight), either(KeyCode::ShiftLeft, KeyCode::ShiftRight));
+    let (ctrl, shift) = (either(KeyCode::ControlLeft, KeyCode::ControlRight), either(KeyCode::ShiftLeft, KeyCode::ShiftRight));
     let steps = match scroll.unit {
         MouseScrollUnit::Line => scroll.delta.y,
         MouseScrollUnit::Pixel => scroll.delta.y / 40.0,

@@ -106,7 +106,11 @@ pub(crate) fn alarm_line(room: &Room) -> (AlarmLevel, String) {
 fn distance_line(tool: &ShownTool, [caution_mm, danger_mm]: [f32; 2]) -> String {
     let thresholds = format!("caution {caution_mm:.1} mm, danger {danger_mm:.1} mm");
     let Some((mm, structure)) = tool.nearest else { return format!("clear   nothing neural near   ({thresholds})") };
-    let place = if mm < 0.0 { format!("{:.1} mm INSIDE {}", -mm, spoken(structure)) } else { format!("{mm:.1} mm to {}", spoken(structure)) };
+    let place = if mm < 0.0 {
+        format!("{:.1} mm INSIDE {}", -mm, spoken(structure))
+    } else {
+        format!("{mm:.1} mm to {}", spoken(structure))
+    };
     match tool.warning {
         Some((of, threshold)) if tool.level > AlarmLevel::Clear => {
             let of = if of == structure { String::new() } else { format!(" for {}", spoken(of)) };
@@ -168,7 +172,7 @@ pub(crate) fn status_line(room: &Room, view: &str) -> String {
         parts.push("PAUSED".to_owned());
     }
     parts.retain(|part| !part.is_empty());
-    parts.join("   ·   ")
+    parts.join("   |   ")
 }
 
 /// A text's place.
@@ -189,7 +193,12 @@ fn build(mut commands: Commands, camera: Option<Res<HudCamera>>) {
     let text = |px: f32, colour: Color| (TextFont { font_size: FontSize::Px(px), ..default() }, TextColor(colour));
     let (bright, soft) = (Color::srgb(0.95, 0.97, 0.97), Color::srgb(0.72, 0.80, 0.82));
     let root = commands
-        .spawn(Node { width: Val::Percent(100.0), height: Val::Percent(100.0), position_type: PositionType::Absolute, ..default() })
+        .spawn(Node {
+            width: Val::Percent(100.0),
+            height: Val::Percent(100.0),
+            position_type: PositionType::Absolute,
+            ..default()
+        })
         .id();
     if let Some(camera) = camera {
         commands.entity(root).insert(UiTargetCamera(camera.0));
@@ -380,7 +389,10 @@ mod tests {
     fn the_band_tells_the_truth() {
         let line = |mm, level| alarm_line(&room(&[(1, tool(mm, level))]));
         assert_eq!(line(1.84, AlarmLevel::Danger).1, "DANGER   1.8 mm to dural sac   (threshold 2.7 mm)");
-        assert_eq!(line(-0.6, AlarmLevel::Danger), (AlarmLevel::Danger, "DANGER   0.6 mm INSIDE dural sac   (threshold 2.7 mm)".to_owned()));
+        assert_eq!(
+            line(-0.6, AlarmLevel::Danger),
+            (AlarmLevel::Danger, "DANGER   0.6 mm INSIDE dural sac   (threshold 2.7 mm)".to_owned())
+        );
         assert_eq!(line(7.0, AlarmLevel::Clear).1, "clear   7.0 mm to dural sac   (caution 4.0 mm, danger 2.0 mm)");
         let far = ShownTool { nearest: None, ..tool(0.0, AlarmLevel::Clear) };
         assert_eq!(alarm_line(&room(&[(1, far)])).1, "clear   nothing neural near   (caution 4.0 mm, danger 2.0 mm)");
@@ -406,7 +418,7 @@ mod tests {
     fn lines_about_tools_people_and_state() {
         assert_eq!(tool_line(&tool(3.0, AlarmLevel::Caution)), "fluted burr 4.0 mm   58,000 rpm   1.2 N   cutting");
         let room = Room { frozen: true, status: "joined".to_owned(), clock_secs: Some(3_725.4), ..room(&[]) };
-        assert_eq!(status_line(&room, "through Ben's eyes"), "joined   ·   01:02:05   ·   through Ben's eyes   ·   TOOLS FROZEN");
+        assert_eq!(status_line(&room, "through Ben's eyes"), "joined   |   01:02:05   |   through Ben's eyes   |   TOOLS FROZEN");
         let ben = &room.people[&UserId(2)];
         assert_eq!(person_line(ben, false), "Ben  resident  operating");
         assert_eq!(person_line(&Person { online: false, ..ben.clone() }, true), "Ben  resident  (you)  away");

@@ -150,7 +150,8 @@ fn theatre(how: &How) -> Result<App> {
         app.add_plugins(xr::XrPlugin).add_systems(Startup, xr::panel_camera);
     }
     if let Some(path) = &how.screenshot {
-        app.insert_resource(shot::Shot { path: path.clone(), frames: how.frames, size: how.size.into() }).add_plugins(shot::ShotPlugin);
+        app.insert_resource(shot::Shot { path: path.clone(), frames: how.frames, size: how.size.into() })
+            .add_plugins(shot::ShotPlugin);
     }
     if let Some(seconds) = how.seconds {
         app.add_systems(Last, move |time: Res<Time<Real>>, mut exit: MessageWriter<AppExit>| {
@@ -160,19 +161,16 @@ fn theatre(how: &How) -> Result<App> {
         });
     }
     let xr = how.xr;
-    app.add_systems(
-        Startup,
-        move |mut commands: Commands, mut images: ResMut<Assets<Image>>, shot: Option<Res<shot::Shot>>| {
-            if !windowed && shot.is_none() {
-                return;
-            }
-            let target = shot.map(|shot| shot::canvas(&mut commands, &mut images, shot.size));
-            let camera = camera::spawn(&mut commands, target);
-            if !xr {
-                commands.insert_resource(hud::HudCamera(camera));
-            }
-        },
-    );
+    app.add_systems(Startup, move |mut commands: Commands, mut images: ResMut<Assets<Image>>, shot: Option<Res<shot::Shot>>| {
+        if !windowed && shot.is_none() {
+            return;
+        }
+        let target = shot.map(|shot| shot::canvas(&mut commands, &mut images, shot.size));
+        let camera = camera::spawn(&mut commands, target);
+        if !xr {
+            commands.insert_resource(hud::HudCamera(camera));
+        }
+    });
     if let Some(at) = how.camera {
         app.add_systems(
             Update,

@@ -108,7 +108,11 @@ impl Room {
     /// One's own tool nearest to something neural; any of them when none is near.
     pub(crate) fn my_tool(&self) -> Option<&ShownTool> {
         let me = self.me?;
-        self.tools.iter().filter(|((user, _), _)| *user == me).map(|(_, tool)| tool).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        self.tools
+            .iter()
+            .filter(|((user, _), _)| *user == me)
+            .map(|(_, tool)| tool)
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)))
     }
 
     /// The tool that the alarm is about: the worst level, then the nearest, whoever holds it.

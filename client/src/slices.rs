@@ -64,7 +64,9 @@ pub(crate) struct SlicesPlugin;
 
 impl Plugin for SlicesPlugin {
     fn build(&self, app: &mut App) {
-        app.insert_resource(Slices { shown: true }).add_systems(PostStartup, build).add_systems(Update, (toggle, draw).in_set(Draw));
+        app.insert_resource(Slices { shown: true })
+            .add_systems(PostStartup, build)
+            .add_systems(Update, (toggle, draw).in_set(Draw));
     }
 }
 

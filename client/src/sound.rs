@@ -90,7 +90,18 @@ struct Synth {
 impl Synth {
     fn new(playing: Arc<Playing>) -> Self {
         let tone = Tone { hz: 0.0, gain: 0.0, rattle: 0.0 };
-        Self { playing, tone, phase: 0.0, alarm_phase: 0.0, beat: 0.0, alarm_gain: 0.0, noise: 1, knocks: 0, knock: 0.0, low: 0.0 }
+        Self {
+            playing,
+            tone,
+            phase: 0.0,
+            alarm_phase: 0.0,
+            beat: 0.0,
+            alarm_gain: 0.0,
+            noise: 1,
+            knocks: 0,
+            knock: 0.0,
+            low: 0.0,
+        }
     }
 
     fn white(&mut self) -> f32 {
@@ -186,9 +197,8 @@ fn loudest(room: &Room) -> Option<&ShownTool> {
 }
 
 fn play(room: Res<Room>, speaker: NonSend<Speaker>, mut touching: Local<bool>) {
-    let tone = loudest(&room).map_or(Tone { hz: 0.0, gain: 0.0, rattle: 0.0 }, |tool| {
-        spindle_tone(tool.spindle_rpm, tool.load_newton, tool.cutting)
-    });
+    let tone = loudest(&room)
+        .map_or(Tone { hz: 0.0, gain: 0.0, rattle: 0.0 }, |tool| spindle_tone(tool.spindle_rpm, tool.load_newton, tool.cutting));
     put(&speaker.playing.hz, tone.hz);
     put(&speaker.playing.gain, tone.gain);
     put(&speaker.playing.rattle, tone.rattle);

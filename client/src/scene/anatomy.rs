@@ -60,14 +60,11 @@ impl Anatomy {
                 BrickState::Inside => [-127; BRICK_VOXELS],
             };
             // A brick that cannot be taken over belongs to no structure: there is nothing to draw.
-            again.extend(self.cut.replace(&self.patient, class, brick, mirror.version(class, brick), &samples).unwrap_or_default());
+            again.extend(
+                self.cut.replace(&self.patient, class, brick, mirror.version(class, brick), &samples).unwrap_or_default(),
+            );
         }
         self.remesh(again);
-    }
-
-    /// Triangles on show.
-    pub(crate) fn triangles(&self) -> usize {
-        self.surfaces.triangles()
     }
 
     /// Whether everything meshed so far has been handed to the renderer.

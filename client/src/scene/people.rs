@@ -127,13 +127,14 @@ fn show_hands(
     mut transforms: Query<&mut Transform>,
 ) {
     bodies.hands.retain(|key, hand| {
-        let kept = room.tools.contains_key(key);
+        let kept = room.tools.contains_key(key) && room.me != Some(key.0);
         if !kept {
             commands.entity(*hand).despawn();
         }
         kept
     });
-    for (key, tool) in &room.tools {
+    // One's own hands would only hide the wound.
+    for (key, tool) in room.tools.iter().filter(|((user, _), _)| room.me != Some(*user)) {
         let at = tool.at * Transform::from_xyz(0.0, 0.0, GRIP_M);
         if let Some(hand) = bodies.hands.get(key) {
             if let Ok(mut transform) = transforms.get_mut(*hand) {

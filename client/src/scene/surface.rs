@@ -133,7 +133,8 @@ impl Surfaces {
     }
 
     /// Triangles of all chunks.
-    pub(crate) fn triangles(&self) -> usize {
+    #[cfg(test)]
+    fn triangles(&self) -> usize {
         self.pieces.values().flat_map(BTreeMap::values).map(|piece| piece.triangles.len()).sum()
     }
 

@@ -9,7 +9,7 @@ use crate::frames::ISOCENTRE_M;
 /// Height of the draped table's top below the isocentre, m: an adult's trunk lies between.
 const TABLE_BELOW_M: f32 = 0.085;
 /// Diffuse light from everywhere: the walls, cd/m².
-const AMBIENT: f32 = 42.0;
+const AMBIENT: f32 = 95.0;
 
 /// How every camera of the theatre renders: no lookup table, four samples a pixel.
 pub(crate) fn camera_look() -> impl Bundle {
@@ -44,15 +44,15 @@ fn lamps(mut commands: Commands) {
     };
     // A narrow cone spends the shadow map's texels on the wound.
     commands.spawn((
-        lamp(46_000.0, 0.17),
+        lamp(150_000.0, 0.24),
         Transform::from_translation(ISOCENTRE_M + Vec3::new(-0.42, 1.35, 0.30)).looking_at(ISOCENTRE_M, Vec3::X),
     ));
     commands.spawn((
-        lamp(20_000.0, 0.30),
+        lamp(55_000.0, 0.42),
         Transform::from_translation(ISOCENTRE_M + Vec3::new(0.75, 1.05, -0.35)).looking_at(ISOCENTRE_M, Vec3::X),
     ));
     commands.spawn((
-        DirectionalLight { color: Color::srgb(0.62, 0.76, 1.0), illuminance: 130.0, shadow_maps_enabled: false, ..default() },
+        DirectionalLight { color: Color::srgb(0.62, 0.76, 1.0), illuminance: 380.0, shadow_maps_enabled: false, ..default() },
         Transform::from_xyz(0.3, 0.5, 1.0).looking_at(Vec3::ZERO, Vec3::Y),
     ));
 }
@@ -61,12 +61,16 @@ fn furniture(mut commands: Commands, mut meshes: ResMut<Assets<Mesh>>, mut mater
     let mut matt = |r, g, b, perceptual_roughness| {
         materials.add(StandardMaterial { base_color: Color::srgb(r, g, b), perceptual_roughness, reflectance: 0.2, ..default() })
     };
-    let (drape, base, floor) = (matt(0.035, 0.17, 0.19, 0.95), matt(0.09, 0.1, 0.11, 0.5), matt(0.03, 0.04, 0.045, 0.7));
+    let (drape, base, floor) = (matt(0.07, 0.30, 0.33, 0.95), matt(0.20, 0.22, 0.24, 0.5), matt(0.07, 0.09, 0.10, 0.7));
     let top = ISOCENTRE_M.y - TABLE_BELOW_M;
     let at = |x: f32, y: f32, z: f32| Transform::from_xyz(ISOCENTRE_M.x + x, y, ISOCENTRE_M.z + z);
     commands.spawn((Mesh3d(meshes.add(drape_mesh())), MeshMaterial3d(drape.clone()), at(0.0, top, 0.0)));
     commands.spawn((Mesh3d(meshes.add(Cuboid::new(1.9, 0.10, 0.54))), MeshMaterial3d(drape), at(0.0, top - 0.062, 0.0)));
-    commands.spawn((Mesh3d(meshes.add(Cuboid::new(0.45, top - 0.12, 0.32))), MeshMaterial3d(base), at(0.0, (top - 0.12) * 0.5, 0.0)));
+    commands.spawn((
+        Mesh3d(meshes.add(Cuboid::new(0.45, top - 0.12, 0.32))),
+        MeshMaterial3d(base),
+        at(0.0, (top - 0.12) * 0.5, 0.0),
+    ));
     commands.spawn((Mesh3d(meshes.add(Plane3d::default().mesh().size(9.0, 9.0))), MeshMaterial3d(floor), at(0.0, 0.0, 0.0)));
 }
 

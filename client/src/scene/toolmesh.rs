@@ -161,11 +161,7 @@ fn kerrison(width: f32) -> Vec<Part> {
         .cuboid(Vec3::new(-0.004, -0.008, 0.142), Vec3::new(0.004, 0.008, 0.158))
         .cuboid(Vec3::new(-0.0035, -0.085, 0.146), Vec3::new(0.0035, -0.006, 0.156))
         .cuboid(Vec3::new(-0.0035, -0.078, 0.120), Vec3::new(0.0035, -0.004, 0.128));
-    vec![
-        plate.part(Finish::Steel, false),
-        slide.part(Finish::Steel, false),
-        handles.part(Finish::Grip, false),
-    ]
+    vec![plate.part(Finish::Steel, false), slide.part(Finish::Steel, false), handles.part(Finish::Grip, false)]
 }
 
 fn probe(radius: f32) -> Vec<Part> {
@@ -201,8 +197,12 @@ mod tests {
     fn a_burrs_head_has_its_size() {
         for (kind, size) in [(ToolKind::FlutedBurr, 40), (ToolKind::DiamondBurr, 30), (ToolKind::Probe, 20)] {
             let parts = parts(kind, size);
-            let Some(VertexAttributeValues::Float32x3(head)) = parts[0].mesh.attribute(Mesh::ATTRIBUTE_POSITION) else { panic!() };
-            let Some(VertexAttributeValues::Float32x3(normals)) = parts[0].mesh.attribute(Mesh::ATTRIBUTE_NORMAL) else { panic!() };
+            let Some(VertexAttributeValues::Float32x3(head)) = parts[0].mesh.attribute(Mesh::ATTRIBUTE_POSITION) else {
+                panic!()
+            };
+            let Some(VertexAttributeValues::Float32x3(normals)) = parts[0].mesh.attribute(Mesh::ATTRIBUTE_NORMAL) else {
+                panic!()
+            };
             let radius = f32::from(size) * 0.5e-4;
             let largest = head.iter().map(|p| Vec3::from(*p).length()).fold(0.0, f32::max);
             assert!((largest / radius - 1.0).abs() < 0.03, "{kind:?}: {largest} for {radius}");

@@ -6,7 +6,9 @@ use std::time::Instant;
 use bevy::app::AppExit;
 use bevy::prelude::*;
 use bevy::state::app::StatesPlugin;
-use spinor_client_core::{BodyPose, Happening, JoinOptions, Mark, Request, Session, SpinorClientPlugin, Status, ToolView, Which, no_waker};
+use spinor_client_core::{
+    BodyPose, Happening, JoinOptions, Mark, Request, Session, SpinorClientPlugin, Status, ToolView, Which, no_waker,
+};
 use spinor_shared::wire::{WirePose, hand_from_number, tool_from_number};
 use spinor_sim::{AlarmLevel, Hand, OwnTool, Settings, UserId};
 use spinor_volume::Label;
@@ -77,7 +79,12 @@ fn act(mut session: ResMut<Session>, anatomy: Option<Res<Anatomy>>, body: Res<Ow
 }
 
 /// Patient, cuts and CT as they arrive.
-fn follow_patient(mut commands: Commands, mut session: ResMut<Session>, anatomy: Option<ResMut<Anatomy>>, mut shown_at: Local<Option<[u8; 32]>>) {
+fn follow_patient(
+    mut commands: Commands,
+    mut session: ResMut<Session>,
+    anatomy: Option<ResMut<Anatomy>>,
+    mut shown_at: Local<Option<[u8; 32]>>,
+) {
     if !session.mirror().is_complete() {
         return;
     }
@@ -166,7 +173,13 @@ fn shown(view: &ToolView, frame: &WorldFrame) -> Option<((UserId, Hand), ShownTo
     Some(((UserId(view.user), hand), tool))
 }
 
-fn follow_tools(session: Res<Session>, anatomy: Option<Res<Anatomy>>, mut predicted: ResMut<Predicted>, mut room: ResMut<Room>, body: Res<OwnBody>) {
+fn follow_tools(
+    session: Res<Session>,
+    anatomy: Option<Res<Anatomy>>,
+    mut predicted: ResMut<Predicted>,
+    mut room: ResMut<Room>,
+    body: Res<OwnBody>,
+) {
     let (Some(anatomy), Some(me)) = (anatomy, room.me) else { return };
     room.tools = session.tools().filter_map(|view| shown(view, &anatomy.frame)).collect();
     let Predicted { tools, shown, seen } = &mut *predicted;
@@ -187,7 +200,13 @@ fn follow_tools(session: Res<Session>, anatomy: Option<Res<Anatomy>>, mut predic
     room.tools.retain(|(user, hand), _| *user != me || body.hands.contains_key(hand));
 }
 
-fn hear(mut session: ResMut<Session>, anatomy: Option<Res<Anatomy>>, mut room: ResMut<Room>, mut marks: ResMut<Marks>, time: Res<Time<Real>>) {
+fn hear(
+    mut session: ResMut<Session>,
+    anatomy: Option<Res<Anatomy>>,
+    mut room: ResMut<Room>,
+    mut marks: ResMut<Marks>,
+    time: Res<Time<Real>>,
+) {
     let at = now(&time);
     for happening in session.take_happenings() {
         match happening {
@@ -211,7 +230,13 @@ fn hear(mut session: ResMut<Session>, anatomy: Option<Res<Anatomy>>, mut room: R
     }
 }
 
-fn ask(session: Res<Session>, anatomy: Option<Res<Anatomy>>, mut wishes: MessageReader<Wish>, room: Res<Room>, mut marks: ResMut<Marks>) {
+fn ask(
+    session: Res<Session>,
+    anatomy: Option<Res<Anatomy>>,
+    mut wishes: MessageReader<Wish>,
+    room: Res<Room>,
+    mut marks: ResMut<Marks>,
+) {
     for wish in wishes.read() {
         session.request(match wish {
             Wish::Freeze => Request::Freeze(!room.frozen),

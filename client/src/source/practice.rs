@@ -36,15 +36,16 @@ impl std::str::FromStr for PreCut {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is not x,y,z:x,y,z:radius[:bfdn] in patient LPS mm");
         let point = |text: &str| -> Option<[f64; 3]> {
-            let values: Option<Vec<f64>> = text.split(',').map(|v| v.trim().parse().ok().filter(|v: &f64| v.is_finite())).collect();
+            let values: Option<Vec<f64>> =
+                text.split(',').map(|v| v.trim().parse().ok().filter(|v: &f64| v.is_finite())).collect();
             values?.try_into().ok()
         };
         let parts: Vec<&str> = text.split(':').collect();
-        let (&[a, b, radius], classes) = (match parts.as_slice() {
+        let (&[a, b, radius], classes) = match parts.as_slice() {
             [a, b, radius] => (&[*a, *b, *radius], "b"),
             [a, b, radius, classes] => (&[*a, *b, *radius], *classes),
             _ => return Err(wrong()),
-        });
+        };
         let class = |letter| match letter {
             'b' => Some(TissueClass::Bone),
             'f' => Some(TissueClass::Flavum),
@@ -148,14 +149,15 @@ fn step(
     if !out.dirty.is_empty() {
         anatomy.follow(simulation.cut(), out.dirty);
     }
-    room.tools =
-        simulation.tools().map(|t| ((t.input.user, t.input.hand), ShownTool::of(t, &anatomy.frame))).collect();
+    room.tools = simulation.tools().map(|t| ((t.input.user, t.input.hand), ShownTool::of(t, &anatomy.frame))).collect();
     room.clock_secs = Some(f64::from(*tick) / f64::from(spinor_sim::input::TICKS_PER_SECOND));
     let voxel_mm3 = anatomy.patient.grid().voxel_mm3();
     for event in &out.events {
         match event {
             Event::Removed { occupancy, .. } => *removed_mm3 += *occupancy as f64 / 32.0 * voxel_mm3,
-            Event::NeuralPinch { structure, .. } => room.message = Some((format!("the punch closed on {}", spoken(*structure)), now(&time))),
+            Event::NeuralPinch { structure, .. } => {
+                room.message = Some((format!("the punch closed on {}", spoken(*structure)), now(&time)))
+            }
             Event::NeuralTouch { structure, active: true, .. } => {
                 room.message = Some((format!("a running tool touched {}", spoken(*structure)), now(&time)));
             }
@@ -174,7 +176,7 @@ fn answer(mut wishes: MessageReader<Wish>, mut practice: ResMut<Practice>, mut r
     }
     if practice.removed_mm3 > 0.0 && practice.tick.is_multiple_of(15) {
         let name = room.status.split("   ").next().unwrap_or("").to_owned();
-        room.status = format!("{name}   removed {:.2} cm³", practice.removed_mm3 / 1000.0);
+        room.status = format!("{name}   removed {:.2} ml", practice.removed_mm3 / 1000.0);
     }
 }
 

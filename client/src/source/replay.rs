@@ -38,7 +38,8 @@ impl std::str::FromStr for At {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Option<Vec<f64>> = text.split(':').map(|p| p.parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)).collect();
+        let parts: Option<Vec<f64>> =
+            text.split(':').map(|p| p.parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)).collect();
         match parts.as_deref() {
             Some(parts @ ([_] | [_, _] | [_, _, _])) => Ok(Self(parts.iter().fold(0.0, |sum, p| sum * 60.0 + p))),
             _ => Err(format!("'{text}' is no time: HH:MM:SS")),
@@ -327,7 +328,13 @@ fn play(mut film: ResMut<Film>, mut anatomy: ResMut<Anatomy>, mut room: ResMut<R
     room.tools = film.simulation.tools().map(|t| ((t.input.user, t.input.hand), ShownTool::of(t, &frame))).collect();
     room.clock_secs = Some(film.head / f64::from(TICKS_PER_SECOND));
     let speed = if film.speed == 1.0 { String::new() } else { format!(" at {} x", film.speed) };
-    let stands = if film.ended { "   end" } else if film.playing { "" } else { "   stopped" };
+    let stands = if film.ended {
+        "   end"
+    } else if film.playing {
+        ""
+    } else {
+        "   stopped"
+    };
     let name = film.path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     room.status = format!("replay of {name}{speed}{stands}");
     if room.message.as_ref().is_some_and(|(_, said)| *said == f64::INFINITY) {

@@ -62,7 +62,10 @@ impl Plugin for ControllersPlugin {
     fn build(&self, app: &mut App) {
         app.add_systems(Startup, create.run_if(session_available))
             .add_systems(OxrSendActionBindings, suggest.run_if(resource_exists::<Actions>))
-            .add_systems(XrSessionCreated, (attach, track).run_if(resource_exists::<Actions>).run_if(resource_exists::<OxrSession>))
+            .add_systems(
+                XrSessionCreated,
+                (attach, track).run_if(resource_exists::<Actions>).run_if(resource_exists::<OxrSession>),
+            )
             .add_systems(
                 PreUpdate,
                 sync.before(OxrActionSetSyncSet).run_if(openxr_session_running).run_if(resource_exists::<Actions>),
@@ -157,7 +160,9 @@ fn hold(
     for (mut controller, at, tracked) in &mut controllers {
         let (hand, path) = (controller.hand, actions.path(controller.hand));
         let pressed = |action: &openxr::Action<bool>| {
-            action.state(&session, path).is_ok_and(|state| state.is_active && state.changed_since_last_sync && state.current_state)
+            action
+                .state(&session, path)
+                .is_ok_and(|state| state.is_active && state.changed_since_last_sync && state.current_state)
         };
         if pressed(&actions.next_tool) {
             controller.tool += 1;
@@ -173,7 +178,8 @@ fn hold(
             Hand::Left => LEFT[controller.tool % LEFT.len()],
             Hand::Right => RIGHT[controller.tool % RIGHT.len()],
         };
-        let trigger = actions.trigger.state(&session, path).map_or(0.0, |state| if state.is_active { state.current_state } else { 0.0 });
+        let trigger =
+            actions.trigger.state(&session, path).map_or(0.0, |state| if state.is_active { state.current_state } else { 0.0 });
         let at = tool_in_grip(&at.compute_transform());
         body.hands.insert(hand, OwnHand { kind, size_tenth_mm, at, trigger });
     }

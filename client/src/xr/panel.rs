@@ -9,7 +9,7 @@ use crate::frames::ISOCENTRE_M;
 use crate::hud::{Help, HudCamera};
 
 /// Pixels of the panel.
-const PIXELS: UVec2 = UVec2::new(1_280, 720);
+const PIXELS: UVec2 = UVec2::new(960, 540);
 /// Width of the panel, m.
 const WIDTH_M: f32 = 0.80;
 /// Lines of the help.
@@ -52,16 +52,21 @@ pub(crate) fn panel_camera(mut commands: Commands, mut images: ResMut<Assets<Ima
     commands.insert_resource(PanelImage(image));
 }
 
-fn hang(mut commands: Commands, image: Res<PanelImage>, mut meshes: ResMut<Assets<Mesh>>, mut materials: ResMut<Assets<StandardMaterial>>) {
+fn hang(
+    mut commands: Commands,
+    image: Res<PanelImage>,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+) {
     let size = Vec2::new(WIDTH_M, WIDTH_M * PIXELS.y as f32 / PIXELS.x as f32);
     let material = StandardMaterial { base_color_texture: Some(image.0.clone()), unlit: true, ..default() };
     // Across the table, above the hands' reach, leaning towards the surgeon.
-    let place = ISOCENTRE_M + Vec3::new(0.0, 0.36, -0.52);
+    let place = ISOCENTRE_M + Vec3::new(0.0, 0.20, -0.45);
     commands.spawn((
         Panel,
         Mesh3d(meshes.add(Rectangle::from_size(size))),
         MeshMaterial3d(materials.add(material)),
-        Transform::from_translation(place).looking_to(Vec3::new(0.0, -0.12, -1.0), Vec3::Y),
+        Transform::from_translation(place).looking_to(Vec3::new(0.0, -0.30, -1.0), Vec3::Y),
         Visibility::Inherited,
     ));
 }

@@ -1,5 +1,6 @@
 //! The session's life: eyes set up for near work, loss survived, refusal survived.
 
+use bevy::app::AppExit;
 use bevy::prelude::*;
 use bevy::render::view::NoIndirectDrawing;
 use bevy_mod_openxr::resources::OxrSessionStarted;
@@ -41,7 +42,12 @@ fn stop_frame_loop(started: Option<ResMut<OxrSessionStarted>>) {
     }
 }
 
-fn report(mut created: MessageReader<XrSessionCreatedMessage>, session: Option<Res<OxrSession>>, state: Option<Res<XrState>>, mut told: Local<bool>) {
+fn report(
+    mut created: MessageReader<XrSessionCreatedMessage>,
+    session: Option<Res<OxrSession>>,
+    state: Option<Res<XrState>>,
+    mut told: Local<bool>,
+) {
     if state.is_some_and(|state| *state == XrState::Unavailable) && !std::mem::replace(&mut *told, true) {
         eprintln!("no headset: no OpenXR runtime answers. Going on at the desktop; start the runtime and this program again.");
     }
@@ -66,11 +72,16 @@ fn create_again(
     mut destroyed: MessageReader<XrSessionDestroyedMessage>,
     mut create: MessageWriter<XrCreateSessionMessage>,
     mut lost: ResMut<Lost>,
+    screens: Query<(), With<ScreenCamera>>,
+    mut exit: MessageWriter<AppExit>,
 ) {
     for _ in destroyed.read() {
         if std::mem::take(&mut lost.0) {
             println!("headset session lost: making another");
             create.write_default();
+        } else if screens.is_empty() {
+            // The runtime ended the session, and there is no window to go on in.
+            exit.write(AppExit::Success);
         }
     }
 }
@@ -84,7 +95,11 @@ fn set_up_eyes(mut commands: Commands, mut eyes: Query<(Entity, &mut Projection)
 }
 
 /// The screen's own picture costs a third eye: it rests while the headset shows one.
-fn one_view(state: Option<Res<XrState>>, shot: Option<Res<crate::shot::Shot>>, mut cameras: Query<&mut Camera, With<ScreenCamera>>) {
+fn one_view(
+    state: Option<Res<XrState>>,
+    shot: Option<Res<crate::shot::Shot>>,
+    mut cameras: Query<&mut Camera, With<ScreenCamera>>,
+) {
     let running = state.is_some_and(|state| *state == XrState::Running);
     for mut camera in &mut cameras {
         let active = !running || shot.is_some();
@@ -95,11 +110,7 @@ fn one_view(state: Option<Res<XrState>>, shot: Option<Res<crate::shot::Shot>>, m
 }
 
 /// One's head, from the two eyes.
-fn head(
-    eyes: Query<&GlobalTransform, With<XrCamera>>,
-    mut body: ResMut<OwnBody>,
-    room: Res<Room>,
-) {
+fn head(eyes: Query<&GlobalTransform, With<XrCamera>>, mut body: ResMut<OwnBody>, room: Res<Room>) {
     let count = eyes.iter().count();
     if count == 0 || room.me.is_none() {
         return;
