@@ -186,7 +186,7 @@ pub fn bake(labels: &Image<u16>, ct: Option<&Image<i16>>, options: &BakeOptions)
         (fields, shifts) = followed.into_iter().unzip();
     }
 
-    let uncertainty_mm = (0.5 * coarsest) as f32;
+    let uncertainty_mm = ((50.0 * coarsest).round() / 100.0) as f32;
     let made: Vec<(Structure, Pieces)> = (0..fields.len())
         .into_par_iter()
         .map(|n| {
