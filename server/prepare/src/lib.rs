@@ -11,6 +11,7 @@ pub mod palette;
 pub mod phantom;
 pub mod pipeline;
 pub mod render3d;
+pub mod report;
 pub mod runtime;
 pub mod schemes;
 pub mod segment;

@@ -289,8 +289,8 @@ impl Root {
                 let [w, h] = l.pedicle;
                 let below = PEDICLE_Z - 0.3 - h / 2.0;
                 [
-                    [l.half_canal - r - 1.0, back + 0.9 + r, below + 2.5],
-                    [l.half_canal + 0.30 * w, back + 0.3 + r, below - r - 2.6],
+                    [l.half_canal - r - 1.3, back + 1.2 + r, below + 1.0],
+                    [l.half_canal + 0.22 * w, back + 1.0 + r, below - r - 3.0],
                     [l.half_canal + w + 2.5, back - 1.5, below - r - 8.6],
                     [l.half_canal + w + 8.0, back - 7.0, below - r - 17.0],
                     [l.half_canal + w + 12.0, back - 10.0, below - r - 28.0],

@@ -154,13 +154,13 @@ impl Vertebra {
         let waist_x = l.lamina_half_width - 2.6;
         let (y, n) = self.roof(waist_x, LAMINA_Z);
         let waist = [waist_x, y + LAMINA * n * 0.55, LAMINA_Z];
-        let isthmus = limb(q, high, waist, [1.0, 0.3, 0.0], [5.2, 4.0], [4.6, 3.6]);
+        let isthmus = limb(q, high, waist, [1.0, 0.3, 0.0], [5.0, 3.2], [4.4, 3.0]);
         let low = add(self.lower.centre, add(scale(self.lower.normal, 5.0), scale(self.lower.up, 2.0)));
-        let pillar = limb(q, waist, low, [1.0, 0.0, 0.0], [4.0, 4.5], [3.6, 4.2]);
-        let joined = smooth_min(smooth_min(isthmus, pillar, 3.0), lamina, 4.5);
+        let pillar = limb(q, waist, low, [1.0, 0.0, 0.0], [3.2, 4.5], [3.0, 4.2]);
+        let joined = smooth_min(smooth_min(isthmus, pillar, 3.0), lamina, 2.5);
         // The joint surfaces are cut clean only after everything that could fill them has been joined.
         let up = smooth_min(smooth_min(joined, sap, 4.0), transverse, 5.0);
-        let all = smooth_min(smooth_min(up, iap, 3.0), spinous, 4.5);
+        let all = smooth_min(smooth_min(up, iap, 3.0), spinous, 3.0);
         let near_lower = length(sub(q, self.lower.centre)) - 17.0;
         smooth_max(all, (self.lower.behind_gap(q)).min(-near_lower), 0.8)
     }
@@ -231,7 +231,7 @@ impl Vertebra {
         // Thin in the middle, stouter at its end and along its lower edge.
         let t = ((q[1] - front) / (end - front)).clamp(0.0, 1.0);
         let low = smoothstep(middle + tall * 0.2, middle - tall * 0.5, q[2]);
-        let half = 2.3 + 1.7 * t * t + 1.6 * low * t + 1.6 * (1.0 - t) * (1.0 - t);
+        let half = 2.3 + 1.7 * t * t + 1.6 * low * t + 1.0 * (1.0 - t) * (1.0 - t);
         smooth_max(flat, q[0] - half, 4.6)
     }
 }
