@@ -111,7 +111,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn write_report(prepared: &spinor_prepare::pipeline::Prepared, dir: &std::path::Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir)?;
+    spinor_prepare::report::write_report(dir, &prepared.case, Some(&prepared.ct), &prepared.hash.to_string())?;
     let summary = CaseSummary::of(&prepared.case, prepared.hash);
     std::fs::write(dir.join("case.json"), serde_json::to_vec_pretty(&summary)?)?;
     std::fs::write(dir.join("case.txt"), summary.to_string())?;
