@@ -1,1 +1,20 @@
 //! Metrics and reports from a recorded session.
+//!
+//! A recording holds inputs, operations and events. Volumes, contacts and alarms are taken from what was recorded; distances and
+//! paths, which no recording holds for every tick, come from running the simulation again on the recorded inputs. Where that differs
+//! from the record, the report says in how many ticks.
+//!
+//! For education and rehearsal: nothing here rates a surgeon, and nothing is a medical device.
+
+pub mod csv;
+pub mod definitions;
+pub mod gather;
+pub mod metrics;
+mod plot;
+pub mod report;
+#[cfg(test)]
+mod tests;
+
+pub use gather::{AssessError, Session, gather};
+pub use metrics::{Metrics, measure};
+pub use report::html;

@@ -1,0 +1,165 @@
+//! A recording made by a scripted session, measured, and checked against sums taken while it was made.
+
+use std::sync::Arc;
+
+use spinor_shared::case::Case;
+use spinor_shared::room::Role;
+use spinor_shared::session::{OpRecord, Record, SessionHead, SessionWriter, TickRecord};
+use spinor_shared::wire::{WireCut, WireEvent, WireInput};
+use spinor_sim::{Event, Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
+use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
+
+use crate::{csv, gather, html, measure};
+
+/// A structure that is an upright slab: all points with low <= y <= high, |x| <= half.
+fn slab(grid: &Grid, label: Label, low: f64, high: f64, half: f64) -> Structure {
+    let mut sdf = SparseField::outside(grid);
+    for n in 0..grid.brick_count() as u32 {
+        let corner = grid.brick_coords(BrickIndex(n)).map(|v| v * 16);
+        let mut samples = [0_i8; BRICK_VOXELS];
+        for (k, sample) in samples.iter_mut().enumerate() {
+            let voxel = [corner[0] + (k % 16) as i32, corner[1] + (k / 16 % 16) as i32, corner[2] + (k / 256) as i32];
+            let [x, y, _] = grid.patient_from_index(voxel.map(f64::from));
+            let mm = (low - y).max(y - high).max(x.abs() - half);
+            *sample = (mm / grid.spacing_mm() * 32.0).floor().clamp(-127.0, 127.0) as i8;
+        }
+        *sdf.brick_mut(BrickIndex(n)).unwrap() = samples;
+    }
+    let volume_mm3 = spinor_volume::query::volume_mm3(grid, &sdf);
+    Structure { label, class: label.class().unwrap(), source: Source::Phantom, uncertainty_mm: 0.0, volume_mm3, sdf }
+}
+
+/// Bone from y = 10 to 16 over a sac whose back wall is at y = 5.
+fn case() -> Case {
+    let grid = Grid::covering([-12.0, -2.0, -6.0], [12.0, 20.0, 6.0], 0.5).unwrap();
+    let structures = vec![slab(&grid, Label::lumbar(4), 10.0, 16.0, 8.0), slab(&grid, Label::DURAL_SAC, 0.0, 5.0, 10.0)];
+    let patient = Patient::new(grid, structures, DensityField::default()).unwrap();
+    Case { patient, ct: None, mr: None, meta: Default::default() }
+}
+
+fn input(user: u32, seq: u32, tool: ToolKind, tip_mm: [f64; 3], trigger: u8) -> ToolInput {
+    let pose = Pose { tip_um: tip_mm.map(|mm| (mm * 1_000.0).round() as i32), turn: [-23_170, 0, 0, 23_170] };
+    ToolInput { user: UserId(user), hand: Hand::Right, seq, tool, size_tenth_mm: 30, pose, trigger }
+}
+
+/// 200 ticks: one person drills for the first half, another lets a probe down beside the bone until it touches the sac, and lifts it.
+fn script(tick: u32) -> Vec<ToolInput> {
+    let t = f64::from(tick);
+    let depth = if tick < 100 { t } else { 200.0 - t };
+    let probe = input(2, tick + 1, ToolKind::Probe, [9.6, 12.0 - 0.06 * depth, 0.0], 0);
+    let burr = input(1, tick + 1, ToolKind::FlutedBurr, [0.02 * t, 17.6 - 0.02 * t, 0.0], if tick < 100 { 230 } else { 0 });
+    vec![burr, probe]
+}
+
+/// What was summed while the session ran.
+#[derive(Default)]
+struct Sums {
+    occupancy: i64,
+    removing: u32,
+    least_um: i32,
+    danger: u32,
+    probe_path_mm: f64,
+}
+
+fn record() -> (Vec<u8>, Sums) {
+    let case = case();
+    let bytes = case.encode();
+    let mut sim = Simulation::new(Arc::new(case.patient.clone()), Settings::default());
+    let mut writer = SessionWriter::create(Vec::new()).unwrap();
+    let head =
+        SessionHead { case_hash: case.hash().0, room: "theatre".into(), software: "test".into(), started_unix_s: 1, tick_hz: 60 };
+    writer.append(&Record::Head(head)).unwrap();
+    writer.append(&Record::Case(bytes)).unwrap();
+    for (user, name, role) in [(1, "Ada", Role::Attending), (2, "<b>Bo</b>", Role::Resident)] {
+        writer.append(&Record::Joined { tick: 0, user, name: name.into(), role }).unwrap();
+    }
+    let mut sums = Sums { least_um: i32::MAX, ..Sums::default() };
+    let mut before: Option<[f64; 3]> = None;
+    for tick in 0..200 {
+        let inputs = script(tick);
+        let output = sim.step(Tick(tick), &inputs);
+        let removed: i64 =
+            output.events.iter().map(|e| if let Event::Removed { occupancy, .. } = e { *occupancy } else { 0 }).sum();
+        sums.occupancy += removed;
+        sums.removing += u32::from(removed > 0);
+        let near = sim.tools().filter_map(|t| t.nearest).map(|n| n.distance_um).min().unwrap_or(i32::MAX);
+        sums.least_um = sums.least_um.min(near);
+        sums.danger += u32::from(near < 2_000);
+        let tip = sim.tool(UserId(2), Hand::Right).unwrap().proxy.tip_mm();
+        if let Some(b) = before {
+            sums.probe_path_mm += (0..3).map(|k| (tip[k] - b[k]).powi(2)).sum::<f64>().sqrt();
+        }
+        before = Some(tip);
+        let op = |o: &spinor_sim::ResolvedOp| OpRecord {
+            user: o.user.0,
+            hand: o.hand as u8,
+            tool: o.tool as u8,
+            input_seq: o.input_seq,
+            cut: WireCut::from(&o.op),
+        };
+        let record = TickRecord {
+            tick,
+            inputs: inputs.iter().map(|i| (i.user.0, WireInput::from(*i))).collect(),
+            ops: output.ops.iter().map(op).collect(),
+            events: output.events.iter().map(WireEvent::from).collect(),
+        };
+        writer.append(&Record::Tick(record)).unwrap();
+    }
+    writer.append(&Record::Closed { tick: 199 }).unwrap();
+    (writer.into_inner(), sums)
+}
+
+/// Volume, times, distances, contacts, paths and people agree with the sums; the report names them, and a name is not markup.
+#[test]
+fn figures_of_a_scripted_session_agree_with_sums_taken_meanwhile() {
+    let (bytes, sums) = record();
+    let session = gather(&bytes[..]).unwrap();
+    let metrics = measure(&session);
+    assert_eq!((session.simulated, session.differing, session.torn), (200, 0, false));
+    assert!((metrics.duration_s - 200.0 / 60.0).abs() < 1e-9);
+
+    let expected = sums.occupancy as f64 / 32.0 * 0.125;
+    assert!(expected > 5.0, "the burr took {expected} mm3");
+    assert!((metrics.removed_mm3["vertebrae_L4"] - expected).abs() < 1e-6, "{} {expected}", metrics.removed_mm3["vertebrae_L4"]);
+    assert_eq!(metrics.removed_mm3["dural_sac"], 0.0);
+    assert!((metrics.levels["L4"]["bone"] - expected).abs() < 1e-6);
+    assert!((metrics.users["Ada (#1)"].removed_mm3["vertebrae_L4"] - expected).abs() < 1e-6);
+    assert!(metrics.users["<b>Bo</b> (#2)"].removed_mm3.is_empty());
+    assert!((metrics.time.removing_s - f64::from(sums.removing) / 60.0).abs() < 1e-9);
+
+    let sac = &metrics.safety.structures["dural_sac"];
+    assert!((sac.least_distance_mm.unwrap() - f64::from(sums.least_um) / 1_000.0).abs() < 1e-9);
+    assert!((sac.danger_s - f64::from(sums.danger) / 60.0).abs() < 1e-9);
+    // The probe's ball of 1.5 mm goes down to 6.0 - 1.5 = 4.5: half a millimetre into the sac, once.
+    assert_eq!((sac.contacts, metrics.safety.contacts.len()), (1, 1));
+    assert!((sac.greatest_depth_mm - 0.5).abs() < 0.1, "{}", sac.greatest_depth_mm);
+    assert!(!metrics.safety.contacts[0].open && metrics.safety.contacts[0].user.contains("Bo"));
+
+    let probe = metrics.motion["<b>Bo</b> (#2)"]["ball probe"];
+    assert!((probe.path_mm - sums.probe_path_mm).abs() < 1e-6 && probe.path_mm > 10.0);
+    // 0.06 mm a tick.
+    assert!((probe.peak_mm_per_s - 3.6).abs() < 0.1 && probe.mean_mm_per_s <= probe.peak_mm_per_s, "{probe:?}");
+
+    let json = serde_json::to_value(&metrics).unwrap();
+    for key in ["session", "duration_s", "removed_mm3", "levels", "users", "safety", "motion", "definitions"] {
+        assert!(json.get(key).is_some(), "metrics.json lacks {key}");
+    }
+    let report = html(&session, &metrics, &[("before.spinrec".into(), metrics.clone())]);
+    assert!(report.contains("Not a medical device") && report.contains("What is not measured") && report.contains("<svg"));
+    assert!(!report.contains("<b>Bo</b>") && report.contains("&lt;b&gt;Bo"));
+    assert!(!report.contains("<script") && !report.contains("src="), "the report needs nothing else");
+    let lines = csv::events(&session);
+    assert_eq!(lines.lines().count(), session.events.len() + 1);
+    assert!(lines.starts_with(csv::HEADER) && lines.contains("neural_touch"));
+}
+
+/// A recording cut off anywhere after its case is measured up to there; garbage is refused.
+#[test]
+fn torn_recordings_are_measured_and_garbage_is_refused() {
+    let (bytes, _) = record();
+    let session = gather(&bytes[..bytes.len() - 7]).unwrap();
+    assert!(session.torn && session.ticks[1] == 200);
+    assert!(measure(&session).session.torn_tail);
+    assert!(gather(&bytes[..100]).is_err());
+    assert!(gather(&b"nothing"[..]).is_err());
+}
