@@ -90,7 +90,9 @@ struct Report {
     user: u32,
     join_ms: f64,
     late: bool,
-    /// (receiver's view) sender, first and last input, tick, when meshed.
+    /// Since when it was inside with everything loaded: what was sent before is no measure of the network.
+    since: Option<Instant>,
+    /// Sender, first and last input, tick, when meshed.
     shown: Vec<(u32, u32, u32, u32, Instant)>,
     poses: Vec<(u32, u32, Instant)>,
     down_bytes: u64,
@@ -252,6 +254,9 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
         None => None,
     };
     let start = Instant::now();
+    report.since = Some(start);
+    bot.session_mut().mirror_mut().take_shown();
+    bot.session_mut().take_pose_log();
     let before = traffic(&bot);
     let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
     let period = Duration::from_secs_f64(1.0 / HZ);
@@ -387,9 +392,11 @@ fn summary(args: &Args, reports: &[Report], shared: &Shared) -> Value {
                 }
             }
         }
-        let ms = |sent: &Instant, at: &Instant| at.saturating_duration_since(*sent).as_secs_f64() * 1e3;
-        cuts.extend(seen.iter().filter_map(|(key, (_, at))| inputs.get(key).map(|sent| ms(sent, at))));
-        pose_ms.extend(report.poses.iter().filter_map(|(user, seq, at)| poses.get(&(*user, *seq)).map(|sent| ms(sent, at))));
+        let ms = |sent: &Instant, at: &Instant| {
+            report.since.filter(|since| sent >= since).map(|_| at.saturating_duration_since(*sent).as_secs_f64() * 1e3)
+        };
+        cuts.extend(seen.iter().filter_map(|(key, (_, at))| inputs.get(key).and_then(|sent| ms(sent, at))));
+        pose_ms.extend(report.poses.iter().filter_map(|(user, seq, at)| poses.get(&(*user, *seq)).and_then(|sent| ms(sent, at))));
     }
     let mut join_ms: Vec<f64> = reports.iter().map(|r| r.join_ms).collect();
     let steady: Vec<&Report> = reports.iter().filter(|r| !r.late && r.seconds > 0.0).collect();
