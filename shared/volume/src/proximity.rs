@@ -9,9 +9,9 @@ mod spread;
 mod surface;
 
 use crate::field::SparseField;
-use crate::grid::{BRICK, Grid};
+use crate::grid::{BRICK, Grid, VoxelIndex};
 use crate::query;
-use spread::Nodes;
+use spread::{NONE, Nodes};
 use surface::Surface;
 
 /// Voxels between two nodes.
@@ -55,17 +55,29 @@ impl ProximityField {
         if at_mm.iter().any(|v| !v.is_finite()) {
             return None;
         }
-        let inside = query::sdf_mm(grid, &self.sdf, at_mm) < 0.0;
         let at = grid.index_from_patient(at_mm);
-        let nearest = self
-            .nodes
-            .around(grid, at)
-            .min_by(|a, b| self.surface.squared_to_vertex(*a, at).total_cmp(&self.surface.squared_to_vertex(*b, at)));
-        let distance_mm = nearest.map(|vertex| self.surface.distance(vertex, at) * grid.spacing_mm());
-        match distance_mm.filter(|d| *d <= self.reach_mm) {
-            Some(d) if inside => Some(-d),
-            None if inside => Some(-self.reach_mm),
-            outside => outside,
+        let (mut nearest, mut squared) = (NONE, f64::INFINITY);
+        for vertex in self.nodes.around(grid, at) {
+            if vertex != NONE && vertex != nearest {
+                let other = self.surface.squared_to_vertex(vertex, at);
+                if other < squared {
+                    (nearest, squared) = (vertex, other);
+                }
+            }
+        }
+        let distance = if nearest == NONE { f64::INFINITY } else { self.surface.distance(nearest, squared, at) };
+        // Farther than a voxel from the surface, the nearest voxel is on the position's side of it.
+        let inside = if distance > 1.0 {
+            self.sdf.sample(grid, VoxelIndex(at.map(|v| v.round() as i32))) < 0
+        } else {
+            query::sdf_mm(grid, &self.sdf, at_mm) < 0.0
+        };
+        let distance_mm = distance * grid.spacing_mm();
+        match (inside, distance_mm <= self.reach_mm) {
+            (true, true) => Some(-distance_mm),
+            (true, false) => Some(-self.reach_mm),
+            (false, true) => Some(distance_mm),
+            (false, false) => None,
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::grid::{BRICK, Grid};
 use crate::sample::{carve, occupancy};
 
 /// Samples beyond this on both sides of a change do not bound the surface: a cell that the surface crosses is √3 voxels long, so its
-/// samples are within 56 steps where the field's slope is 1; the rest is for fields that are steeper, up to 1.7.
-const NEAR: u8 = 96;
+/// samples are within 56 steps where the field's slope is at most 1, as a distance's is; the rest is for rounding.
+const NEAR: u8 = 64;
 
 /// A brick's samples as rows `y + 16 z`.
 pub(super) fn rows(samples: &BrickSamples) -> &[Row] {
@@ -21,8 +21,8 @@ pub(super) fn rows(samples: &BrickSamples) -> &[Row] {
 pub(super) struct Change {
     /// Occupancy removed, 1/32 voxel; negative when tissue came back.
     pub(super) removed: i64,
-    /// Planes along x, y, z in which the surface moved, a bit each.
-    planes: [u32; 3],
+    /// A bit for the brick (13) and each neighbour (x + 3 y + 9 z, 0-2 each) whose mesh a moved sample bounds.
+    meshes: u32,
 }
 
 impl Change {
@@ -55,25 +55,23 @@ impl Change {
         let (low, high) = (moved.as_chunks::<8>().0[0], moved.as_chunks::<8>().0[1]);
         let bits = bits::negative(&low) | bits::negative(&high) << 8;
         if bits != 0 {
-            self.planes[0] |= bits;
-            self.planes[1] |= 1 << (row % BRICK);
-            self.planes[2] |= 1 << (row / BRICK);
+            // Along x, a neighbour's mesh reads the first and the last sample of the row; along y and z the first and last rows.
+            let along_x = 2 | bits & 1 | (bits >> (BRICK - 1)) << 2;
+            let reach = |at: usize| usize::from(at != 0)..=1 + usize::from(at == BRICK - 1);
+            for z in reach(row / BRICK) {
+                for y in reach(row % BRICK) {
+                    self.meshes |= along_x << (3 * y + 9 * z);
+                }
+            }
         }
     }
 
-    /// Lists the brick, and the neighbours whose meshes reach into the planes that moved.
+    /// Lists the brick and the neighbours whose meshes a moved sample bounds.
     pub(super) fn mark(&self, grid: &Grid, structure: usize, at: [i32; 3], dirty: &mut Vec<Dirty>) {
-        if self.planes[0] == 0 {
-            return;
-        }
-        let range = |planes: u32| -i32::from(planes & 1 == 1)..=i32::from(planes >> (BRICK - 1) & 1 == 1);
-        for dz in range(self.planes[2]) {
-            for dy in range(self.planes[1]) {
-                for dx in range(self.planes[0]) {
-                    if let Some(brick) = grid.brick_at([at[0] + dx, at[1] + dy, at[2] + dz]) {
-                        dirty.push(Dirty { structure: structure as u16, brick });
-                    }
-                }
+        for n in (0..27).filter(|n| self.meshes >> n & 1 == 1) {
+            let d = [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1];
+            if let Some(brick) = grid.brick_at([at[0] + d[0], at[1] + d[1], at[2] + d[2]]) {
+                dirty.push(Dirty { structure: structure as u16, brick });
             }
         }
     }

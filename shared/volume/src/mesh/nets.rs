@@ -1,6 +1,6 @@
 //! Vertices and quads from a padded brick.
 
-use super::pad::{PAD, Padded, PaddedSigns};
+use super::pad::{PAD, PaddedSigns};
 use super::{BrickMesh, MESH_PER_VOXEL, Mesher};
 
 /// The edges of a cell as pairs of corners: four along x, four along y, four along z. Corner k lies at (k & 1, k >> 1 & 1, k >> 2).
@@ -82,28 +82,32 @@ fn vertices(mesher: &mut Mesher, low: [bool; 3], out: &mut BrickMesh) {
             let row = z * PAD + y;
             let rows = [row, row + 1, row + PAD, row + PAD + 1];
             let m = rows.map(|row| signs[row]);
+            let samples = rows.map(|row| &effective[row]);
             let (any, all) = (m[0] | m[1] | m[2] | m[3], m[0] & m[1] & m[2] & m[3]);
             let mut active = (any | any >> 1) & !(all & all >> 1) & cells;
             let touched = rows.iter().fold(0, |bits, row| bits | carved[*row]);
             // A cell before the brick's first voxel needs a vertex only where the brick owns a crossed edge of it.
             let side = if y == 0 && !low[1] { 0xcc } else { 0xff } & if z == 0 && !low[2] { 0xf0 } else { 0xff };
             while active != 0 {
-                let x = active.trailing_zeros() as usize;
+                // The bound holds anyway; said here, it spares every read below a check.
+                let x = (active.trailing_zeros() as usize).min(PAD - 2);
                 active &= active - 1;
                 let corners = m[0] >> x & 3 | (m[1] >> x & 3) << 2 | (m[2] >> x & 3) << 4 | (m[3] >> x & 3) << 6;
                 let side = if x == 0 && !low[0] { side & 0xaa } else { side };
                 if side != 0xff && (corners & side == 0 || corners & side == side) {
                     continue;
                 }
-                let values = corner_values(effective, rows, x);
+                let values = corner_values(samples, x);
                 let at = place(&values, &CROSSED[corners as usize]);
                 ids[row * PAD + x] = out.positions.len() as u16;
                 let offset = |cell: usize, at: i32| ((cell as i32 - 1) * MESH_PER_VOXEL + at) as i16;
                 out.positions.push([offset(x, at[0]), offset(y, at[1]), offset(z, at[2])]);
                 let part = at.map(|v| v as f32 / MESH_PER_VOXEL as f32);
                 out.normals.push(normal(&values, part));
-                out.cut
-                    .push(touched >> x & 3 != 0 && is_cut(&corner_values(patient, rows, x), &values, &CROSSED[corners as usize]));
+                out.cut.push(
+                    touched >> x & 3 != 0
+                        && is_cut(&corner_values(rows.map(|row| &patient[row]), x), &values, &CROSSED[corners as usize]),
+                );
             }
         }
     }
@@ -111,8 +115,9 @@ fn vertices(mesher: &mut Mesher, low: [bool; 3], out: &mut BrickMesh) {
 
 /// The eight samples of a cell in half steps of 1/32 voxel: a sample v stands for v + ½, so none is 0.
 #[inline(always)]
-fn corner_values(samples: &Padded, rows: [usize; 4], x: usize) -> [f32; 8] {
-    std::array::from_fn(|k| f32::from(2 * i16::from(samples[rows[k >> 1]][x + (k & 1)]) + 1))
+fn corner_values(rows: [&[i8; PAD]; 4], x: usize) -> [f32; 8] {
+    let [a, b, c, d] = rows.map(|row| [row[x], row[x + 1]]);
+    [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]].map(|v| f32::from(2 * i16::from(v) + 1))
 }
 
 /// The mean of the crossings, 1/256 voxel from the cell's first corner.
@@ -160,5 +165,12 @@ fn normal(c: &[f32; 8], [u, v, w]: [f32; 3]) -> [f32; 3] {
         mix(mix(c[4] - c[0], c[5] - c[1], u), mix(c[6] - c[2], c[7] - c[3], u), v),
     ];
     let length = (g[0] * g[0] + g[1] * g[1] + g[2] * g[2]).sqrt();
-    if length < 1e-3 { [0.0, 0.0, 1.0] } else { g.map(|v| v / length) }
+    if length < 1e-3 {
+        [0.0, 0.0, 1.0]
+    } else {
+        {
+            let scale = 1.0 / length;
+            g.map(|v| v * scale)
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{NODES, STEP};
 use crate::grid::{BrickIndex, Grid};
 
 /// No vertex within the limit.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 /// A brick's nodes and one around them.
 const PAD: usize = NODES + 2;
 type Block = [u32; NODES * NODES * NODES];
@@ -82,14 +82,23 @@ impl Nodes {
         &mut self.blocks[*slot as usize]
     }
 
-    /// The vertices that the eight nodes around a position in voxels know; for one outside the grid, around the nearest in it.
-    pub(super) fn around(&self, grid: &Grid, at: [f64; 3]) -> impl Iterator<Item = u32> {
+    /// The vertices that the eight nodes around a position in voxels know, `NONE` among them; for one outside the grid, around the
+    /// nearest position in it.
+    pub(super) fn around(&self, grid: &Grid, at: [f64; 3]) -> [u32; 8] {
         let last = grid.voxels().map(|n| n / STEP as i32 - 1);
         let low: [i32; 3] = std::array::from_fn(|k| ((at[k] / STEP as f64).floor() as i32).clamp(0, last[k]));
-        (0..8).filter_map(move |corner| {
-            let node: [i32; 3] = std::array::from_fn(|k| (low[k] + (corner >> k & 1)).min(last[k]));
-            let (brick, place) = locate(grid, node)?;
-            self.block(brick).map(|block| block[place]).filter(|vertex| *vertex != NONE)
+        let edge = NODES as i32;
+        if low.iter().all(|v| v % edge < edge - 1) {
+            // All eight in one brick, as mostly.
+            let block = locate(grid, low).and_then(|(brick, place)| self.block(brick).map(|block| (block, place)));
+            return block.map_or([NONE; 8], |(block, place)| {
+                std::array::from_fn(|n| block[place + (n & 1) + NODES * (n >> 1 & 1) + NODES * NODES * (n >> 2)])
+            });
+        }
+        std::array::from_fn(|n| {
+            let node: [i32; 3] = std::array::from_fn(|k| (low[k] + (n >> k & 1) as i32).min(last[k]));
+            let block = locate(grid, node).and_then(|(brick, place)| self.block(brick).map(|block| block[place]));
+            block.unwrap_or(NONE)
         })
     }
 }
@@ -136,12 +145,11 @@ impl Work {
         let at = grid.brick_coords(brick);
         self.load(grid, vertices, nodes, at);
         let first = at.map(|v| v * NODES as i32 - 1);
-        loop {
-            let forward = self.sweep(vertices, limit, first, false);
-            let backward = self.sweep(vertices, limit, first, true);
-            if !forward && !backward {
-                break;
-            }
+        // A sweep repeated at once finds nothing, so one without a change after both directions ran is the end.
+        self.sweep(vertices, limit, first, false);
+        let mut backward = true;
+        while self.sweep(vertices, limit, first, backward) {
+            backward = !backward;
         }
         let before = nodes.block(brick);
         let mut changed = 0;

@@ -82,9 +82,8 @@ impl Surface {
         dot(d, d)
     }
 
-    /// Distance to the surface, voxels, measured where a walk from `vertex` ends.
-    pub(super) fn distance(&self, vertex: u32, at: [f64; 3]) -> f64 {
-        let (mut vertex, mut squared) = (vertex, self.squared_to_vertex(vertex, at));
+    /// Distance to the surface, voxels, measured where a walk from `vertex` ends, whose squared distance is known.
+    pub(super) fn distance(&self, mut vertex: u32, mut squared: f64, at: [f64; 3]) -> f64 {
         for _ in 0..MAX_STEPS {
             let from = vertex;
             for [next, _] in self.fan(from) {
