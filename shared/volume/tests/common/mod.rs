@@ -1,6 +1,8 @@
 //! Small patients made of formulas, for the integration tests.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+use std::sync::LazyLock;
+
 use spinor_volume::sample::encode;
 use spinor_volume::{
     BRICK_VOXELS, BrickIndex, BrickState, ClassMask, CutOp, CutShape, DensityField, Grid, Label, Patient, Source, SparseField,
@@ -57,7 +59,12 @@ pub(crate) fn to_box(p: [f64; 3], centre: [f64; 3], half: [f64; 3]) -> f64 {
 }
 
 /// Two vertebrae that touch the grid's border, a flavum between them and a dural sac before them, in 4 × 4 × 4 bricks of 0.4 mm.
-pub(crate) fn spine() -> Patient {
+pub(crate) fn spine() -> &'static Patient {
+    static SPINE: LazyLock<Patient> = LazyLock::new(make_spine);
+    &SPINE
+}
+
+fn make_spine() -> Patient {
     let grid = Grid::new([-12.0, -12.0, 100.0], 0.4, [4, 4, 4]).unwrap();
     let upper = structure(&grid, Label::lumbar(4), |p| to_box(p, [0.0, 2.0, 120.0], [9.0, 4.0, 6.0]) - 0.5);
     let lower = structure(&grid, Label::lumbar(5), |p| to_segment(p, [-20.0, 2.0, 104.0], [20.0, 3.0, 105.0]) - 4.0);
