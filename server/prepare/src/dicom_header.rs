@@ -86,7 +86,7 @@ pub(crate) fn facts(object: &InMemDicomObject) -> Result<FileFacts, SeriesError>
         rows: usize::try_from(rows).unwrap_or(0),
         columns: usize::try_from(columns).unwrap_or(0),
         samples: int(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1),
-        photometric: text(object, tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_default(),
+        photometric: photometric(&text(object, tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_default()).to_owned(),
         lookup_table: items(object, tags::MODALITY_LUT_SEQUENCE).next().is_some(),
         pixels: PixelFacts {
             bits_allocated,
@@ -179,6 +179,22 @@ fn reals<const N: usize>(object: &InMemDicomObject, tag: Tag) -> Option<[f64; N]
     let values = object.get(tag)?.to_multi_float64().ok()?;
     let values: [f64; N] = values.try_into().ok()?;
     values.iter().all(|v| v.is_finite()).then_some(values)
+}
+
+/// The interpretation, when it is one of the standard's (PS3.3, C.7.6.3.1.2): errors quote it.
+fn photometric(value: &str) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "MONOCHROME1",
+        "MONOCHROME2",
+        "PALETTE COLOR",
+        "RGB",
+        "YBR_FULL",
+        "YBR_FULL_422",
+        "YBR_PARTIAL_420",
+        "YBR_ICT",
+        "YBR_RCT",
+    ];
+    KNOWN.into_iter().find(|known| *known == value).unwrap_or("unknown")
 }
 
 fn is_uid(uid: &str) -> bool {

@@ -64,7 +64,7 @@ pub(crate) fn decode(bytes: &[u8], facts: &FileFacts, wanted: &[&Frame], backgro
         return Err(PixelError::Size(frames, facts.rows, facts.columns));
     }
     check_streams(&object, facts)?;
-    let syntax = object.meta().transfer_syntax().to_owned();
+    let syntax: String = object.meta().transfer_syntax().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
     let failed = |why: String| PixelError::Decode { syntax: syntax.clone(), why };
     // The codecs are not ours either.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
