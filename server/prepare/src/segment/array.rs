@@ -116,11 +116,11 @@ pub(super) fn fill_holes(mask: &mut Array<bool>) {
     let [sa, sb, _] = strides(mask.shape);
     let mut outside = vec![false; mask.data.len()];
     let mut stack = Vec::new();
-    for at in 0..mask.data.len() {
+    for (at, (filled, outside)) in mask.data.iter().zip(&mut outside).enumerate() {
         let (a, b, c) = (at / sa, at / sb % nb, at % nc);
         let border = a == 0 || b == 0 || c == 0 || a + 1 == na || b + 1 == nb || c + 1 == nc;
-        if border && !mask.data[at] && !outside[at] {
-            outside[at] = true;
+        if border && !filled {
+            *outside = true;
             stack.push(at);
         }
     }

@@ -131,7 +131,7 @@ fn wrong_inputs_are_explained() {
     let image = small();
     assert!(matches!(run(&[], 0.5), SegmentError::Channels { given: 0, .. }));
     assert!(matches!(run(&[image.clone(), image.clone()], 0.5), SegmentError::Channels { given: 2, .. }));
-    assert!(matches!(run(&[image.clone()], 0.0), SegmentError::Step(_)));
+    assert!(matches!(run(std::slice::from_ref(&image), 0.0), SegmentError::Step(_)));
     assert!(matches!(run(&[image.map(|_| 0.0)], 0.5), SegmentError::Empty));
     let mut broken = image.clone();
     broken.voxels[7] = f32::NAN;
