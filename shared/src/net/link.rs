@@ -113,7 +113,7 @@ pub struct QuicLinkPlugin;
 impl Plugin for QuicLinkPlugin {
     fn build(&self, app: &mut App) {
         // What a connection layer of lightyear's own would configure; we bring none.
-        use lightyear::prelude::TransportSystems;
+        use lightyear::transport::plugin::TransportSystems;
         app.configure_sets(PreUpdate, (LinkSystems::Receive, TransportSystems::Receive).chain())
             .configure_sets(PostUpdate, (TransportSystems::Send, LinkSystems::Send).chain())
             .add_systems(PreUpdate, receive.in_set(LinkReceiveSystems::BufferToLink))
