@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use spinor_client_core::testing::{Conditions, Relay, Stroke};
-use spinor_client_core::{Happening, Mark, Refusal, Request};
+use spinor_client_core::{Happening, Refusal, Request};
 use spinor_shared::room::Role;
 use spinor_shared::session::{Part, Record, Replay, SessionReader, replay};
 

@@ -22,12 +22,14 @@
 //! - [`Session`] is everything: it owns the connection (reconnects by itself with the same device key), the [`Mirror`], the roster, poses,
 //!   tools and happenings. It is a plain struct; [`SpinorClientPlugin`] makes it a resource of an engine.
 //! - [`Mirror`] knows no network and no engine: it is fed frames and holds patient, cut fields, images and what changed.
+//! - [`OwnHand`] sends one hand's inputs and predicts its tool until the server answers.
 //! - [`Bot`] is a whole headless client on a thread's own engine.
 //! - Frame of all positions: patient LPS; micrometres on the wire.
 
 pub mod bot;
 mod dial;
 pub mod mirror;
+pub mod own;
 mod plugin;
 pub mod poses;
 pub mod session;
@@ -36,6 +38,7 @@ pub mod testing;
 pub use bot::Bot;
 pub use dial::{JoinError, JoinOptions};
 pub use mirror::{Mirror, MirrorError, Which};
+pub use own::OwnHand;
 pub use plugin::{SpinorClientPlugin, SpinorClientSystems};
 pub use poses::PoseBuffer;
 pub use session::{Happening, Session, Status, no_waker};
