@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// The case that `spinor prepare` made.
     #[arg(long, value_name = "F.spinor")]
     case: PathBuf,
-    /// Address to listen on; port 0 takes any free port. Without it: the port of last time, or any.
+    /// Address to listen on; port 0 takes the port of last time if it is free, or any. Without it: the same on all addresses.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// Address that invitations name, where people cannot reach the one listened on (HOST:PORT).
@@ -74,6 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let last = directory.as_deref().and_then(last_address);
     let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     let candidates = match args.listen {
+        Some(listen) if listen.port() == 0 => last.filter(|last| last.ip() == listen.ip()).into_iter().chain([listen]).collect(),
         Some(listen) => vec![listen],
         None => vec![last.unwrap_or(SocketAddr::new(any.ip(), PORT)), any],
     };
