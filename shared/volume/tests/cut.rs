@@ -66,12 +66,12 @@ fn other_classes_and_air_are_spared() {
     let mut cut = CutState::new(patient.grid());
     let at = [0.0, 0.5, 112.0];
     let op = CutOp::capsule_mm(patient.grid(), at, at, 2.0, BONE).unwrap();
-    let outcome = cut.apply(&patient, &op);
+    let outcome = cut.apply(patient, &op);
     assert!(outcome.removed.iter().all(|(label, _)| label.class() == Some(TissueClass::Bone)));
     assert!(cut.field(TissueClass::Flavum).is_outside());
     let air = [-10.0, 11.0, 122.0];
     let before = cut.clone();
-    let outcome = cut.apply(&patient, &CutOp::capsule_mm(patient.grid(), air, air, 1.0, ClassMask(15)).unwrap());
+    let outcome = cut.apply(patient, &CutOp::capsule_mm(patient.grid(), air, air, 1.0, ClassMask(15)).unwrap());
     assert_eq!(outcome, Default::default());
     assert_eq!(cut, before);
 }
@@ -89,7 +89,7 @@ fn refused_operations_change_nothing() {
     for shape in shapes {
         let op = CutOp { classes: ClassMask(15), shape };
         assert!(op.check(patient.grid()).is_err());
-        assert_eq!(cut.apply(&patient, &op), Default::default());
+        assert_eq!(cut.apply(patient, &op), Default::default());
     }
     assert_eq!(cut.digest(), 0);
 }
@@ -103,20 +103,20 @@ fn a_mirror_refuses_wrong_bricks() {
     let lacking = BrickIndex(patient.grid().brick_count() as u32);
     let refused = |brick| Err(CutError::Brick(TissueClass::Bone, brick));
     for brick in [lacking, BrickIndex(u32::MAX)] {
-        assert_eq!(mirror.replace(&patient, TissueClass::Bone, brick, 1, &samples), refused(brick));
+        assert_eq!(mirror.replace(patient, TissueClass::Bone, brick, 1, &samples), refused(brick));
     }
     let empty = (0..64).map(BrickIndex).find(|b| !patient.structures().iter().any(|s| stored(&s.sdf, *b))).unwrap();
-    assert_eq!(mirror.replace(&patient, TissueClass::Bone, empty, 1, &samples), refused(empty));
-    assert!(matches!(mirror.replace(&patient, TissueClass::Disc, BrickIndex(5), 1, &samples), Err(CutError::Brick(..))));
+    assert_eq!(mirror.replace(patient, TissueClass::Bone, empty, 1, &samples), refused(empty));
+    assert!(matches!(mirror.replace(patient, TissueClass::Disc, BrickIndex(5), 1, &samples), Err(CutError::Brick(..))));
     let bone = (0..64).map(BrickIndex).find(|b| stored(&patient.structure(Label::lumbar(4)).unwrap().sdf, *b)).unwrap();
     let mut hostile = samples;
     hostile[9] = i8::MIN;
-    assert_eq!(mirror.replace(&patient, TissueClass::Bone, bone, 1, &hostile), Err(CutError::Sample(bone)));
+    assert_eq!(mirror.replace(patient, TissueClass::Bone, bone, 1, &hostile), Err(CutError::Sample(bone)));
     assert_eq!(mirror, CutState::new(patient.grid()));
-    assert!(!mirror.replace(&patient, TissueClass::Bone, bone, 7, &samples).unwrap().is_empty());
+    assert!(!mirror.replace(patient, TissueClass::Bone, bone, 7, &samples).unwrap().is_empty());
     assert_eq!(mirror.version(TissueClass::Bone, bone), 7);
     // Made whole again, a brick counts as never cut.
-    mirror.replace(&patient, TissueClass::Bone, bone, 8, &[127; 4096]).unwrap();
+    mirror.replace(patient, TissueClass::Bone, bone, 8, &[127; 4096]).unwrap();
     assert_eq!((mirror.digest(), mirror.brick_digest(TissueClass::Bone, bone)), (0, 0));
 }
 
@@ -128,7 +128,7 @@ fn a_script_has_its_digest() {
     let mut removed = 0;
     for op in script(2026, 600) {
         op.check(patient.grid()).unwrap();
-        removed += cut.apply(&patient, &op).removed.iter().map(|(_, n)| n).sum::<i64>();
+        removed += cut.apply(patient, &op).removed.iter().map(|(_, n)| n).sum::<i64>();
     }
     assert_eq!(format!("{:016x} {removed} {}", cut.digest(), cut.cut_bricks().count()), SCRIPT);
 }
@@ -145,13 +145,13 @@ proptest! {
         let ops = script(seed, count);
         let (mut forward, mut backward) = (CutState::new(patient.grid()), CutState::new(patient.grid()));
         for op in &ops {
-            let outcome = forward.apply(&patient, op);
+            let outcome = forward.apply(patient, op);
             prop_assert!(outcome.removed.iter().all(|(_, n)| *n > 0));
             prop_assert!(outcome.dirty.windows(2).all(|w| w[0] < w[1]) && outcome.touched.windows(2).all(|w| w[0] < w[1]));
-            prop_assert_eq!(forward.apply(&patient, op), Default::default());
+            prop_assert_eq!(forward.apply(patient, op), Default::default());
         }
         for op in ops.iter().rev().chain(&ops) {
-            backward.apply(&patient, op);
+            backward.apply(patient, op);
         }
         prop_assert_eq!(forward.digest(), backward.digest());
         for class in TissueClass::ALL {
@@ -165,11 +165,11 @@ proptest! {
         let patient = spine();
         let (mut authority, mut mirror) = (CutState::new(patient.grid()), CutState::new(patient.grid()));
         for op in script(seed, count) {
-            let outcome = authority.apply(&patient, &op);
+            let outcome = authority.apply(patient, &op);
             let mut dirty = Vec::new();
             for (class, brick) in &outcome.touched {
                 let spinor_volume::BrickState::Samples(samples) = authority.field(*class).brick(*brick) else { panic!() };
-                dirty.extend(mirror.replace(&patient, *class, *brick, authority.version(*class, *brick), samples).unwrap());
+                dirty.extend(mirror.replace(patient, *class, *brick, authority.version(*class, *brick), samples).unwrap());
             }
             dirty.sort_unstable();
             dirty.dedup();
@@ -187,10 +187,10 @@ proptest! {
         let mut whole = CutState::new(patient.grid());
         let mut split: Vec<CutState> = (0..parts).map(|_| CutState::new(patient.grid())).collect();
         for op in &ops {
-            let outcome = whole.apply(&patient, op);
+            let outcome = whole.apply(patient, op);
             let (mut removed, mut dirty) = (0, Vec::new());
             for (n, part) in split.iter_mut().enumerate() {
-                let outcome = part.apply_where(&patient, op, &|brick| brick.0 % parts == n as u32);
+                let outcome = part.apply_where(patient, op, &|brick| brick.0 % parts == n as u32);
                 removed += outcome.removed.iter().map(|(_, n)| n).sum::<i64>();
                 dirty.extend(outcome.dirty);
             }
@@ -224,7 +224,7 @@ proptest! {
         };
         let op = CutOp { classes: ClassMask(classes), shape };
         let refused = op.check(patient.grid()).is_err();
-        let outcome = cut.apply(&patient, &op);
+        let outcome = cut.apply(patient, &op);
         prop_assert!(!refused || outcome == Default::default());
     }
 }

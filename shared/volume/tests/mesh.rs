@@ -65,23 +65,23 @@ fn cut_structures_are_closed_across_bricks() {
     let patient = spine();
     let mut cut = CutState::new(patient.grid());
     for op in script(7, 300) {
-        cut.apply(&patient, &op);
+        cut.apply(patient, &op);
     }
     for (structure, s) in patient.structures().iter().enumerate() {
         for cut in [None, Some(&cut)] {
-            let (vertices, triangles) = weld(&patient, cut, structure);
+            let (vertices, triangles) = weld(patient, cut, structure);
             assert!(triangles.len() > 500, "{}: {} triangles", s.label, triangles.len());
             assert_eq!(unbalanced(&triangles), 0, "{} is open", s.label);
             let enclosed = volume_mm3(patient.grid(), &vertices, &triangles);
             let wanted = match cut {
                 None => s.volume_mm3,
-                Some(cut) => query::remaining_volume_mm3(&patient, cut, structure),
+                Some(cut) => query::remaining_volume_mm3(patient, cut, structure),
             };
             assert!((enclosed / wanted - 1.0).abs() < 0.06, "{}: {enclosed} mm³ enclosed, {wanted} mm³ counted", s.label);
-            let listed = surface_bricks(&patient, cut, structure);
+            let listed = surface_bricks(patient, cut, structure);
             let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
             for brick in (0..patient.grid().brick_count() as u32).map(BrickIndex) {
-                mesher.mesh(&patient, cut, structure, brick, &mut mesh);
+                mesher.mesh(patient, cut, structure, brick, &mut mesh);
                 assert_eq!(mesh.is_empty(), !listed.contains(&brick), "{} {brick:?}", s.label);
             }
         }
@@ -97,18 +97,18 @@ fn named_bricks_are_all_that_changes() {
     let mut kept: BTreeMap<(u16, BrickIndex), BrickMesh> = BTreeMap::new();
     let all = |structure: u16| (0..patient.grid().brick_count() as u32).map(move |brick| (structure, BrickIndex(brick)));
     for key in (0..patient.structures().len() as u16).flat_map(all) {
-        mesher.mesh(&patient, None, key.0.into(), key.1, kept.entry(key).or_default());
+        mesher.mesh(patient, None, key.0.into(), key.1, kept.entry(key).or_default());
     }
     let mut named = 0;
     for op in script(11, 120) {
-        for dirty in cut.apply(&patient, &op).dirty {
+        for dirty in cut.apply(patient, &op).dirty {
             let mesh = kept.get_mut(&(dirty.structure, dirty.brick)).unwrap();
-            mesher.mesh(&patient, Some(&cut), dirty.structure.into(), dirty.brick, mesh);
+            mesher.mesh(patient, Some(&cut), dirty.structure.into(), dirty.brick, mesh);
             named += 1;
         }
         let mut fresh = BrickMesh::default();
         for (key, mesh) in &kept {
-            mesher.mesh(&patient, Some(&cut), key.0.into(), key.1, &mut fresh);
+            mesher.mesh(patient, Some(&cut), key.0.into(), key.1, &mut fresh);
             assert_eq!(mesh.positions, fresh.positions, "{key:?} is stale");
             assert_eq!(mesh.triangles, fresh.triangles, "{key:?} is stale");
         }
@@ -181,14 +181,14 @@ fn meshes_have_their_digest() {
     let patient = spine();
     let mut cut = CutState::new(patient.grid());
     for op in script(31, 200) {
-        cut.apply(&patient, &op);
+        cut.apply(patient, &op);
     }
     let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
     let (mut digest, mut count) = (0_u64, 0);
     let mut add = |n: u64| digest = (digest ^ n).rotate_left(29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for structure in 0..patient.structures().len() {
-        for brick in surface_bricks(&patient, Some(&cut), structure) {
-            mesher.mesh(&patient, Some(&cut), structure, brick, &mut mesh);
+        for brick in surface_bricks(patient, Some(&cut), structure) {
+            mesher.mesh(patient, Some(&cut), structure, brick, &mut mesh);
             mesh.positions.as_flattened().iter().for_each(|v| add(*v as u64));
             mesh.normals.as_flattened().iter().for_each(|v| add(v.to_bits().into()));
             mesh.triangles.as_flattened().iter().for_each(|v| add((*v).into()));

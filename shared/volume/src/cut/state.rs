@@ -90,6 +90,9 @@ impl CutState {
                     let at = [bx, by, bz];
                     let Some(brick) = grid.brick_at(at).filter(|brick| keep(*brick)) else { continue };
                     live_in(patient, op.classes, brick, &mut living);
+                    if living.is_empty() {
+                        continue;
+                    }
                     let mut distances = Distances::new(&kernel, &reach, at);
                     for part in living.chunk_by(|a, b| a.class == b.class) {
                         let Some(before) = self.lower(brick, part, &mut distances) else { continue };
