@@ -43,6 +43,16 @@ pub(crate) struct PixelFacts {
     pub(crate) padding: Option<[i64; 2]>,
 }
 
+impl PixelFacts {
+    /// Whether the bits fit each other and a pixel of one or two bytes.
+    pub(crate) fn supported(&self) -> bool {
+        matches!(self.bits_allocated, 8 | 16)
+            && (1..=self.bits_allocated).contains(&self.bits_stored)
+            && self.high_bit < self.bits_allocated
+            && self.high_bit + 1 >= self.bits_stored
+    }
+}
+
 /// One image plane.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {

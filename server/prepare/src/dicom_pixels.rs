@@ -24,6 +24,8 @@ pub(crate) enum PixelError {
     Size(usize, usize, usize),
     #[error("the compressed image is {found:?} pixels (rows, columns), the header says {stated:?}")]
     Stream { found: [usize; 2], stated: [usize; 2] },
+    #[error("bits of the pixels are not supported: {0:?}")]
+    Bits(PixelFacts),
     #[error("pixel data holds {found} bytes, {needed} are needed")]
     Short { found: usize, needed: usize },
 }
@@ -56,6 +58,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Pixel values of the wanted frames, in their order; `background` stands where the image has padding.
 pub(crate) fn decode(bytes: &[u8], facts: &FileFacts, wanted: &[&Frame], background: f32) -> Result<Vec<Vec<f32>>, PixelError> {
+    if !facts.pixels.supported() {
+        return Err(PixelError::Bits(facts.pixels));
+    }
     let object = parse(bytes, false)?;
     let frames = facts.frames.len();
     let count = facts.rows.checked_mul(facts.columns).and_then(|n| n.checked_mul(frames));

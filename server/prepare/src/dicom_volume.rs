@@ -74,9 +74,8 @@ fn prepare(found: &Found, group: &Group) -> Result<(Modality, Plan<Source>), Ser
         if facts.lookup_table {
             return Err(SeriesError::LookupTable);
         }
-        let (allocated, stored, high) = (p.bits_allocated, p.bits_stored, p.high_bit);
-        if !matches!(allocated, 8 | 16) || !(1..=allocated).contains(&stored) || high >= allocated || high + 1 < stored {
-            return Err(SeriesError::Bits { allocated, stored, high });
+        if !p.supported() {
+            return Err(SeriesError::Bits { allocated: p.bits_allocated, stored: p.bits_stored, high: p.high_bit });
         }
         if facts.localizer {
             return Err(SeriesError::Localizer);
