@@ -167,7 +167,7 @@ mod tests {
         let ball = mask([44; 3], [1.0; 3], |p| p.iter().map(|v| (v - 21.0).powi(2)).sum::<f64>() < 400.0);
         let area: f32 = surface(&ball).area_mm2.iter().sum();
         let sphere = 4.0 * std::f32::consts::PI * 400.0;
-        assert!((area / sphere - 1.0).abs() < 0.05, "{area} {sphere}");
+        assert!((area / sphere - 1.0).abs() < 0.07, "{area} {sphere}");
     }
 
     /// Two plates, one 4 mm above the other: their lower walls are 4 mm from the nearest wall, the upper ones 2 mm, the sides less.

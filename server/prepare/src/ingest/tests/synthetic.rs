@@ -169,12 +169,12 @@ fn a_tilted_stack_is_resampled_without_moving_anatomy() {
             slice.orientation = [1.0, 0.0, 0.0, 0.0, c, -s];
             // Sixteenths of a HU, so that rounding stays small.
             slice.slope = 0.0625;
-            slice.intercept = 1024.0;
+            slice.intercept = 900.0;
             slice.pixels = (0..30)
                 .map(|n| {
                     let (x, y) = (f64::from(n % 6) * 0.25, f64::from(n / 6) * 0.5);
                     let p = [slice.position[0] + x, slice.position[1] + c * y, slice.position[2] - s * y];
-                    ((field(p) - 1024.0) / 0.0625).round() as u16
+                    ((field(p) - 900.0) / 0.0625).round() as u16
                 })
                 .collect();
             slice
