@@ -154,8 +154,11 @@ fn motion(metrics: &Metrics) -> Markup {
     }
 }
 
+/// One figure of a session.
+type Figure = fn(&Metrics) -> f64;
+
 fn comparison(metrics: &Metrics, against: &[(String, Metrics)]) -> Markup {
-    let figures: [(&str, fn(&Metrics) -> f64); 6] = [
+    let figures: [(&str, Figure); 6] = [
         ("Total, s", |m| m.duration_s),
         ("Removed, mm³", |m| m.removed_mm3.values().sum()),
         ("Share removing, %", |m| 100.0 * m.time.share_removing),
