@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{bots, branch, evaluate, export, info, ingest, invite, models, phantom, prepare, replay, segment, serve};
+use commands::{assess, bots, branch, evaluate, export, info, ingest, invite, models, phantom, prepare, replay, segment, serve};
 
 /// Spinor: a shared virtual operating room for spine surgery on a patient's own anatomy.
 /// For education and rehearsal; not a medical device.
@@ -45,6 +45,8 @@ enum Command {
     Replay(replay::Args),
     /// Start a new recording from a moment of another.
     Branch(branch::Args),
+    /// Measure a recording and write a report.
+    Assess(assess::Args),
     /// Write surfaces or labels of a case or recording.
     Export(export::Args),
     /// Say what is in a case or recording.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Bots(args) => bots::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::run(args),
+        Command::Assess(args) => assess::run(args),
         Command::Export(args) => export::run(args),
         Command::Info(args) => info::run(args),
     };

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(crate) mod assess;
 pub(crate) mod bots;
 pub(crate) mod branch;
 pub(crate) mod evaluate;
