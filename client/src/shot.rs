@@ -14,6 +14,9 @@ use crate::scene::anatomy::Anatomy;
 /// Frames that a picture may wait for before the client gives up: a server that never answers must not hang a script.
 const PATIENCE_FRAMES: u32 = 20_000;
 
+/// Frames until what was spawned has reached the renderer: the first ones are black.
+const PIPELINE_FRAMES: u32 = 3;
+
 /// A picture to take.
 #[derive(Resource, Clone, Debug)]
 pub(crate) struct Shot {
@@ -71,7 +74,7 @@ fn take(
     if anatomy.is_some_and(|anatomy| anatomy.is_settled()) && not_ready.is_none() {
         progress.drawn += 1;
     }
-    if progress.drawn >= shot.frames && !progress.asked {
+    if progress.drawn >= shot.frames.saturating_add(PIPELINE_FRAMES) && !progress.asked {
         progress.asked = true;
         let screenshot = match canvas {
             Some(canvas) => Screenshot::image(canvas.0.clone()),
