@@ -164,9 +164,9 @@ fn groups(files: &[(PathBuf, FileFacts)]) -> Vec<Group> {
     let mut out = Vec::new();
     for (uid, planes) in series {
         let mut parts = vec![(planes, None)];
-        divide(&mut parts, "kind of image", &|s| kind(files, s));
         divide(&mut parts, "localizers", &|s| String::from(if files[s.0].1.localizer { "localizer" } else { "" }));
         parts = parts.into_iter().flat_map(|(planes, why)| by_orientation(files, planes, why)).collect();
+        divide(&mut parts, "kind of image", &|s| kind(files, s));
         parts = parts.into_iter().flat_map(|(planes, why)| by_part(files, planes, why)).collect();
         out.extend(parts.into_iter().map(|(planes, divided)| Group { series: uid.to_owned(), planes, divided }));
     }
