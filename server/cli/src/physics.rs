@@ -51,7 +51,7 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
             }
             Record::Epoch { .. } => {
                 let (patient, fields) = (Arc::clone(simulation.patient()), Arc::clone(simulation.fields()));
-                simulation = Simulation::with_fields(patient, fields, simulation.settings().clone());
+                simulation = Simulation::with_fields(patient, fields, *simulation.settings());
                 simulation.restore(recorded.cut().clone());
                 next = None;
             }

@@ -104,7 +104,7 @@ impl Controller for FixedWindow {
 mod tests {
     use super::*;
 
-    /// One lost packet in a hundred leaves the window alone; losing a fifth of it halves it, and it grows back.
+    /// One lost packet in a hundred leaves the window alone; losing a tenth of it at once halves it, and it grows back.
     #[test]
     fn only_heavy_loss_shrinks_the_window() {
         let mut window = FixedWindow::new(300_000);
@@ -113,7 +113,7 @@ mod tests {
             window.on_congestion_event(now + Duration::from_millis(300 * n), now, false, 1200);
         }
         assert_eq!(window.window(), 300_000);
-        for _ in 0..60 {
+        for _ in 0..26 {
             window.on_congestion_event(now + Duration::from_secs(60), now, false, 1200);
         }
         assert_eq!(window.window(), 150_000);
