@@ -26,10 +26,10 @@ fn field(grid: &Grid, sdf_mm: impl Fn([f64; 3]) -> f64) -> SparseField {
         }
         if samples.iter().all(|s| *s == -127) {
             field.set_inside(brick);
-        } else if samples.iter().any(|s| *s < 127) {
-            if let Some(stored) = field.brick_mut(brick) {
-                *stored = samples;
-            }
+        } else if samples.iter().any(|s| *s < 127)
+            && let Some(stored) = field.brick_mut(brick)
+        {
+            *stored = samples;
         }
     }
     field

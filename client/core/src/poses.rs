@@ -118,7 +118,7 @@ mod tests {
             buffer.push(&pose(n / 2, 5_000 + n * 11, -1), now);
             if n > 10 {
                 let shown = buffer.at(now).unwrap().head.tip_um[0];
-                let ideal = f64::from(n * 11 + jitter as u32) * 100.0 - 3_500.0;
+                let ideal = f64::from(n * 11 + jitter) * 100.0 - 3_500.0;
                 assert!((f64::from(shown) - ideal).abs() < 900.0, "{n}: {shown} {ideal}");
             }
         }

@@ -198,7 +198,8 @@ fn kind(files: &[(PathBuf, FileFacts)], (file, frame): Source) -> String {
 
 /// Divides planes whose orientations differ by more than a degree; smaller differences are an error of the stack.
 fn by_orientation(files: &[(PathBuf, FileFacts)], planes: Vec<Source>, why: Option<&'static str>) -> Vec<Part> {
-    let mut clusters: Vec<(Option<[[f64; 3]; 3]>, Vec<Source>)> = Vec::new();
+    type Axes = [[f64; 3]; 3];
+    let mut clusters: Vec<(Option<Axes>, Vec<Source>)> = Vec::new();
     for plane in planes {
         let own = files[plane.0].1.frames[plane.1].orientation.and_then(|o| axes(o).ok());
         let near = |other: &Option<[[f64; 3]; 3]>| match (own, other) {

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn threads_do_not_change_the_result() {
-        let feature = |at: usize| at.wrapping_mul(2_654_435_761) % 97 == 0;
+        let feature = |at: usize| at.wrapping_mul(2_654_435_761).is_multiple_of(97);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| nearest_features([31, 17, 23], [0.7, 0.7, 2.5], feature).nearest)

@@ -61,14 +61,14 @@ impl ImageGeometry {
         if self.spacing_mm.iter().any(|h| !(0.01..=100.0).contains(h)) {
             return Err(CaseError::Malformed("image spacing"));
         }
-        if self.origin_mm.iter().any(|v| !(v.abs() <= 100_000.0)) {
+        if self.origin_mm.iter().any(|v| !v.is_finite() || v.abs() > 100_000.0) {
             return Err(CaseError::Malformed("image origin"));
         }
         let rotation = self.patient_from_image.map(|[a, b, c, _]| [a, b, c]);
         if !orthonormal(&self.direction) || !orthonormal(&rotation) {
             return Err(CaseError::Malformed("image orientation"));
         }
-        if self.patient_from_image.iter().any(|row| !(row[3].abs() <= 100_000.0)) {
+        if self.patient_from_image.iter().any(|row| !row[3].is_finite() || row[3].abs() > 100_000.0) {
             return Err(CaseError::Malformed("image registration"));
         }
         if !self.slope.is_finite() || self.slope == 0.0 || !self.intercept.is_finite() {
@@ -421,7 +421,7 @@ mod tests {
     /// Extremes of the stored type survive packing.
     #[test]
     fn extreme_values_survive() {
-        let value = |v: [u32; 3]| if (v[0] + v[1] + v[2]) % 2 == 0 { i16::MIN } else { i16::MAX };
+        let value = |v: [u32; 3]| if (v[0] + v[1] + v[2]).is_multiple_of(2) { i16::MIN } else { i16::MAX };
         let image = ImageBricks::pack(oblique([5, 5, 5]), value).unwrap();
         let voxels = image.voxels(0).unwrap();
         assert_eq!((voxels[0], voxels[1], voxels[32]), (i16::MIN, i16::MAX, i16::MAX));

@@ -1,6 +1,7 @@
 //! A UDP relay between clients and a server on this machine: delay, loss, a path MTU, reordering.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -106,13 +107,10 @@ async fn forward(front: Arc<UdpSocket>, server: SocketAddr, conditions: Conditio
     let mut buffer = vec![0; 65_536];
     loop {
         let Ok((length, from)) = front.recv_from(&mut buffer).await else { continue };
-        if !clients.contains_key(&from) {
-            let Ok(queue) =
-                open(front.clone(), server, from, conditions, seed ^ u64::from(from.port()) << 20, counts.clone()).await
-            else {
-                continue;
-            };
-            clients.insert(from, queue);
+        if let Entry::Vacant(unknown) = clients.entry(from) {
+            let own_seed = seed ^ u64::from(from.port()) << 20;
+            let Ok(queue) = open(front.clone(), server, from, conditions, own_seed, counts.clone()).await else { continue };
+            unknown.insert(queue);
         }
         if let (Some(queue), Some(at)) = (clients.get(&from), fate.departure(length, &counts, &counts.up)) {
             let _ = queue.send((at, buffer[..length].to_vec()));

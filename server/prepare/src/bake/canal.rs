@@ -177,12 +177,12 @@ fn bridge(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
     let mut last: Option<usize> = None;
     for n in 0..found.len() {
         let Some((to, radius_to)) = found[n] else { continue };
-        if let Some(from_n) = last.filter(|m| n - m > 1 && (n - m) as f64 * STEP_MM <= MAX_BRIDGE_MM) {
-            if let Some((from, radius_from)) = found[from_n] {
-                for (m, point) in out.iter_mut().enumerate().take(n).skip(from_n + 1) {
-                    let t = (m - from_n) as f64 / (n - from_n) as f64;
-                    *point = Some((add(from, sub(to, from), t), radius_from + t * (radius_to - radius_from)));
-                }
+        if let Some(from_n) = last.filter(|m| n - m > 1 && (n - m) as f64 * STEP_MM <= MAX_BRIDGE_MM)
+            && let Some((from, radius_from)) = found[from_n]
+        {
+            for (m, point) in out.iter_mut().enumerate().take(n).skip(from_n + 1) {
+                let t = (m - from_n) as f64 / (n - from_n) as f64;
+                *point = Some((add(from, sub(to, from), t), radius_from + t * (radius_to - radius_from)));
             }
         }
         last = Some(n);

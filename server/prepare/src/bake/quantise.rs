@@ -31,10 +31,10 @@ pub(crate) fn sparse_field(grid: &Grid, block: &Block) -> SparseField {
                 }
                 if samples.iter().all(|v| *v == -127) {
                     field.set_inside(brick);
-                } else if samples.iter().any(|v| *v != 127) {
-                    if let Some(stored) = field.brick_mut(brick) {
-                        *stored = samples;
-                    }
+                } else if samples.iter().any(|v| *v != 127)
+                    && let Some(stored) = field.brick_mut(brick)
+                {
+                    *stored = samples;
                 }
             }
         }

@@ -441,14 +441,7 @@ impl Anatomy {
     }
 
     pub(super) fn shapes(&self) -> Shapes<'_> {
-        Shapes {
-            vertebrae: &self.vertebrae,
-            sacrum: &self.sacrum,
-            discs: &self.discs,
-            sac: &self.sac,
-            roots: &self.roots,
-            flava: &self.flava,
-        }
+        Shapes { vertebrae: &self.vertebrae, sacrum: &self.sacrum, discs: &self.discs, sac: &self.sac, roots: &self.roots }
     }
 
     /// Whether a structure is among this phantom's.
@@ -464,7 +457,6 @@ pub(super) struct Shapes<'a> {
     pub discs: &'a [Disc],
     pub sac: &'a Sac,
     pub roots: &'a [Root],
-    pub flava: &'a [Flavum],
 }
 
 /// The class of a label; background and unknown numbers count as neural (they never occur here).

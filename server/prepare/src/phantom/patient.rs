@@ -119,7 +119,7 @@ pub fn patient(anatomy: &Anatomy, levels: Levels, spacing_mm: f64) -> Result<Pat
             }
         }
         if bone.iter().any(|s| *s < 64) {
-            let shell = (-1.0 * step).round() as i32;
+            let shell = (-step).round() as i32;
             density.insert(
                 brick.index,
                 Box::new(bone.map(|s| {

@@ -127,6 +127,6 @@ mod tests {
             assert!(u.len() <= 64 && u[5..].chars().all(|c| c.is_ascii_digit()) && !u[5..].starts_with('0'), "{u}");
         }
         assert_eq!(decimals(&[0.6, -12.3456, -0.000_01, 100.0]), "0.6\\-12.3456\\0\\100");
-        assert!(decimals(&[-9999.123_456]).len() <= 16);
+        assert!(decimals(&[-9_999.123_456]).len() <= 16);
     }
 }

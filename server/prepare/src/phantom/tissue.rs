@@ -68,9 +68,7 @@ pub(super) fn around(anatomy: &Anatomy, texture: &Random, p: V3, bone_mm: f64) -
     } else if side < 11.5 && (-9.0..11.0).contains(&v) || side < 21.0 && (-9.0..5.0).contains(&v) {
         // The joints' gaps hold cartilage and capsule, the rest of the canal and the foramina fat.
         if bone_mm < 0.9 && v > 2.0 && side > 8.0 { Tissue::Ligament } else { Tissue::Fat }
-    } else if bone_mm < 1.1 && v > 0.0 && side < 32.0 {
-        Tissue::Ligament
-    } else if side < 2.2 && v > 12.0 {
+    } else if bone_mm < 1.1 && v > 0.0 && side < 32.0 || side < 2.2 && v > 12.0 {
         Tissue::Ligament
     } else if v > 8.0 && side < 13.0 && v < fascia - 2.0 || inside(22.0, 29.0, 24.0, 25.0) {
         meat(Tissue::Muscle)
