@@ -75,7 +75,7 @@ pub(crate) struct How {
     /// Write one picture and end; needs no display.
     #[arg(long, value_name = "PNG")]
     pub(crate) screenshot: Option<PathBuf>,
-    /// Frames to draw before the picture.
+    /// Frames that pass before the picture once everything is there.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) frames: u32,
     /// Size of window or picture.

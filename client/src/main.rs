@@ -154,7 +154,8 @@ fn theatre(how: &How) -> Result<App> {
             .add_plugins(shot::ShotPlugin);
     }
     if let Some(seconds) = how.seconds {
-        app.add_systems(Last, move |time: Res<Time<Real>>, mut exit: MessageWriter<AppExit>| {
+        // Not in `Last`: the sources read there that the end has come, and must not miss it.
+        app.add_systems(Update, move |time: Res<Time<Real>>, mut exit: MessageWriter<AppExit>| {
             if time.elapsed_secs() > seconds {
                 exit.write(AppExit::Success);
             }

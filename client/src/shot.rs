@@ -8,6 +8,8 @@ use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::window::screenshot::{Screenshot, ScreenshotCaptured};
 
+use crate::Draw;
+use crate::camera::ScreenCamera;
 use crate::room::Room;
 use crate::scene::anatomy::Anatomy;
 
@@ -15,14 +17,14 @@ use crate::scene::anatomy::Anatomy;
 const PATIENCE_FRAMES: u32 = 20_000;
 
 /// Frames until what was spawned has reached the renderer: the first ones are black.
-const PIPELINE_FRAMES: u32 = 3;
+const PIPELINE_FRAMES: u32 = 4;
 
 /// A picture to take.
 #[derive(Resource, Clone, Debug)]
 pub(crate) struct Shot {
     /// Where to write it.
     pub(crate) path: PathBuf,
-    /// Frames to draw after everything is on show.
+    /// Frames that pass after everything is there; only the last few before the picture are drawn.
     pub(crate) frames: u32,
     /// Pixels.
     pub(crate) size: UVec2,
@@ -49,7 +51,7 @@ pub(crate) struct ShotPlugin;
 
 impl Plugin for ShotPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Progress>().add_systems(Last, take);
+        app.init_resource::<Progress>().add_systems(Update, take.after(Draw));
     }
 }
 
@@ -67,12 +69,18 @@ fn take(
     anatomy: Option<Res<Anatomy>>,
     not_ready: Option<Res<NotReady>>,
     room: Res<Room>,
+    mut cameras: Query<&mut Camera, With<ScreenCamera>>,
     mut progress: ResMut<Progress>,
     mut exit: MessageWriter<AppExit>,
 ) {
     progress.waited += 1;
     if anatomy.is_some_and(|anatomy| anatomy.is_settled()) && not_ready.is_none() {
         progress.drawn += 1;
+    }
+    // Frames nobody sees are not drawn: on a software renderer one takes seconds.
+    let draws = progress.drawn >= shot.frames;
+    for mut camera in cameras.iter_mut().filter(|camera| camera.is_active != draws) {
+        camera.is_active = draws;
     }
     if progress.drawn >= shot.frames.saturating_add(PIPELINE_FRAMES) && !progress.asked {
         progress.asked = true;

@@ -6,7 +6,9 @@
 mod testing;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use spinor_shared::case::{Case, CaseMeta};
 
@@ -21,6 +23,11 @@ fn has_vulkan() -> bool {
 
 /// The scripted runtime's library, built when it is not there yet.
 fn runtime_library() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_runtime).clone()
+}
+
+fn build_runtime() -> PathBuf {
     let profile = Path::new(env!("CARGO_BIN_EXE_spinor-client")).parent().unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "-p", "spinor-mock-openxr"]).current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -50,9 +57,11 @@ impl Run {
         Self { folder, library }
     }
 
-    fn start(&self, switches: &[(&str, &str)], seconds: u32) -> Output {
+    /// Runs the client, which ends by itself after `seconds`; a client that does not is ended, and the test says what it waited for.
+    fn start(&self, switches: &[(&str, &str)], seconds: u32, waiting_for: &str) -> Output {
         assert!(self.library.exists());
-        Command::new(env!("CARGO_BIN_EXE_spinor-client"))
+        let file = |name| std::fs::File::create(self.folder.path().join(name)).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_spinor-client"))
             .args(["view", "balls.spinor", "--xr", "--seconds", &seconds.to_string()])
             .current_dir(self.folder.path())
             .env("LD_LIBRARY_PATH", self.folder.path())
@@ -66,8 +75,26 @@ impl Run {
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")
             .envs(switches.iter().copied())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .unwrap();
+        let read = |name| std::fs::read(self.folder.path().join(name)).unwrap();
+        // Software rendering starts slowly and one frame may take seconds.
+        let patience = Instant::now() + Duration::from_secs(u64::from(seconds) + 90);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > patience {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("waited in vain for {waiting_for}:\n{}\n{}", String::from_utf8_lossy(&read("stderr")), self.log());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        Output { status, stdout: read("stdout"), stderr: read("stderr") }
     }
 
     fn log(&self) -> String {
@@ -119,7 +146,7 @@ fn an_operation_in_the_headset_survives_the_loss_of_its_session() {
         return;
     }
     let run = Run::new(OPERATION);
-    let output = run.start(&[], 900);
+    let output = run.start(&[], 300, "the script's end");
     let (log, errors) = (run.log(), String::from_utf8_lossy(&output.stderr).into_owned());
     assert!(output.status.success(), "{errors}\n{log}");
     assert!(!log.contains("fault"), "the runtime was called in a wrong order:\n{log}");
@@ -159,7 +186,7 @@ fn without_headset_or_session_the_desktop_goes_on() {
         ("MOCKXR_NO_SESSION", "refuses a session"),
     ] {
         let run = Run::new("0 head 0 1.6 0\n");
-        let output = run.start(&[(switch, "1")], 4);
+        let output = run.start(&[(switch, "1")], 4, "the end after four seconds at the desktop");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{switch}: {errors}");
         assert!(errors.contains(said), "{switch}: {errors}");

@@ -211,9 +211,10 @@ mod tests {
         for step in 0..5 {
             let x = -12.0 + 5.0 * f64::from(step);
             let bone = ClassMask::of(&[TissueClass::Bone]);
-            let op = CutOp::capsule_mm(patient.grid(), [x, 0.0, 8.0], [x + 4.0, 1.0, 7.0], 2.5, bone).unwrap();
-            let outcome = cut.apply(&patient, &op);
-            surfaces.update(&patient, &cut, outcome.dirty);
+            for op in CutOp::sweep_mm(patient.grid(), [x, 0.0, 8.0], [x + 4.0, 1.0, 7.0], 2.5, bone).unwrap() {
+                let outcome = cut.apply(&patient, &op);
+                surfaces.update(&patient, &cut, outcome.dirty);
+            }
         }
         let fresh = Surfaces::new(&patient, &cut, frame);
         assert!(surfaces.all_pieces() == fresh.all_pieces(), "a delta and a rebuild differ");
@@ -233,9 +234,10 @@ mod tests {
         for k in -4..=4 {
             for j in -4..=4 {
                 let at = [0.0, f64::from(j) * 4.0, f64::from(k) * 4.0];
-                let op = CutOp::capsule_mm(patient.grid(), [-20.0, at[1], at[2]], [20.0, at[1], at[2]], 6.0, all).unwrap();
-                let outcome = cut.apply(&patient, &op);
-                surfaces.update(&patient, &cut, outcome.dirty);
+                for op in CutOp::sweep_mm(patient.grid(), [-16.0, at[1], at[2]], [16.0, at[1], at[2]], 6.0, all).unwrap() {
+                    let outcome = cut.apply(&patient, &op);
+                    surfaces.update(&patient, &cut, outcome.dirty);
+                }
             }
         }
         assert_eq!(surfaces.triangles(), 0);

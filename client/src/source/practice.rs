@@ -92,9 +92,11 @@ impl Plugin for PracticePlugin {
         let patient = Arc::new(self.case.patient.clone());
         let mut cut = CutState::new(patient.grid());
         for pre in &self.cuts {
-            match CutOp::capsule_mm(patient.grid(), pre.a_mm, pre.b_mm, pre.radius_mm, pre.classes) {
-                Ok(op) => {
-                    cut.apply(&patient, &op);
+            match CutOp::sweep_mm(patient.grid(), pre.a_mm, pre.b_mm, pre.radius_mm, pre.classes) {
+                Ok(ops) => {
+                    for op in ops {
+                        cut.apply(&patient, &op);
+                    }
                 }
                 Err(wrong) => eprintln!("a cut is left out: {wrong}"),
             }
