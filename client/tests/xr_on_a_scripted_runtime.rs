@@ -146,7 +146,7 @@ fn an_operation_in_the_headset_survives_the_loss_of_its_session() {
         return;
     }
     let run = Run::new(OPERATION);
-    let output = run.start(&[], 300, "the script's end");
+    let output = run.start(&[], 900, "the script's end");
     let (log, errors) = (run.log(), String::from_utf8_lossy(&output.stderr).into_owned());
     assert!(output.status.success(), "{errors}\n{log}");
     assert!(!log.contains("fault"), "the runtime was called in a wrong order:\n{log}");
