@@ -2,6 +2,8 @@
 //! scripted hand with a pressed trigger takes bone, the controller vibrates, a lost session comes back, and a runtime without headset or
 //! session leaves the desktop running. Reported as skipped where there is no Vulkan driver.
 
+#![expect(clippy::unwrap_used, reason = "a test's own helpers may fail where they stand")]
+
 #[path = "../src/testing.rs"]
 mod testing;
 

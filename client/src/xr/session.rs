@@ -3,11 +3,13 @@
 use bevy::app::AppExit;
 use bevy::prelude::*;
 use bevy::render::view::NoIndirectDrawing;
-use bevy_mod_openxr::resources::OxrSessionStarted;
+use bevy::render::{Render, RenderApp};
+use bevy_mod_openxr::resources::{OxrFrameStream, OxrSessionStarted};
 use bevy_mod_openxr::session::OxrSession;
 use bevy_mod_xr::camera::{XrCamera, XrProjection};
 use bevy_mod_xr::session::{
-    XrCreateSessionMessage, XrPreDestroySession, XrSessionCreatedMessage, XrSessionDestroyedMessage, XrState, XrStateChanged,
+    XrCreateSessionMessage, XrPreDestroySession, XrRenderSystems, XrSessionCreatedMessage, XrSessionDestroyedMessage, XrState,
+    XrStateChanged,
 };
 
 use crate::Gather;
@@ -32,12 +34,24 @@ impl Plugin for SessionPlugin {
             .set_error_handler(bevy::ecs::error::warn)
             .add_systems(XrPreDestroySession, stop_frame_loop)
             .add_systems(Update, (report, note_loss, create_again, set_up_eyes, one_view, head).chain().in_set(Gather));
+        if let Some(render) = app.get_sub_app_mut(RenderApp) {
+            let between = rest_without_session.after(XrRenderSystems::HandleEvents).before(XrRenderSystems::PreRender);
+            render.add_systems(Render, between);
+        }
     }
 }
 
 /// Without this the crate waits for a frame of the session that is gone.
 fn stop_frame_loop(started: Option<ResMut<OxrSessionStarted>>) {
     if let Some(mut started) = started {
+        started.0 = false;
+    }
+}
+
+/// The renderer runs a frame behind: a session that is lost takes its frame stream away while the copy of the flag still says that
+/// frames run, and ending a frame without a stream panics in the crate.
+fn rest_without_session(stream: Option<Res<OxrFrameStream>>, started: Option<ResMut<OxrSessionStarted>>) {
+    if let (None, Some(mut started)) = (stream, started) {
         started.0 = false;
     }
 }
