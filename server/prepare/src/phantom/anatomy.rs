@@ -441,7 +441,15 @@ impl Anatomy {
     }
 
     pub(super) fn shapes(&self) -> Shapes<'_> {
-        Shapes { vertebrae: &self.vertebrae, sacrum: &self.sacrum, discs: &self.discs, sac: &self.sac, roots: &self.roots }
+        Shapes {
+            vertebrae: &self.vertebrae,
+            sacrum: &self.sacrum,
+            discs: &self.discs,
+            sac: &self.sac,
+            roots: &self.roots,
+            #[cfg(test)]
+            flava: &self.flava,
+        }
     }
 
     /// Whether a structure is among this phantom's.
@@ -457,6 +465,8 @@ pub(super) struct Shapes<'a> {
     pub discs: &'a [Disc],
     pub sac: &'a Sac,
     pub roots: &'a [Root],
+    #[cfg(test)]
+    pub flava: &'a [Flavum],
 }
 
 /// The class of a label; background and unknown numbers count as neural (they never occur here).

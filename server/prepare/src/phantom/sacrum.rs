@@ -83,7 +83,7 @@ impl Sacrum {
         let mass = limb(q, [22.5, BACK - 1.0, -13.0], [24.0, BACK + 3.0, -48.0], [1.0, 0.0, 0.0], [8.5, 8.0], [11.0, 9.0]);
         let f = &self.upper;
         let size = self.hypertrophy;
-        let tip = add(f.centre, add(scale(f.normal, -4.6 * size), scale(f.up, 6.0)));
+        let tip = add(f.centre, add(scale(f.normal, -4.6 * size), scale(f.up, 4.0)));
         let process = limb(q, [21.5, BACK + 7.0, -8.0], tip, f.across(), [8.0, 6.4 * size], [6.0, 3.8 * size]);
         let process = smooth_max(process, f.behind(q) + FACET_GAP / 2.0, 1.0);
         smooth_min(smooth_min(smooth_min(plate, crest, 5.0), mass, 5.0), process, 6.0)
@@ -100,7 +100,7 @@ impl Sacrum {
     fn holes(&self, q: V3) -> f64 {
         let mut way = f64::INFINITY;
         for (k, pair) in self.tunnel.windows(2).enumerate() {
-            let wide = [3.0, 3.6, 4.4, 5.0, 5.4];
+            let wide = [3.6, 4.2, 4.8, 5.2, 5.5];
             way = smooth_min(way, taper(q, pair[0], pair[1], wide[k], wide[k + 1]), 2.0);
         }
         let second = taper(q, [12.5, BACK - 1.0, -46.0], [16.5, -14.0, -56.0], 2.6, 4.2);

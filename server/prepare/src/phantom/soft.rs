@@ -290,10 +290,18 @@ impl Root {
                 let below = PEDICLE_Z - 0.3 - h / 2.0;
                 [
                     [l.half_canal - r - 1.3, back + 1.2 + r, below + 1.0],
-                    [l.half_canal + 0.22 * w, back + 1.0 + r, below - r - 3.0],
-                    [l.half_canal + w + 2.5, back - 1.5, below - r - 8.6],
-                    [l.half_canal + w + 8.0, back - 7.0, below - r - 17.0],
-                    [l.half_canal + w + 12.0, back - 10.0, below - r - 28.0],
+                    [l.half_canal + 0.1 * w, back - 0.2 + r, below - r - 2.6],
+                    [l.half_canal + 0.8 * w + 1.5, if index == 4 { back - 3.0 } else { back - 1.4 }, below - r - 6.2],
+                    if index == 4 {
+                        [l.half_canal + w + 1.0, back - 12.0, below - r - 14.0]
+                    } else {
+                        [l.half_canal + w + 8.0, back - 7.0, below - r - 16.0]
+                    },
+                    if index == 4 {
+                        [l.half_canal + w + 2.0, back - 23.0, below - r - 24.0]
+                    } else {
+                        [l.half_canal + w + 12.0, back - 10.0, below - r - 27.0]
+                    },
                 ]
                 .iter()
                 .map(|p| bone.outer([side * p[0], p[1], p[2]]))

@@ -154,9 +154,9 @@ impl Vertebra {
         let waist_x = l.lamina_half_width - 2.6;
         let (y, n) = self.roof(waist_x, LAMINA_Z);
         let waist = [waist_x, y + LAMINA * n * 0.55, LAMINA_Z];
-        let isthmus = limb(q, high, waist, [1.0, 0.3, 0.0], [5.0, 3.2], [4.4, 3.0]);
+        let isthmus = limb(q, high, waist, [1.0, 0.3, 0.0], [5.0, 2.6], [4.4, 2.6]);
         let low = add(self.lower.centre, add(scale(self.lower.normal, 5.0), scale(self.lower.up, 2.0)));
-        let pillar = limb(q, waist, low, [1.0, 0.0, 0.0], [3.2, 4.5], [3.0, 4.2]);
+        let pillar = limb(q, waist, low, [1.0, 0.0, 0.0], [2.6, 4.5], [2.6, 4.2]);
         let joined = smooth_min(smooth_min(isthmus, pillar, 3.0), lamina, 2.5);
         // The joint surfaces are cut clean only after everything that could fill them has been joined.
         let up = smooth_min(smooth_min(joined, sap, 4.0), transverse, 5.0);
@@ -180,7 +180,7 @@ impl Vertebra {
         let f = &self.upper;
         let size = self.hypertrophy[0];
         let base = [l.half_canal + l.pedicle[0] / 2.0 + 0.5, self.back() + 9.0, PEDICLE_Z - 1.0];
-        let tip = add(f.centre, add(scale(f.normal, -4.4 * size), scale(f.up, 6.0)));
+        let tip = add(f.centre, add(scale(f.normal, -4.4 * size), scale(f.up, 4.6)));
         let process = limb(q, base, tip, f.across(), [7.0, 6.0 * size], [4.4, 3.6 * size]);
         let knob = add(f.centre, add(scale(f.normal, -3.5), add(scale(f.across(), 6.5 * size), scale(f.up, -3.0))));
         let process = smooth_min(process, taper(q, knob, add(knob, [0.6, 2.4, -1.0]), 3.2, 2.6), 4.0);

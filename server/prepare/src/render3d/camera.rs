@@ -80,7 +80,7 @@ impl Camera {
         };
         let mut camera = Self::parallel(middle, forward, up, 1.0);
         let reach = |axis: [f64; 3]| (0..3).map(|k| axis[k].abs() * (high[k] - low[k])).sum::<f64>();
-        let loose = if from == Direction::Oblique { 0.86 } else { 1.04 };
+        let loose = if from == Direction::Oblique { 0.97 } else { 1.04 };
         camera.height = loose * reach(camera.up).max(reach(camera.right) / aspect.max(0.1));
         camera
     }

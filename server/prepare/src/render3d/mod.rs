@@ -86,3 +86,44 @@ pub fn render(patient: &Patient, camera: &Camera, style: &Style<'_>) -> RgbImage
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spinor_volume::{BrickIndex, DensityField, Grid, Source, SparseField, Structure, TissueClass};
+
+    /// A patient that is one ball of 10 mm.
+    fn ball() -> Patient {
+        let grid = Grid::new([-16.0; 3], 0.5, [4, 4, 4]).unwrap();
+        let mut sdf = SparseField::outside(&grid);
+        for n in 0..grid.brick_count() as u32 {
+            let first = grid.brick_coords(BrickIndex(n)).map(|c| f64::from(c) * 16.0);
+            let samples = sdf.brick_mut(BrickIndex(n)).unwrap();
+            for (at, s) in samples.iter_mut().enumerate() {
+                let local = [at % 16, at / 16 % 16, at / 256];
+                let p = grid.patient_from_index([0, 1, 2].map(|k| first[k] + local[k] as f64));
+                let d = (p[0] * p[0] + p[1] * p[1] + p[2] * p[2]).sqrt() - 10.0;
+                *s = (d / 0.5 * 32.0).round().clamp(-127.0, 127.0) as i8;
+            }
+        }
+        let label = Label::lumbar(3);
+        let bone =
+            Structure { label, class: TissueClass::Bone, source: Source::Phantom, uncertainty_mm: 0.0, volume_mm3: 1.0, sdf };
+        Patient::new(grid, vec![bone], DensityField::default()).unwrap()
+    }
+
+    /// A ball is drawn as a disc of its size, brightest where the key lamp stands (above, to the viewer's left); hidden, it is gone.
+    #[test]
+    fn a_ball_is_a_disc_of_its_size() {
+        let patient = ball();
+        let camera = Camera::parallel([0.0; 3], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0], 40.0);
+        let empty = render(&patient, &camera, &Style { size: [120, 120], hide: &|_| true, ..Style::default() });
+        let drawn = render(&patient, &camera, &Style { size: [120, 120], ..Style::default() });
+        let covered = drawn.enumerate_pixels().filter(|(x, y, p)| *p != empty.get_pixel(*x, *y)).count() as f64;
+        let area = covered * (40.0f64 / 120.0).powi(2);
+        let expected = std::f64::consts::PI * 100.0;
+        assert!((area - expected).abs() < 0.04 * expected, "{area} mm² for {expected}");
+        let bright = |x: u32, y: u32| drawn.get_pixel(x, y).0.iter().map(|v| u32::from(*v)).sum::<u32>();
+        assert!(bright(48, 48) > bright(74, 76) + 60);
+    }
+}

@@ -14,6 +14,7 @@ const CELL: usize = 4;
 pub(super) struct Scene<'a> {
     pub patient: &'a Patient,
     grid: Grid,
+    bricks: [i32; 3],
     shown: Vec<usize>,
     slots: Vec<u32>,
     samples: Vec<BrickSamples>,
@@ -54,14 +55,31 @@ impl<'a> Scene<'a> {
         }
         let free = free_bricks(&grid, &slots);
         let (cells, filled) = fill(&grid, &slots, &samples);
-        Self { patient, grid, shown, slots, samples, free, cells, filled, clip: style.clip }
+        let bricks = grid.bricks().map(|n| n as i32);
+        Self { patient, grid, bricks, shown, slots, samples, free, cells, filled, clip: style.clip }
     }
 
+    /// The joined brick that holds a voxel, or [`EMPTY`].
+    #[inline]
+    fn slot(&self, v: [i32; 3]) -> u32 {
+        let [nx, ny, nz] = self.bricks;
+        let [x, y, z] = v.map(|c| c >> 4);
+        if x < 0 || y < 0 || z < 0 || x >= nx || y >= ny || z >= nz {
+            EMPTY
+        } else {
+            self.slots[(x + nx * (y + ny * z)) as usize]
+        }
+    }
+
+    #[inline]
     fn sample(&self, v: [i32; 3]) -> i8 {
-        self.grid.locate(VoxelIndex(v)).map_or(127, |(brick, at)| match self.slots[brick.0 as usize] {
+        match self.slot(v) {
             EMPTY => 127,
-            slot => self.samples[slot as usize][at],
-        })
+            slot => {
+                let [x, y, z] = v.map(|c| (c & 15) as usize);
+                self.samples[slot as usize][x + BRICK * (y + BRICK * z)]
+            }
+        }
     }
 
     /// Distance to the nearest shown surface in voxels at continuous voxel coordinates, at most about 4 either way.
@@ -70,10 +88,10 @@ impl<'a> Scene<'a> {
         let v = base.map(|b| b as i32);
         let t = [at[0] - base[0], at[1] - base[1], at[2] - base[2]];
         let edge = BRICK as i32;
-        let local = v.map(|c| c.rem_euclid(edge));
+        let local = v.map(|c| c & (edge - 1));
         let mut corners = [127.0; 8];
         if local.iter().all(|c| *c < edge - 1) {
-            let slot = self.grid.locate(VoxelIndex(v)).map_or(EMPTY, |(brick, _)| self.slots[brick.0 as usize]);
+            let slot = self.slot(v);
             if slot != EMPTY {
                 let brick = &self.samples[slot as usize];
                 let first = (local[0] + edge * (local[1] + edge * local[2])) as usize;
@@ -102,9 +120,10 @@ impl<'a> Scene<'a> {
 
     /// How many voxels a ray may go from here without meeting a brick that holds anything; 0 inside such a brick.
     fn leap(&self, at: [f64; 3]) -> Option<f64> {
-        let coords = at.map(|v| (v / BRICK as f64).floor() as i32);
-        let brick = self.grid.brick_at(coords)?;
-        Some(f64::from(self.free[brick.0 as usize]) * BRICK as f64)
+        let [nx, ny, nz] = self.bricks;
+        let [x, y, z] = at.map(|v| (v.floor() as i32) >> 4);
+        let inside = x >= 0 && y >= 0 && z >= 0 && x < nx && y < ny && z < nz;
+        inside.then(|| f64::from(self.free[(x + nx * (y + ny * z)) as usize]) * BRICK as f64)
     }
 
     /// Where a ray meets a shown surface: continuous voxel coordinates and the way in voxels.
@@ -190,6 +209,11 @@ impl<'a> Scene<'a> {
         let mut nearest = (f64::INFINITY, Label::BACKGROUND);
         for k in &self.shown {
             let s = &self.patient.structures()[*k];
+            let here = self.grid.locate(VoxelIndex(base)).map_or(BrickState::Outside, |(brick, _)| s.sdf.brick(brick));
+            // A surface at this place leaves samples in the brick, or in the next one where the cell reaches across.
+            if here == BrickState::Outside && base.iter().all(|c| c & 15 != 15) {
+                continue;
+            }
             let d = distance(&s.sdf);
             if d < nearest.0 {
                 nearest = (d, s.label);
@@ -202,7 +226,7 @@ impl<'a> Scene<'a> {
     pub(super) fn light(&self, at: [f64; 3], direction: [f64; 3]) -> f64 {
         let mut open: f64 = 1.0;
         let mut t = 2.0;
-        for _ in 0..160 {
+        for _ in 0..64 {
             let p = [0, 1, 2].map(|k| at[k] + direction[k] * t);
             let Some(leap) = self.leap(p) else { break };
             if leap > 0.0 {
@@ -214,7 +238,7 @@ impl<'a> Scene<'a> {
                 return 0.0;
             }
             open = open.min(6.0 * d / t + if d > 3.5 { 1.0 } else { 0.0 });
-            t += d.max(0.5);
+            t += d.max(0.8);
         }
         open.clamp(0.0, 1.0)
     }

@@ -15,6 +15,7 @@ h1 { font-size: 26px; margin: 0 0 2px } h2 { font-size: 18px; margin: 30px 0 10p
 .purpose { color: #7a2e12; font-weight: 600; margin: 0 0 4px } .quiet { color: #5b6675; font-size: 13px; overflow-wrap: anywhere }
 .warnings { background: #fff3e0; border-left: 5px solid #e07a1f; padding: 10px 16px; margin: 16px 0 }
 .warnings li { margin: 4px 0 } .fine { background: #eaf4ec; border-left: 5px solid #4a9a5b; padding: 10px 16px; margin: 16px 0 }
+.views figure, .levels figure { width: calc(25% - 9px) !important } .views img, .levels img { width: 100%; height: auto }
 .row { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-end }
 figure { margin: 0; background: #11151b; border-radius: 6px; overflow: hidden } figure img { display: block; max-width: 100% }
 figcaption { color: #d8dee8; font-size: 13px; padding: 6px 10px }
@@ -103,13 +104,13 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
                     div.warnings { strong { "Read this first" } ul { @for w in &facts.warnings { li { (w) } } } }
                 }
                 h2 { "In space" }
-                div.row { @for p in views { (figure(p)) } }
+                div.row.views { @for p in views { (figure(p)) } }
                 h2 { "Slices" }
                 (legend(facts))
                 div.row { @for p in overview { (figure(p)) } }
                 h2 { "Level by level" }
                 p.quiet { "Across the spine at each level, seen from below: the patient's right is on the left, the front is up." }
-                div.row { @for p in levels { (figure(p)) } }
+                div.row.levels { @for p in levels { (figure(p)) } }
                 h2 { "Structures" }
                 table {
                     tr { th { "Structure" } th.n { "Volume, mm³" } th.n { "Mean HU" } th { "Source" } th.n { "Confidence" } th.n { "Uncertainty, mm" } }
