@@ -179,10 +179,11 @@ fn plans(args: &Args, room: usize) -> Vec<Plan> {
         .map(|n| {
             let late = n >= args.clients - args.join_late;
             let cuts = (n < args.cutting).then_some(n);
+            // Two make a resident at work and a mentor; a larger room is led by an attending.
             let role = match n {
-                0 => Role::Attending,
+                0 if args.clients > 2 => Role::Attending,
                 _ if cuts.is_some() => Role::Resident,
-                n if n % 3 == 2 => Role::Mentor,
+                n if n % 3 == 2 || args.clients == 2 => Role::Mentor,
                 _ => Role::Resident,
             };
             Plan { name: format!("Bot {}.{}", room + 1, n + 1), role, room, cuts, late, asks_stats: n == 0 }
