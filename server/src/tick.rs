@@ -15,7 +15,7 @@ const TOOLS_EVERY: u32 = 2;
 /// Heads are recorded every so many ticks.
 const HEADS_EVERY: u32 = 6;
 /// A digest is recorded every so many ticks with operations between.
-const DIGEST_EVERY: u32 = 600;
+const DIGEST_EVERY: u32 = 60;
 /// While the recording cannot be written it is tried again every so many ticks.
 const RETRY_EVERY: u32 = 30;
 /// Nobody has cut for so many ticks: what a digest is asked for.
