@@ -171,6 +171,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     } else {
         print_plain(&value);
     }
+    if reports.iter().all(|report| report.stats.is_none()) {
+        bail!("the server told no figures of its own: those called server_ are no measurement");
+    }
     if equal { Ok(()) } else { bail!("mirrors differ from the server, or a bot saw no digest") }
 }
 
@@ -211,7 +214,7 @@ fn start(
 ) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<Report>>> {
     let name = plan.name.clone();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        let joined = join(&plan, options, &shared);
+        let joined = join(&plan, options);
         // Everybody has to come to the gates, or nobody would get through.
         if let Some((inside, begin)) = &gates {
             inside.wait();
@@ -222,7 +225,7 @@ fn start(
     Ok(thread?)
 }
 
-fn join(plan: &Plan, options: JoinOptions, _shared: &Shared) -> anyhow::Result<(Bot, Report)> {
+fn join(plan: &Plan, options: JoinOptions) -> anyhow::Result<(Bot, Report)> {
     let mut bot = Bot::join(options)?;
     bot.session_mut().log_poses();
     let mut refused = None;

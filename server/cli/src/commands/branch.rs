@@ -1,7 +1,7 @@
 //! `spinor branch`: a new recording that starts as another one went up to a moment.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -38,8 +38,37 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         .create_new(true)
         .open(&args.out)
         .with_context(|| format!("cannot create {} (an existing recording is never overwritten)", args.out.display()))?;
+    let copied = copy(&mut source, &Record::Head(head), at, &args.at, file);
+    if copied.is_err() {
+        // What the attempt left would stand in the way of the next one.
+        let _ = std::fs::remove_file(&args.out);
+    }
+    let Copied { records, last, epoch, longer } = copied.with_context(|| args.file.display().to_string())?;
+    if args.json {
+        output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch, "whole": !longer }));
+    } else {
+        println!("{} holds {records} records up to tick {last}", args.out.display());
+        if !longer {
+            println!("the recording ends before {}: all of it was taken", args.at);
+        }
+    }
+    Ok(())
+}
+
+/// What a new recording got of the old one.
+struct Copied {
+    records: u64,
+    last: u32,
+    /// The epoch that begins where the old recording was left.
+    epoch: u32,
+    /// Whether the old recording goes on.
+    longer: bool,
+}
+
+/// Copies a recording up to and with tick `at` (`moment` in words) into `file`, and opens a new epoch there.
+fn copy(source: &mut SessionReader<impl Read>, head: &Record, at: u32, moment: &str, file: File) -> anyhow::Result<Copied> {
     let mut out = SessionWriter::create(BufWriter::new(file))?;
-    out.append(&Record::Head(head))?;
+    out.append(head)?;
     let (mut last, mut records, mut epoch) = (None, 0_u64, 0);
     let mut longer = false;
     while let Some(record) = source.next_record()? {
@@ -61,20 +90,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (last, records) = (Some(tick), records + 1);
     }
     let Some(last) = last else {
-        bail!("{} holds nothing up to {}", args.file.display(), args.at);
+        bail!("the recording holds nothing up to {moment}");
     };
-    let reason = format!("branched at {}", args.at);
+    let reason = format!("branched at {moment}");
     out.append(&Record::Epoch { tick: last, epoch: epoch + 1, from_tick: last, reason })?;
     let writer = out.into_inner();
     let file = writer.into_inner().map_err(|e| e.into_error()).context("cannot write the new recording")?;
     (&file).flush().and_then(|()| file.sync_all()).context("cannot write the new recording")?;
-    if args.json {
-        output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch + 1, "whole": !longer }));
-    } else {
-        println!("{} holds {records} records up to tick {last}", args.out.display());
-        if !longer {
-            println!("the recording ends before {}: all of it was taken", args.at);
-        }
-    }
-    Ok(())
+    Ok(Copied { records, last, epoch: epoch + 1, longer })
 }

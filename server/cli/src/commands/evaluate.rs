@@ -58,6 +58,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 FrameArg::Ct => Frame::Ct,
                 FrameArg::Mr => Frame::Mr,
             };
+            if !args.json {
+                eprintln!("comparing ...");
+            }
             let found = evaluate(&case, labels, scheme, frame)?;
             if args.json { output::json(&found.json()) } else { print(&found) }
         }

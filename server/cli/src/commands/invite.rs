@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use serde_json::json;
 use spinor_server::room_file::RoomFile;
 use spinor_shared::room::Role;
+
+use crate::output;
 
 /// Print an invitation: a link for one person on one device.
 #[derive(clap::Args)]
@@ -27,14 +30,25 @@ pub(crate) struct Args {
     /// The N-th room of the server instead of the first.
     #[arg(long, default_value_t = 1)]
     number: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let file = RoomFile::read(&args.room)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
     let room = numbered(&file.room, args.number);
-    let invite = file.invite(&room, &args.name, args.role, now.saturating_add(args.expires))?;
-    println!("{invite}");
+    let expires_unix_s = now.saturating_add(args.expires);
+    let invite = file.invite(&room, &args.name, args.role, expires_unix_s)?;
+    if args.json {
+        output::json(&json!({
+            "link": invite.to_string(), "room": room, "role": args.role.word(), "name": args.name,
+            "expires_unix_s": expires_unix_s,
+        }));
+    } else {
+        println!("{invite}");
+    }
     Ok(())
 }
 

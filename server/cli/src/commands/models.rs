@@ -21,12 +21,16 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum What {
     /// Show every model, and what it can be used for.
+    #[command(after_help = "Example: spinor models list --json")]
     List {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
     /// Add an exported model, or convert a trained nnU-Net once (needs Python with torch and nnunetv2). Add only what you trust.
+    #[command(
+        after_help = "Example: spinor models add nnUNet_results/Dataset292_x/nnUNetTrainer__nnUNetPlans__3d_fullres --name vertebrae"
+    )]
     Add {
         /// Folder with plans.json, dataset.json and model.onnx, or with fold_*/checkpoint_final.pth.
         #[arg(value_name = "NNUNET_RESULTS_DIR")]

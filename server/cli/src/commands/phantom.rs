@@ -51,7 +51,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         spacing_mm,
         ..Options::default()
     };
+    if !args.json {
+        eprintln!("making images ...");
+    }
     let phantom = generate(&options)?;
+    if !args.json {
+        eprintln!("writing {} ...", args.out.display());
+    }
     write(&phantom, &args.out).with_context(|| format!("the phantom in {} is not complete", args.out.display()))?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {

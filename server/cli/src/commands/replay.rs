@@ -69,8 +69,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     if args.verify && mismatches > 0 {
-        let first = summary.checks.iter().find(|c| c.recorded != c.replayed);
-        bail!("{mismatches} of {} digests differ, the first at tick {:?}", summary.checks.len(), first.map(|c| c.tick));
+        let Some(first) = summary.checks.iter().find(|c| c.recorded != c.replayed) else {
+            bail!("the digests agree, but the simulation, run again, differs in {mismatches} ticks");
+        };
+        bail!("{} of {} digests differ, the first at tick {}", summary.mismatches(), summary.checks.len(), first.tick);
     }
     if args.verify && summary.ops > 0 && summary.checks.is_empty() {
         bail!("the recording holds operations but no digest to verify them with");
