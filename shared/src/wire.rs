@@ -73,8 +73,7 @@ pub fn hand_from_number(n: u8) -> Result<Hand, WireError> {
 /// # Errors
 /// When no tool has it.
 pub fn tool_from_number(n: u8) -> Result<ToolKind, WireError> {
-    use ToolKind::{DiamondBurr, FlutedBurr, Kerrison, Probe, Suction};
-    [FlutedBurr, DiamondBurr, Kerrison, Probe, Suction].into_iter().find(|tool| *tool as u8 == n).ok_or(WireError::Tool(n))
+    ToolKind::from_number(n).ok_or(WireError::Tool(n))
 }
 
 /// The tissue class with a number.
@@ -328,10 +327,11 @@ mod tests {
 
     #[test]
     fn numbers_of_hands_and_tools_come_back() {
-        for n in 0..=255 {
-            if let Ok(tool) = tool_from_number(n) {
-                assert_eq!(tool as u8, n);
-            }
+        for tool in ToolKind::ALL {
+            assert_eq!(tool_from_number(tool as u8), Ok(tool));
+        }
+        for hand in [Hand::Left, Hand::Right] {
+            assert_eq!(hand_from_number(hand as u8), Ok(hand));
         }
         assert_eq!(tool_from_number(200), Err(WireError::Tool(200)));
         assert_eq!(hand_from_number(2), Err(WireError::Hand(2)));

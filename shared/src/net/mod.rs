@@ -41,7 +41,7 @@ pub mod limit {
     pub const CLIENT_CONTROL: usize = 16 * 1024;
     /// Longest control frame from the server, bytes.
     pub const SERVER_CONTROL: usize = 1 << 20;
-    /// Longest hello or its answer, bytes.
+    /// Longest hello, bytes. Its answer holds the room's state and may be as long as [`SERVER_CONTROL`].
     pub const HELLO: usize = 4 * 1024;
     /// Longest frame of a lane, bytes.
     pub const LANE: usize = 4 << 20;

@@ -167,7 +167,7 @@ impl ReplaySummary {
 /// The cut fields of a recording, advanced record by record. Keeps the operations that count, so that a rewind can be followed.
 #[derive(Debug)]
 pub struct ReplayState {
-    patient: Arc<Case>,
+    case: Arc<Case>,
     part: Part,
     cut: CutState,
     ops: Vec<(u32, CutOp)>,
@@ -178,7 +178,7 @@ impl ReplayState {
     /// The state before the first record.
     pub fn new(case: Arc<Case>, part: Part) -> Self {
         let cut = CutState::new(case.patient.grid());
-        Self { patient: case, part, cut, ops: Vec::new(), total: 0 }
+        Self { case, part, cut, ops: Vec::new(), total: 0 }
     }
 
     /// The cut fields after the records so far.
@@ -202,7 +202,7 @@ impl ReplayState {
                 for op in &record.ops {
                     let (tick, n) = (record.tick, self.total);
                     let op = CutOp::try_from(op.cut).map_err(|source| ReplayError::Wire { tick, op: n, source })?;
-                    op.check(self.patient.patient.grid()).map_err(|source| ReplayError::Cut { tick, op: n, source })?;
+                    op.check(self.case.patient.grid()).map_err(|source| ReplayError::Cut { tick, op: n, source })?;
                     dirty.extend(self.apply(&op));
                     self.ops.push((tick, op));
                     self.total += 1;
@@ -211,7 +211,7 @@ impl ReplayState {
             }
             Record::Epoch { from_tick, .. } if self.ops.last().is_some_and(|(tick, _)| tick > from_tick) => {
                 self.ops.retain(|(tick, _)| tick <= from_tick);
-                self.cut = CutState::new(self.patient.patient.grid());
+                self.cut = CutState::new(self.case.patient.grid());
                 let ops = std::mem::take(&mut self.ops);
                 for (_, op) in &ops {
                     self.apply(op);
@@ -225,7 +225,7 @@ impl ReplayState {
 
     fn apply(&mut self, op: &CutOp) -> Vec<Dirty> {
         let part = self.part;
-        self.cut.apply_where(&self.patient.patient, op, &|brick| part.holds(brick)).dirty
+        self.cut.apply_where(&self.case.patient, op, &|brick| part.holds(brick)).dirty
     }
 }
 

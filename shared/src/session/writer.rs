@@ -50,11 +50,6 @@ impl<W: Write> SessionWriter<W> {
     pub fn into_inner(self) -> W {
         self.out
     }
-
-    /// What is written to.
-    pub fn get_ref(&self) -> &W {
-        &self.out
-    }
 }
 
 /// A record's frame: length, sum, payload.
