@@ -1,5 +1,6 @@
 //! The recording of a room, written before anything of a tick is shown, and synced to the disk every second.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use spinor_shared::case::CaseHash;
-use spinor_shared::session::{Keyframe, Record, SessionError, SessionHead, SessionReader, SessionWriter, Tail, restore_keyframe};
+use spinor_shared::session::{
+    Control, Keyframe, Record, SessionError, SessionHead, SessionReader, SessionWriter, Tail, restore_keyframe,
+};
 use spinor_volume::Patient;
 use spinor_volume::cut::{CutError, CutOp, CutState};
 use thiserror::Error;
@@ -66,6 +69,12 @@ pub(crate) struct Resumed {
     pub(crate) tick: u32,
     pub(crate) epoch: u32,
     pub(crate) ops: u64,
+    /// Alarm thresholds that somebody set, micrometres: caution, danger.
+    pub(crate) alarm_um: Option<[u32; 2]>,
+    /// Whether all tools were frozen.
+    pub(crate) frozen: bool,
+    /// People who had lost the right to operate.
+    pub(crate) withdrawn: BTreeSet<u32>,
 }
 
 impl Recorder {
@@ -109,6 +118,7 @@ impl Recorder {
         let mut keyframe: Option<Keyframe> = None;
         let mut after: Vec<(u32, CutOp)> = Vec::new();
         let (mut tick, mut epoch, mut ops, mut base_ops) = (0, 0, 0, 0);
+        let (mut alarm_um, mut frozen, mut withdrawn) = (None, false, BTreeSet::new());
         while let Some(record) = reader.next_record()? {
             tick = tick.max(record.tick().unwrap_or(0));
             match record {
@@ -126,6 +136,17 @@ impl Recorder {
                     keyframe = Some(k);
                 }
                 Record::Epoch { epoch: e, .. } => epoch = epoch.max(e),
+                Record::Control { control, .. } => match control {
+                    Control::Alarm { caution_um, danger_um } => alarm_um = Some([caution_um, danger_um]),
+                    Control::Freeze(on) => frozen = on,
+                    Control::Tool { user, given: true } => {
+                        withdrawn.remove(&user);
+                    }
+                    Control::Tool { user, given: false } => {
+                        withdrawn.insert(user);
+                    }
+                    _ => {}
+                },
                 _ => {}
             }
         }
@@ -155,7 +176,7 @@ impl Recorder {
         let file = Arc::new(file);
         let mut recorder = Self::new(path.to_owned(), file.clone(), SessionWriter::resume(file, whole));
         recorder.last_keyframe = base_ops;
-        let resumed = Resumed { room: head.room, cut, tick, epoch, ops };
+        let resumed = Resumed { room: head.room, cut, tick, epoch, ops, alarm_um, frozen, withdrawn };
         Ok((recorder, resumed))
     }
 

@@ -73,9 +73,9 @@ impl Room {
                     self.refuse(user, "alarm", Refusal::Garbage);
                     return Outcome::Done;
                 }
-                self.settings.caution_mm = f64::from(caution_um) / 1000.0;
-                self.settings.danger_mm = f64::from(danger_um) / 1000.0;
-                self.sim.set_thresholds(self.settings.caution_mm, self.settings.danger_mm);
+                self.sim.set_thresholds(f64::from(caution_um) / 1000.0, f64::from(danger_um) / 1000.0);
+                // People are told what is in force, which is no more than the simulation bears.
+                self.settings = *self.sim.settings();
                 self.directed(user, Control::Alarm { caution_um, danger_um });
             }
             Request::Repair(names) => return self.repair(user, &names),

@@ -2,7 +2,7 @@
 //!
 //! A room knows nothing of the engine: it is told what arrived and ticked by whoever owns it. Only a room writes the cut fields.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -70,6 +70,8 @@ pub(crate) struct Room {
     pub(crate) last_op_tick: u32,
     pub(crate) last_digest: u32,
     pub(crate) frozen: bool,
+    /// People who had lost the right to operate when the session was resumed.
+    pub(crate) withdrawn: BTreeSet<u32>,
     pub(crate) paused: bool,
     pub(crate) disk_full: bool,
     pub(crate) retry: u32,
@@ -89,16 +91,22 @@ impl Room {
         refusals: Refusals,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, DeltaError> {
-        let settings = Settings::default();
+        let mut settings = Settings::default();
         let mut sim = Simulation::with_fields(case.patient.clone(), case.fields.clone(), settings);
         let mut sender = Sender::new()?;
         let (mut tick, mut epoch, mut ops) = (0, 0, 0);
         let mut before = 0;
+        let (mut frozen, mut withdrawn) = (false, BTreeSet::new());
         let mut is_resumed = false;
         if let Some(resumed) = resumed {
             sim.restore(resumed.cut);
             sender.begin_from(sim.cut());
             (before, tick, epoch, ops) = (resumed.tick, resumed.tick + 1, resumed.epoch + 1, resumed.ops);
+            if let Some([caution_um, danger_um]) = resumed.alarm_um {
+                sim.set_thresholds(f64::from(caution_um) / 1000.0, f64::from(danger_um) / 1000.0);
+                settings = *sim.settings();
+            }
+            (frozen, withdrawn) = (resumed.frozen, resumed.withdrawn);
             is_resumed = true;
         }
         let mut room = Self {
@@ -117,7 +125,8 @@ impl Room {
             ops,
             last_op_tick: 0,
             last_digest: tick,
-            frozen: false,
+            frozen,
+            withdrawn,
             paused: false,
             disk_full: false,
             retry: 0,
@@ -160,7 +169,7 @@ impl Room {
         let member = self.members.entry(claims.user).or_insert_with(|| Member {
             name: claims.name.clone(),
             role: claims.role,
-            has_tool: claims.role.may_operate(),
+            has_tool: claims.role.may_operate() && !self.withdrawn.contains(&claims.user),
             peer: None,
             body: None,
             body_recorded: None,

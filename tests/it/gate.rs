@@ -49,7 +49,15 @@ fn bad_invitations_are_refused_with_their_reason() {
     nowhere.via = Some(server.address);
     // A room that may open later is worth waiting for: the client goes on trying, and never gets in.
     let mut lost = Bot::join(nowhere).unwrap();
-    assert!(!lost.run_until(Duration::from_millis(800), |session| session.is_joined()));
+    let mut why = None;
+    lost.run_until(PATIENCE, |session| {
+        assert!(!session.is_joined(), "somebody got into a room that is not there");
+        if let Status::Connecting { reason: Some(reason), .. } = session.status() {
+            why = Some(reason.clone());
+        }
+        why.is_some()
+    });
+    assert_eq!(why, Some(Refusal::NoRoom.to_string()));
 
     let mut other_server = server.options("Ann", Role::Observer);
     other_server.invite.digest[0] ^= 1;

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use spinor_client_core::testing::Stroke;
-use spinor_client_core::{Happening, JoinOptions};
+use spinor_client_core::{Happening, JoinOptions, Request};
 use spinor_server::room_file::RoomFile;
 use spinor_shared::room::Role;
 
@@ -52,7 +52,8 @@ fn serve(program: &Path, directory: &Path, more: &[&str]) -> Killed {
 }
 
 /// Killed with SIGKILL while somebody cuts, the server resumes with everything that a client was shown: the client, which reconnects by
-/// itself with the same link, has no cut that the server lacks, and the cutting goes on in the same recording.
+/// itself with the same link, has no cut that the server lacks, the alarm has the thresholds that were set, and the cutting goes on in the
+/// same recording.
 #[test]
 fn nothing_shown_is_lost_when_the_server_is_killed() {
     let Some(program) = program() else {
@@ -67,6 +68,9 @@ fn nothing_shown_is_lost_when_the_server_is_killed() {
     let file = RoomFile::read(&at.join("room.json")).unwrap();
     let invite = file.invite(&file.room, "Ann", Role::Attending, now() + 600).unwrap();
     let mut ann = join(JoinOptions::new_device(invite).unwrap());
+    let alarm_um = [5_000, 2_500];
+    ann.session().request(Request::Alarm { caution_um: alarm_um[0], danger_um: alarm_um[1] });
+    assert!(ann.run_until(PATIENCE, |session| session.view().is_some_and(|view| view.alarm_um == alarm_um)));
     let stroke = Stroke::over_lamina(&patient(), 0, 1.5).unwrap();
     together(&mut [&mut ann], Duration::from_secs(3), |_, session, t| burr(session, &stroke, t));
     first.0.kill().unwrap();
@@ -98,6 +102,7 @@ fn nothing_shown_is_lost_when_the_server_is_killed() {
     });
     assert!(back, "the client did not come back: {:?}", ann.session().status());
     assert!(up < Duration::from_secs(5), "the room took {up:?} to resume");
+    assert_eq!(ann.session().view().unwrap().alarm_um, alarm_um, "the alarm's thresholds are those that were set");
     let (_, ops) = agree(&mut ann);
     assert!(ops > 30);
     let cut = ann.session().mirror().cut().unwrap();

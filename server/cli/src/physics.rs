@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use spinor_shared::session::{Control, OpRecord, Part, Record, ReplayState, TickRecord};
 use spinor_shared::wire::{WireCut, WireEvent};
 use spinor_sim::{Hand, ResolvedOp, Settings, Simulation, Tick, ToolInput, UserId};
 
 use crate::commands::replay;
+
+/// Longest stretch without a record that is simulated, ticks: a day at 60 Hz.
+const MOST_IDLE: u32 = 24 * 3_600 * 60;
 
 /// What a simulated replay found.
 pub(crate) struct Physics {
@@ -35,18 +38,19 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
         recorded.advance(&record)?;
         match record {
             Record::Tick(record) => {
-                for idle in next.unwrap_or(tick)..tick {
-                    compare(&mut simulation, &TickRecord { tick: idle, ..TickRecord::default() }, &mut found)?;
-                }
+                catch_up(&mut simulation, &mut next, tick, &mut found)?;
                 compare(&mut simulation, &record, &mut found)?;
-                next = Some(tick + 1);
+                next = Some(tick.saturating_add(1));
             }
-            Record::Left { user, .. } | Record::Control { control: Control::Tool { user, given: false }, .. } => {
+            // Who loses the right to operate keeps the tool: its trigger is let go by the inputs that are recorded.
+            Record::Left { user, .. } => {
+                catch_up(&mut simulation, &mut next, tick, &mut found)?;
                 for hand in [Hand::Left, Hand::Right] {
                     simulation.remove_tool(UserId(user), hand);
                 }
             }
             Record::Control { control: Control::Alarm { caution_um, danger_um }, .. } => {
+                catch_up(&mut simulation, &mut next, tick, &mut found)?;
                 simulation.set_thresholds(f64::from(caution_um) / 1_000.0, f64::from(danger_um) / 1_000.0);
             }
             Record::Epoch { .. } => {
@@ -59,6 +63,20 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
         }
     }
     Ok(found)
+}
+
+/// Steps the ticks before `tick` in which nothing was recorded, up to which the room had gone when it recorded something of that tick.
+fn catch_up(simulation: &mut Simulation, next: &mut Option<u32>, tick: u32, found: &mut Physics) -> anyhow::Result<()> {
+    let from = next.unwrap_or(tick);
+    ensure!(
+        tick.saturating_sub(from) <= MOST_IDLE,
+        "the recording jumps from tick {from} to {tick}, more than a day: it is damaged"
+    );
+    for idle in from..tick {
+        compare(simulation, &TickRecord { tick: idle, ..TickRecord::default() }, found)?;
+    }
+    *next = Some(from.max(tick));
+    Ok(())
 }
 
 /// Steps one tick and compares its operations and events with the recorded ones.
