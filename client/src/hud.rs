@@ -74,13 +74,7 @@ pub(crate) fn spoken(label: spinor_volume::Label) -> String {
 
 /// What a tool is called.
 pub(crate) const fn tool_name(kind: ToolKind) -> &'static str {
-    match kind {
-        ToolKind::FlutedBurr => "fluted burr",
-        ToolKind::DiamondBurr => "diamond burr",
-        ToolKind::Kerrison => "Kerrison punch",
-        ToolKind::Probe => "ball probe",
-        ToolKind::Suction => "suction",
-    }
+    kind.word()
 }
 
 /// The alarm band: level, distance, structure and the threshold in force; whose tool it is when not one's own.
@@ -129,8 +123,8 @@ pub(crate) fn tool_line(tool: &ShownTool) -> String {
             line += &format!("   {:.0},000 rpm", (tool.spindle_rpm / 1000.0).round());
         }
         ToolKind::FlutedBurr | ToolKind::DiamondBurr => line += "   stopped",
-        ToolKind::Kerrison => line += &format!("   {:.0} % closed", tool.trigger * 100.0),
-        ToolKind::Probe | ToolKind::Suction => {}
+        kind if kind.has_jaws() => line += &format!("   {:.0} % closed", tool.trigger * 100.0),
+        _ => {}
     }
     if tool.load_newton >= 0.05 {
         line += &format!("   {:.1} N", tool.load_newton);

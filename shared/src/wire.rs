@@ -333,7 +333,8 @@ mod tests {
         for hand in [Hand::Left, Hand::Right] {
             assert_eq!(hand_from_number(hand as u8), Ok(hand));
         }
-        assert_eq!(tool_from_number(200), Err(WireError::Tool(200)));
+        assert_eq!(tool_from_number(13), Ok(ToolKind::Osteotome));
+        assert_eq!(tool_from_number(14), Err(WireError::Tool(14)));
         assert_eq!(hand_from_number(2), Err(WireError::Hand(2)));
     }
 

@@ -77,6 +77,14 @@ impl Builder {
         self
     }
 
+    /// All of it turned about the origin.
+    fn turned(mut self, by: Quat) -> Self {
+        for v in self.positions.iter_mut().chain(&mut self.normals) {
+            *v = (by * Vec3::from(*v)).to_array();
+        }
+        self
+    }
+
     /// A flat four-cornered face, counter-clockwise from outside; corners that coincide are fine.
     fn quad(&mut self, corners: [Vec3; 4]) {
         let normal = (corners[2] - corners[0]).cross(corners[3] - corners[1]).normalize_or(Vec3::Z).to_array();
@@ -114,10 +122,94 @@ pub(crate) fn parts(kind: ToolKind, size_tenth_mm: u8) -> Vec<Part> {
     let size = f32::from(size_tenth_mm.max(5)) * 1e-4;
     match kind {
         ToolKind::FlutedBurr | ToolKind::DiamondBurr => burr(size * 0.5, kind == ToolKind::FlutedBurr),
-        ToolKind::Kerrison => kerrison(size),
+        ToolKind::Kerrison => kerrison(size, 0.0),
+        ToolKind::Kerrison40 => kerrison(size, 40.0),
         ToolKind::Probe => probe(size * 0.5),
-        ToolKind::Suction => suction(size * 0.5),
+        ToolKind::Suction | ToolKind::Irrigation => suction(size * 0.5),
+        ToolKind::Leksell => leksell(size),
+        ToolKind::Pituitary => pituitary(size),
+        ToolKind::Curette => probe(size * 0.5),
+        ToolKind::AngledCurette => angled_curette(size * 0.5),
+        ToolKind::Penfield => penfield(size),
+        ToolKind::Retractor => retractor(size),
+        ToolKind::Osteotome => osteotome(size),
     }
+}
+
+/// The grip of a hand instrument that begins at a height.
+fn grip(from: f32) -> Part {
+    let handle =
+        [[from, 0.0], [from, 0.0032], [from + 0.004, 0.0042], [from + 0.068, 0.0040], [from + 0.09, 0.0030], [from + 0.092, 0.0]];
+    let rings = |angle: f32, k: usize| if k == 2 { 0.015 * (10.0 * angle).cos() } else { 0.0 };
+    Builder::default().lathe(&handle, rings).part(Finish::Grip, false)
+}
+
+/// The crossed handles of a rongeur.
+fn scissors(from: f32) -> Part {
+    Builder::default()
+        .cuboid(Vec3::new(-0.003, -0.006, from), Vec3::new(0.003, 0.006, from + 0.014))
+        .cuboid(Vec3::new(-0.003, -0.030, from + 0.012), Vec3::new(0.003, -0.022, from + 0.090))
+        .cuboid(Vec3::new(-0.003, 0.022, from + 0.012), Vec3::new(0.003, 0.030, from + 0.090))
+        .cuboid(Vec3::new(-0.003, -0.026, from + 0.010), Vec3::new(0.003, 0.026, from + 0.016))
+        .part(Finish::Grip, false)
+}
+
+fn leksell(width: f32) -> Vec<Part> {
+    let half = width * 0.5;
+    let jaws = Builder::default()
+        .cuboid(Vec3::new(-half, -0.006, 0.0), Vec3::new(half, -0.004, 0.012))
+        .cuboid(Vec3::new(-half, 0.004, 0.0), Vec3::new(half, 0.006, 0.012))
+        .cuboid(Vec3::new(-half, -0.006, 0.008), Vec3::new(half, 0.006, 0.014));
+    let shaft = Builder::default().lathe(&[[0.012, 0.0], [0.012, 0.0035], [0.100, 0.0035], [0.100, 0.0]], still);
+    vec![jaws.part(Finish::Steel, false), shaft.part(Finish::Steel, false), scissors(0.098)]
+}
+
+fn pituitary(width: f32) -> Vec<Part> {
+    let half = width * 0.5;
+    let jaws =
+        Builder::default().lathe(&[[-half, 0.0], [-half * 0.5, half * 0.85], [0.0, half], [0.012, half], [0.013, 0.0015]], still);
+    let shaft = Builder::default().lathe(&[[0.012, 0.0015], [0.140, 0.0015]], still);
+    vec![jaws.part(Finish::Steel, false), shaft.part(Finish::Steel, false), scissors(0.138)]
+}
+
+fn angled_curette(radius: f32) -> Vec<Part> {
+    let thin = radius.min(0.0015) * 0.7;
+    // The neck rises as far as it goes aside: 4 mm each.
+    let neck = Builder::default()
+        .cuboid(Vec3::new(-thin, -0.004 - thin, 0.0034), Vec3::new(thin, -0.0025, 0.0046))
+        .cuboid(Vec3::new(-thin, -0.003, 0.0018), Vec3::new(thin, -0.001, 0.0036))
+        .cuboid(Vec3::new(-thin, -0.0016, 0.0), Vec3::new(thin, 0.0, 0.0020))
+        .cuboid(Vec3::new(-thin, -0.004 - thin, 0.004), Vec3::new(thin, -0.004 + thin, 0.090));
+    vec![
+        Builder::default().lathe(&ball(radius, thin), still).part(Finish::Steel, false),
+        neck.part(Finish::Steel, false),
+        grip(0.082),
+    ]
+}
+
+fn penfield(width: f32) -> Vec<Part> {
+    let half = width * 0.5;
+    let blade = Builder::default().cuboid(Vec3::new(-half, -0.0006, -0.0006), Vec3::new(half, 0.0006, 0.010));
+    let shaft = Builder::default().lathe(&[[0.009, 0.0], [0.011, 0.0015], [0.085, 0.0015]], still);
+    vec![blade.part(Finish::Steel, false), shaft.part(Finish::Steel, false), grip(0.082)]
+}
+
+fn retractor(width: f32) -> Vec<Part> {
+    let half = width * 0.5;
+    let foot = Builder::default()
+        .cuboid(Vec3::new(-half, 0.0, -0.0016), Vec3::new(half, 0.008, 0.0))
+        .cuboid(Vec3::new(-half * 0.6, -0.003, -0.0016), Vec3::new(half * 0.6, 0.0, 0.090));
+    vec![foot.part(Finish::Steel, false), grip(0.084)]
+}
+
+fn osteotome(width: f32) -> Vec<Part> {
+    let half = width * 0.5;
+    let blade = Builder::default()
+        .cuboid(Vec3::new(-half, -0.0004, -0.0004), Vec3::new(half, 0.0004, 0.003))
+        .cuboid(Vec3::new(-half, -0.0010, 0.002), Vec3::new(half, 0.0010, 0.030));
+    let shaft = Builder::default().lathe(&[[0.029, 0.0], [0.029, 0.0035], [0.085, 0.0035]], still);
+    let head = Builder::default().lathe(&[[0.172, 0.0], [0.172, 0.007], [0.178, 0.007], [0.178, 0.0]], still);
+    vec![blade.part(Finish::Steel, false), shaft.part(Finish::Steel, false), grip(0.082), head.part(Finish::Steel, false)]
 }
 
 fn burr(radius: f32, fluted: bool) -> Vec<Part> {
@@ -150,18 +242,27 @@ fn burr(radius: f32, fluted: bool) -> Vec<Part> {
     ]
 }
 
-fn kerrison(width: f32) -> Vec<Part> {
+/// A Kerrison punch whose footplate leans forward from the right angle by some degrees.
+fn kerrison(width: f32, lean_degrees: f32) -> Vec<Part> {
     let half = width * 0.5;
-    // Footplate at the tip, turned up by 90°; jaw above it; two rails; the handles far outside.
-    let plate = Builder::default()
-        .cuboid(Vec3::new(-half, -0.0005, -0.0005), Vec3::new(half, 0.0045, 0.0005))
-        .cuboid(Vec3::new(-half, -0.0022, -0.0005), Vec3::new(half, -0.0005, 0.145));
+    // Footplate at the tip; jaw above it; two rails; the handles far outside.
+    let lean = Quat::from_rotation_x(-lean_degrees.to_radians());
+    let foot = Builder::default()
+        .cuboid(Vec3::new(-half, -0.0005, -0.0014), Vec3::new(half, width + 0.001, 0.0))
+        .cuboid(Vec3::new(-half, -0.0004, 0.0041), Vec3::new(half, width + 0.0005, 0.0052))
+        .turned(lean);
+    let rail = Builder::default().cuboid(Vec3::new(-half, -0.0022, -0.0005), Vec3::new(half, -0.0005, 0.145));
     let slide = Builder::default().cuboid(Vec3::new(-half, -0.0004, 0.0052), Vec3::new(half, 0.0034, 0.150));
     let handles = Builder::default()
         .cuboid(Vec3::new(-0.004, -0.008, 0.142), Vec3::new(0.004, 0.008, 0.158))
         .cuboid(Vec3::new(-0.0035, -0.085, 0.146), Vec3::new(0.0035, -0.006, 0.156))
         .cuboid(Vec3::new(-0.0035, -0.078, 0.120), Vec3::new(0.0035, -0.004, 0.128));
-    vec![plate.part(Finish::Steel, false), slide.part(Finish::Steel, false), handles.part(Finish::Grip, false)]
+    vec![
+        foot.part(Finish::Steel, false),
+        rail.part(Finish::Steel, false),
+        slide.part(Finish::Steel, false),
+        handles.part(Finish::Grip, false),
+    ]
 }
 
 fn probe(radius: f32) -> Vec<Part> {
@@ -191,6 +292,22 @@ fn suction(radius: f32) -> Vec<Part> {
 mod tests {
     use super::*;
     use bevy::mesh::VertexAttributeValues;
+
+    /// Every tool is drawn, with finite corners, and reaches into the hand along +z.
+    #[test]
+    fn every_tool_has_a_shape() {
+        for kind in ToolKind::ALL {
+            let mut highest = 0.0_f32;
+            for part in parts(kind, 40) {
+                let Some(VertexAttributeValues::Float32x3(points)) = part.mesh.attribute(Mesh::ATTRIBUTE_POSITION) else {
+                    panic!()
+                };
+                assert!(points.iter().flatten().all(|v| v.is_finite()), "{kind:?}");
+                highest = points.iter().fold(highest, |high, p| high.max(p[2]));
+            }
+            assert!(highest > 0.08, "{kind:?}: {highest}");
+        }
+    }
 
     /// A drawn burr is as large as the one that cuts, reaches outward along +z, and its faces look outward.
     #[test]

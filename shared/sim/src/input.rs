@@ -29,12 +29,30 @@ pub enum ToolKind {
     FlutedBurr = 0,
     /// Diamond burr.
     DiamondBurr = 1,
-    /// Kerrison punch.
+    /// Kerrison punch whose footplate stands at a right angle to the shaft.
     Kerrison = 2,
     /// Ball probe; takes nothing.
     Probe = 3,
     /// Suction; takes nothing.
     Suction = 4,
+    /// Kerrison punch whose footplate leans 40° forward from the right angle (130° to the shaft).
+    Kerrison40 = 5,
+    /// Leksell rongeur.
+    Leksell = 6,
+    /// Pituitary rongeur.
+    Pituitary = 7,
+    /// Straight curette.
+    Curette = 8,
+    /// Curette with an angled neck.
+    AngledCurette = 9,
+    /// Penfield dissector; takes nothing.
+    Penfield = 10,
+    /// Nerve-root retractor; takes nothing.
+    Retractor = 11,
+    /// Irrigation; takes nothing.
+    Irrigation = 12,
+    /// Osteotome, driven by a mallet.
+    Osteotome = 13,
 }
 
 /// A tool's pose as it is sent, stored and simulated: integers, so that everybody starts from the same numbers.
@@ -57,10 +75,11 @@ pub struct ToolInput {
     pub seq: u32,
     /// The tool held.
     pub tool: ToolKind,
-    /// Diameter of a burr's or ball's head or width of a Kerrison's bite, 1/10 mm.
+    /// Diameter of a burr's, ball's or cup's head or width of a jaw, blade or bite, 1/10 mm.
     pub size_tenth_mm: u8,
     /// Where the hand wants the tool.
     pub pose: Pose,
-    /// How far the trigger or pedal is pressed, 0-255: spindle speed of a burr, closing of a punch.
+    /// How far the trigger or pedal is pressed, 0-255: spindle speed of a burr, closing of a punch or rongeur, flow of suction and
+    /// irrigation, firmness of a curette; an osteotome takes a blow of the mallet when it is pressed.
     pub trigger: u8,
 }

@@ -7,13 +7,11 @@
 //! [`Simulation`] is the authority. [`OwnTool`] is a client's prediction of the tool in its own hand, by the same contact code.
 
 mod alarm;
-mod burr;
 mod contact;
 pub mod events;
 #[cfg(test)]
 mod fixture;
 pub mod input;
-mod kerrison;
 mod motion;
 pub mod own_tool;
 pub mod pose;
@@ -24,6 +22,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod tool;
+mod tools;
 mod touch;
 mod vector;
 

@@ -2,13 +2,13 @@
 
 use spinor_volume::{ClassMask, CutState, Patient, TissueClass};
 
-use crate::burr::{self, BURR_TAKES, Charge};
 use crate::contact::{Ball, Tissue, settle, slide};
 use crate::input::{Pose, ToolInput};
 use crate::pose::{IDENTITY, Rotation, place, turn, um_from_mm};
 use crate::settings::Settings;
 use crate::sweep::Sweep;
 use crate::tool::Shape;
+use crate::tools::burr::{self, BURR_TAKES, Charge};
 use crate::vector::{Vec3, add, norm, scale, sub};
 
 const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);

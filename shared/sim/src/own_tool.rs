@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 
 use spinor_volume::{CutState, Patient};
 
-use crate::burr;
 use crate::input::{Pose, ToolInput};
 use crate::motion::Body;
 use crate::settings::Settings;
 use crate::sweep::Sweep;
+use crate::tools::burr;
 
 /// Most inputs that wait for the server: two seconds. Older ones are forgotten.
 const MOST_WAITING: usize = 120;

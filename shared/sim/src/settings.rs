@@ -77,6 +77,36 @@ pub struct Settings {
     pub probe_shaft_radius_mm: f64,
     /// Radius of a Kerrison's shaft, mm (K).
     pub kerrison_shaft_radius_mm: f64,
+    /// Radius of the shaft of curettes, dissectors, pituitary rongeurs and retractors, mm (K).
+    pub hand_shaft_radius_mm: f64,
+    /// Radius of the shaft of a Leksell rongeur or osteotome, mm (K).
+    pub heavy_shaft_radius_mm: f64,
+    /// How far apart a Leksell rongeur's jaws stand when open, mm (K).
+    pub leksell_opening_mm: f64,
+    /// Length of a Leksell rongeur's cup along its shaft, mm (K).
+    pub leksell_cup_mm: f64,
+    /// How far below its jaws' ends a Leksell rongeur bites into a flat surface, mm (K).
+    pub leksell_dig_mm: f64,
+    /// Length of a pituitary rongeur's jaws, mm. Source: catalogue sizes 2 × 10, 3 × 12, 4 × 14 mm, (K) for one length.
+    pub pituitary_jaw_mm: f64,
+    /// How far apart a pituitary rongeur's jaws stand when open, mm (K).
+    pub pituitary_opening_mm: f64,
+    /// Length of an angled curette's neck, sideways and along the shaft alike, mm (K).
+    pub curette_neck_mm: f64,
+    /// Length of a Penfield dissector's blade, mm (K).
+    pub penfield_blade_mm: f64,
+    /// Thickness of a Penfield dissector's blade, mm (K).
+    pub penfield_thick_mm: f64,
+    /// Length of a nerve-root retractor's foot, mm (K).
+    pub retractor_foot_mm: f64,
+    /// Thickness of a nerve-root retractor's foot, mm (K).
+    pub retractor_thick_mm: f64,
+    /// Length of an osteotome's blade, mm (K).
+    pub osteotome_blade_mm: f64,
+    /// Thickness of an osteotome's blade, mm (K).
+    pub osteotome_thick_mm: f64,
+    /// Thickness of an osteotome's edge, mm (K).
+    pub osteotome_edge_mm: f64,
 }
 
 impl Default for Settings {
@@ -115,6 +145,21 @@ impl Default for Settings {
             burr_shaft_radius_mm: 1.2,
             probe_shaft_radius_mm: 0.6,
             kerrison_shaft_radius_mm: 1.5,
+            hand_shaft_radius_mm: 1.5,
+            heavy_shaft_radius_mm: 3.5,
+            leksell_opening_mm: 8.0,
+            leksell_cup_mm: 8.0,
+            leksell_dig_mm: 1.5,
+            pituitary_jaw_mm: 12.0,
+            pituitary_opening_mm: 4.0,
+            curette_neck_mm: 4.0,
+            penfield_blade_mm: 10.0,
+            penfield_thick_mm: 1.2,
+            retractor_foot_mm: 8.0,
+            retractor_thick_mm: 1.6,
+            osteotome_blade_mm: 30.0,
+            osteotome_thick_mm: 2.0,
+            osteotome_edge_mm: 0.8,
         }
     }
 }
@@ -153,6 +198,21 @@ impl Settings {
             burr_shaft_radius_mm: within(self.burr_shaft_radius_mm, 0.1, 3.0),
             probe_shaft_radius_mm: within(self.probe_shaft_radius_mm, 0.1, 3.0),
             kerrison_shaft_radius_mm: within(self.kerrison_shaft_radius_mm, 0.1, 4.0),
+            hand_shaft_radius_mm: within(self.hand_shaft_radius_mm, 0.1, 4.0),
+            heavy_shaft_radius_mm: within(self.heavy_shaft_radius_mm, 0.1, 4.0),
+            leksell_opening_mm: within(self.leksell_opening_mm, 1.0, 20.0),
+            leksell_cup_mm: within(self.leksell_cup_mm, 1.0, 20.0),
+            leksell_dig_mm: within(self.leksell_dig_mm, 0.0, 5.0),
+            pituitary_jaw_mm: within(self.pituitary_jaw_mm, 1.0, 20.0),
+            pituitary_opening_mm: within(self.pituitary_opening_mm, 0.5, 12.0),
+            curette_neck_mm: within(self.curette_neck_mm, 0.0, 20.0),
+            penfield_blade_mm: within(self.penfield_blade_mm, 1.0, 40.0),
+            penfield_thick_mm: within(self.penfield_thick_mm, 0.4, 4.0),
+            retractor_foot_mm: within(self.retractor_foot_mm, 1.0, 20.0),
+            retractor_thick_mm: within(self.retractor_thick_mm, 0.4, 4.0),
+            osteotome_blade_mm: within(self.osteotome_blade_mm, 1.0, 60.0),
+            osteotome_thick_mm: within(self.osteotome_thick_mm, 0.4, 6.0),
+            osteotome_edge_mm: within(self.osteotome_edge_mm, 0.2, 4.0),
             ..self
         }
     }

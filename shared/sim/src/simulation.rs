@@ -7,16 +7,16 @@ use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 use spinor_volume::{BrickIndex, CutError, CutOp, CutState, Dirty, Label, Patient, TissueClass};
 
 use crate::alarm::{AlarmMemory, NeuralFields};
-use crate::burr::{self, BURR_TAKES};
 use crate::contact::Tissue;
 use crate::events::{BiteRefusal, Event, Holder};
 use crate::input::{Hand, Tick, ToolInput, ToolKind, UserId};
-use crate::kerrison;
 use crate::motion::{Body, Motion};
 use crate::pose::um;
 use crate::settings::Settings;
 use crate::state::ToolState;
 use crate::sweep::Sweep;
+use crate::tools::burr::{self, BURR_TAKES};
+use crate::tools::kerrison;
 use crate::touch::TouchMemory;
 use crate::vector::{mix, norm, sub};
 
@@ -224,7 +224,7 @@ impl Simulation {
             held.body.settle_account(occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * self.patient.grid().voxel_mm3());
         }
         let mut active = motion.rpm > 0.0;
-        if input.tool == ToolKind::Kerrison {
+        if input.tool.is_kerrison() {
             active = trigger >= self.settings.trigger_dead_zone;
             if trigger <= self.settings.kerrison_open {
                 held.closed = false;

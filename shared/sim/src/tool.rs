@@ -1,11 +1,15 @@
 //! The shape of each tool: what touches bone, what the alarm measures from, what a punch bites.
 //!
-//! A tool's own frame has its tip (a burr's centre, a ball's centre, the upper face of a Kerrison's footplate) at the origin and its
-//! shaft along +z. A Kerrison's footplate and bite reach along +y, its width lies along x.
+//! A tool's own frame has its tip (the centre of a burr, ball, cup or of a blade's rounded end; where a Kerrison's footplate's or a
+//! retractor's foot's upper face meets the shaft; the middle between a Leksell's jaws' ends) at the origin and its shaft along +z. What
+//! points sideways (footplate, foot, angled cup) points along +y, widths lie along x.
+//!
+//! The parts are what stops on bone, what the alarm measures from and what intrudes. Jaws count as they are when open.
 
 use crate::input::ToolKind;
 use crate::settings::Settings;
-use crate::vector::Vec3;
+use crate::tools::{burr, curette, flow, kerrison, leksell, osteotome, penfield, pituitary, probe, retractor};
+use crate::vector::{Vec3, add, scale};
 
 /// A rounded part of a tool's surface: all points within `radius_mm` of the segment from `a` to `b`, in the tool's frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,13 +22,15 @@ pub struct Part {
     pub radius_mm: f64,
 }
 
-/// An axis-aligned box in the tool's frame, mm.
+/// A box in the tool's frame, mm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JawBox {
     /// Its middle.
     pub centre_mm: [f64; 3],
-    /// Half its edges.
+    /// Half its edges along its own axes.
     pub half_mm: [f64; 3],
+    /// Its own axes: unit vectors at right angles in the tool's frame. A punch's jaw closes against the third.
+    pub axes: [[f64; 3]; 3],
 }
 
 /// The shape of one tool in its own frame.
@@ -36,25 +42,48 @@ pub struct Shape {
     pub ball_radius_mm: f64,
     /// The whole surface as rounded parts: the tip first, then a footplate, the shaft last.
     pub parts: Vec<Part>,
-    /// What a punch takes when it closes.
+    /// What a punch or rongeur takes when it closes.
     pub jaw: Option<JawBox>,
     /// A punch's footplate, which needs room.
     pub footplate: Option<JawBox>,
 }
 
-/// The sizes a tool comes in, 1/10 mm: burrs 1-6 mm, Kerrison 1-5 mm, balls 0.5-4 mm, suction 1.5-5 mm.
+/// The sizes a tool comes in, 1/10 mm: diameter of burrs (1-6 mm), balls (0.5-8 mm), tubes and curettes' cups, width of bites, jaws and
+/// blades.
 pub const fn size_range(tool: ToolKind) -> (u8, u8) {
     match tool {
         ToolKind::FlutedBurr | ToolKind::DiamondBurr => (10, 60),
-        ToolKind::Kerrison => (10, 50),
-        ToolKind::Probe => (5, 40),
+        ToolKind::Kerrison | ToolKind::Kerrison40 => (10, 50),
+        ToolKind::Probe => (5, 80),
         ToolKind::Suction => (15, 50),
+        ToolKind::Leksell => (30, 80),
+        ToolKind::Pituitary => (20, 50),
+        ToolKind::Curette | ToolKind::AngledCurette => (20, 60),
+        ToolKind::Penfield => (20, 80),
+        ToolKind::Retractor => (40, 120),
+        ToolKind::Irrigation => (20, 40),
+        ToolKind::Osteotome => (40, 200),
     }
 }
 
 impl ToolKind {
     /// All tools in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::FlutedBurr, Self::DiamondBurr, Self::Kerrison, Self::Probe, Self::Suction];
+    pub const ALL: [Self; 14] = [
+        Self::FlutedBurr,
+        Self::DiamondBurr,
+        Self::Kerrison,
+        Self::Probe,
+        Self::Suction,
+        Self::Kerrison40,
+        Self::Leksell,
+        Self::Pituitary,
+        Self::Curette,
+        Self::AngledCurette,
+        Self::Penfield,
+        Self::Retractor,
+        Self::Irrigation,
+        Self::Osteotome,
+    ];
 
     /// The tool of a number, as stored and sent.
     pub fn from_number(n: u8) -> Option<Self> {
@@ -66,6 +95,16 @@ impl ToolKind {
         matches!(self, Self::FlutedBurr | Self::DiamondBurr)
     }
 
+    /// Whether the tool is a Kerrison punch of either angle.
+    pub const fn is_kerrison(self) -> bool {
+        matches!(self, Self::Kerrison | Self::Kerrison40)
+    }
+
+    /// Whether the tool has jaws that close once per squeeze: punches and rongeurs.
+    pub const fn has_jaws(self) -> bool {
+        matches!(self, Self::Kerrison | Self::Kerrison40 | Self::Leksell | Self::Pituitary)
+    }
+
     /// One or two words for reports.
     pub const fn word(self) -> &'static str {
         match self {
@@ -74,6 +113,15 @@ impl ToolKind {
             Self::Kerrison => "Kerrison punch",
             Self::Probe => "ball probe",
             Self::Suction => "suction",
+            Self::Kerrison40 => "Kerrison punch 40°",
+            Self::Leksell => "Leksell rongeur",
+            Self::Pituitary => "pituitary rongeur",
+            Self::Curette => "curette",
+            Self::AngledCurette => "angled curette",
+            Self::Penfield => "Penfield dissector",
+            Self::Retractor => "nerve-root retractor",
+            Self::Irrigation => "irrigation",
+            Self::Osteotome => "osteotome",
         }
     }
 }
@@ -84,67 +132,86 @@ impl Shape {
         let (low, high) = size_range(tool);
         let size_mm = f64::from(size_tenth_mm.clamp(low, high)) / 10.0;
         match tool {
-            ToolKind::FlutedBurr | ToolKind::DiamondBurr => {
-                round(size_mm / 2.0, settings.burr_shaft_radius_mm.min(0.3 * size_mm), settings)
-            }
-            ToolKind::Probe => round(size_mm / 2.0, settings.probe_shaft_radius_mm.min(0.4 * size_mm), settings),
-            ToolKind::Suction => round(size_mm / 2.0, size_mm / 2.0, settings),
-            ToolKind::Kerrison => kerrison(size_mm, settings),
+            ToolKind::FlutedBurr | ToolKind::DiamondBurr => burr::shape(size_mm, settings),
+            ToolKind::Kerrison => kerrison::shape(size_mm, false, settings),
+            ToolKind::Kerrison40 => kerrison::shape(size_mm, true, settings),
+            ToolKind::Probe => probe::shape(size_mm, settings),
+            ToolKind::Suction | ToolKind::Irrigation => flow::shape(size_mm, settings),
+            ToolKind::Leksell => leksell::shape(size_mm, settings),
+            ToolKind::Pituitary => pituitary::shape(size_mm, settings),
+            ToolKind::Curette => curette::shape(size_mm, false, settings),
+            ToolKind::AngledCurette => curette::shape(size_mm, true, settings),
+            ToolKind::Penfield => penfield::shape(size_mm, settings),
+            ToolKind::Retractor => retractor::shape(size_mm, settings),
+            ToolKind::Osteotome => osteotome::shape(size_mm, settings),
         }
     }
-}
 
-fn round(radius_mm: f64, shaft_radius_mm: f64, settings: &Settings) -> Shape {
-    let tip = Part { a_mm: [0.0; 3], b_mm: [0.0; 3], radius_mm };
-    let shaft = Part { a_mm: [0.0; 3], b_mm: [0.0, 0.0, settings.shaft_length_mm], radius_mm: shaft_radius_mm };
-    Shape { ball_mm: [0.0; 3], ball_radius_mm: radius_mm, parts: vec![tip, shaft], jaw: None, footplate: None }
-}
+    /// A ball on a straight shaft.
+    pub(crate) fn round(radius_mm: f64, shaft_radius_mm: f64, settings: &Settings) -> Self {
+        let tip = Part { a_mm: [0.0; 3], b_mm: [0.0; 3], radius_mm };
+        Self::plain(vec![tip, shaft(0.0, 0.0, shaft_radius_mm, settings)])
+    }
 
-fn kerrison(width_mm: f64, settings: &Settings) -> Shape {
-    let thick = settings.kerrison_footplate_mm;
-    let (length, opening) = (width_mm + settings.kerrison_plate_extra_mm, settings.kerrison_opening_mm);
-    let radius_mm = (thick / 2.0).min(width_mm / 2.0);
-    let middle = -thick / 2.0;
-    let side = width_mm / 2.0 - radius_mm;
-    // Rods across the plate's width, at most half a radius apart, so that their union is the plate but for its rounded rim.
-    let (first, last) = (radius_mm, length - radius_mm);
-    let rods = ((last - first) / (radius_mm / 2.0)).ceil().max(1.0) as usize;
-    let mut parts: Vec<Part> = (0..=rods)
-        .map(|k| {
-            let y = first + (last - first) * k as f64 / rods as f64;
-            Part { a_mm: [-side, y, middle], b_mm: [side, y, middle], radius_mm }
-        })
-        .collect();
-    let shaft_radius = settings.kerrison_shaft_radius_mm;
-    // The shaft's lower end is flush with the footplate's lower face, which hangs on it.
-    let shaft_at = |z: f64| [0.0, -shaft_radius, z];
-    parts.push(Part { a_mm: shaft_at(shaft_radius - thick), b_mm: shaft_at(settings.shaft_length_mm), radius_mm: shaft_radius });
-    Shape {
-        ball_mm: [0.0, 0.0, middle],
-        ball_radius_mm: radius_mm,
-        parts,
-        jaw: Some(JawBox {
-            centre_mm: [0.0, length / 2.0, opening / 2.0],
-            half_mm: [width_mm / 2.0, length / 2.0, opening / 2.0],
-        }),
-        footplate: Some(JawBox { centre_mm: [0.0, length / 2.0, middle], half_mm: [width_mm / 2.0, length / 2.0, thick / 2.0] }),
+    /// A tool without jaws, whose rigid ball is the start of its first part.
+    pub(crate) fn plain(parts: Vec<Part>) -> Self {
+        let (ball_mm, ball_radius_mm) = parts.first().map_or(([0.0; 3], 0.1), |tip| (tip.a_mm, tip.radius_mm));
+        Self { ball_mm, ball_radius_mm, parts, jaw: None, footplate: None }
     }
 }
+
+/// A shaft along +z from `from_mm` on, beside the tool's axis by `y_mm`.
+pub(crate) fn shaft(y_mm: f64, from_mm: f64, radius_mm: f64, settings: &Settings) -> Part {
+    Part { a_mm: [0.0, y_mm, from_mm], b_mm: [0.0, y_mm, settings.shaft_length_mm.max(from_mm + 1.0)], radius_mm }
+}
+
+/// A plate with a rounded rim as rods across its width, at most half a radius apart, so that their union is the plate. It reaches from
+/// the origin along the second of `axes`, and hangs from the origin against the third.
+pub(crate) fn plate_rods(width_mm: f64, length_mm: f64, thick_mm: f64, axes: [Vec3; 3]) -> Vec<Part> {
+    let radius_mm = (thick_mm / 2.0).min(width_mm / 2.0);
+    let side = width_mm / 2.0 - radius_mm;
+    let (first, last) = (radius_mm, (length_mm - radius_mm).max(radius_mm));
+    let rods = ((last - first) / (radius_mm / 2.0)).ceil().max(1.0) as usize;
+    (0..=rods)
+        .map(|k| {
+            let y = first + (last - first) * k as f64 / rods as f64;
+            let middle = add(scale(axes[1], y), scale(axes[2], -thick_mm / 2.0));
+            Part { a_mm: add(middle, scale(axes[0], -side)), b_mm: add(middle, scale(axes[0], side)), radius_mm }
+        })
+        .collect()
+}
+
+/// A blade along +z between two heights, `y_mm` beside the axis, as rods along it at most a radius apart.
+pub(crate) fn blade_rods(width_mm: f64, y_mm: f64, from_mm: f64, to_mm: f64, radius_mm: f64) -> Vec<Part> {
+    let side = (width_mm / 2.0 - radius_mm).max(0.0);
+    let rods = (2.0 * side / radius_mm).ceil() as usize;
+    (0..=rods)
+        .map(|k| {
+            let x = if rods == 0 { 0.0 } else { side * (2.0 * k as f64 / rods as f64 - 1.0) };
+            Part { a_mm: [x, y_mm, from_mm], b_mm: [x, y_mm, to_mm], radius_mm }
+        })
+        .collect()
+}
+
+/// The tool's own axes.
+pub(crate) const AXES: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
 impl JawBox {
     /// Points on a lattice of at most `step_mm` through the box, ends included, x fastest.
     pub(crate) fn lattice(&self, step_mm: f64) -> impl Iterator<Item = Vec3> + use<> {
-        let (centre, half) = (self.centre_mm, self.half_mm);
+        let (centre, half, axes) = (self.centre_mm, self.half_mm, self.axes);
         let counts = half.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32);
-        let at = move |k: usize, n: i32| centre[k] - half[k] + 2.0 * half[k] * f64::from(n) / f64::from(counts[k]);
-        (0..=counts[2])
-            .flat_map(move |z| (0..=counts[1]).flat_map(move |y| (0..=counts[0]).map(move |x| [at(0, x), at(1, y), at(2, z)])))
+        let at = move |k: usize, n: i32| scale(axes[k], half[k] * (2.0 * f64::from(n) / f64::from(counts[k]) - 1.0));
+        (0..=counts[2]).flat_map(move |z| {
+            (0..=counts[1]).flat_map(move |y| (0..=counts[0]).map(move |x| add(add(add(centre, at(0, x)), at(1, y)), at(2, z))))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vector::dot;
 
     #[test]
     fn every_tool_has_a_tip_and_a_shaft() {
@@ -155,7 +222,12 @@ mod tests {
                 assert!(shape.parts.len() >= 2 && shape.ball_radius_mm > 0.0, "{tool:?} {size}");
                 assert!(shape.parts.iter().all(|p| p.radius_mm > 0.0 && p.radius_mm.is_finite()));
                 assert_eq!(shape.parts.last().unwrap().b_mm[2], settings.shaft_length_mm);
-                assert_eq!(shape.jaw.is_some(), tool == ToolKind::Kerrison);
+                assert_eq!(shape.jaw.is_some(), tool.has_jaws());
+                assert_eq!(shape.footplate.is_some(), tool.is_kerrison());
+                let axes = shape.jaw.map_or(AXES, |jaw| jaw.axes);
+                for (i, j) in [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)] {
+                    assert!((dot(axes[i], axes[j]) - f64::from(u8::from(i == j))).abs() < 1e-12, "{tool:?}");
+                }
             }
             assert_eq!(ToolKind::from_number(tool as u8), Some(tool));
         }

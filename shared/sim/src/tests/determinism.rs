@@ -100,7 +100,7 @@ fn replayed_operations_give_the_same_digest() {
 
 /// Inputs of one tick, as a network may deliver them: duplicated, outdated ones beside the newest.
 fn arrivals() -> impl Strategy<Value = Vec<ToolInput>> {
-    let one = (0..3_u32, 0..2_u8, 1..4_u32, 0..5_u8, -80..80_i32, -20..30_i32, any::<u8>()).prop_map(
+    let one = (0..3_u32, 0..2_u8, 1..4_u32, 0..14_u8, -80..80_i32, -20..30_i32, any::<u8>()).prop_map(
         |(user, hand, seq, tool, x, y, trigger)| {
             let tip_um = [x * 100, (PLATE_TOP_MM * 1_000.0) as i32 + y * 100, 300];
             let hand = if hand == 0 { Hand::Left } else { Hand::Right };

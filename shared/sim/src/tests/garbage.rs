@@ -43,7 +43,7 @@ proptest! {
     /// Any bytes for an input: no panic, and every operation passes its own check.
     #[test]
     fn any_input_is_survived(
-        inputs in proptest::collection::vec((any::<[i32; 3]>(), any::<[i16; 4]>(), any::<(u8, u8)>(), 0..5_u8, any::<u32>(), any::<bool>()), 1..8)
+        inputs in proptest::collection::vec((any::<[i32; 3]>(), any::<[i16; 4]>(), any::<(u8, u8)>(), 0..14_u8, any::<u32>(), any::<bool>()), 1..8)
     ) {
         let mut sim = room(plate_over_sac(0.8, 4.0));
         for (k, (tip, turn, (size, trigger), tool, seq, near)) in inputs.into_iter().enumerate() {

@@ -10,6 +10,7 @@ use crate::contact::{MAX_STEPS, Tissue};
 use crate::input::{TICKS_PER_SECOND, ToolKind};
 use crate::settings::Settings;
 use crate::sweep::Sweep;
+use crate::tool::Shape;
 use crate::vector::{Vec3, add, dot, mix, norm, scale, sub};
 
 /// What a burr takes: bone, and the flavum that it grazes.
@@ -17,6 +18,11 @@ pub(crate) const BURR_TAKES: ClassMask = ClassMask::of(&[TissueClass::Bone, Tiss
 
 /// How far into tissue, in 1/32 voxel, a burr that stands still may reach before it grinds: the rounding of fields and contact.
 const OVERLAP_STEPS: f64 = 4.0;
+
+/// The shape of a burr.
+pub(crate) fn shape(size_mm: f64, settings: &Settings) -> Shape {
+    Shape::round(size_mm / 2.0, settings.burr_shaft_radius_mm.min(0.3 * size_mm), settings)
+}
 
 /// Spindle speed for a trigger, 1/min.
 pub(crate) fn rpm(settings: &Settings, trigger: u8) -> f64 {
