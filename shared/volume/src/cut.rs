@@ -8,9 +8,11 @@
 mod change;
 mod kernel;
 mod op;
+mod stamp;
 mod state;
 
 pub use op::{CutError, CutOp, CutShape, MAX_HALF, MAX_LENGTH_SQUARED, MAX_MARGIN, MAX_RADIUS};
+pub use stamp::Stamp;
 pub use state::{CutOutcome, CutState, Dirty};
 
 /// Occupancy of a whole voxel in [`CutOutcome::removed`].

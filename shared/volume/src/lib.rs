@@ -8,6 +8,7 @@
 
 mod bits;
 pub mod cut;
+pub mod detach;
 pub mod digest;
 pub mod field;
 pub mod grid;
@@ -18,7 +19,8 @@ pub mod proximity;
 pub mod query;
 pub mod sample;
 
-pub use cut::{CutError, CutOp, CutOutcome, CutShape, CutState, Dirty};
+pub use cut::{CutError, CutOp, CutOutcome, CutShape, CutState, Dirty, Stamp};
+pub use detach::{Connectivity, Loose};
 pub use field::{BrickSamples, BrickState, SparseField};
 pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, SUBVOXEL, VoxelIndex};
 pub use label::{ClassMask, Label, TissueClass};

@@ -161,8 +161,7 @@ impl CutState {
             return None;
         }
         *self.fields[class].brick_mut(brick)? = after;
-        let version = self.versions[class].entry(brick).or_insert(0);
-        *version = version.saturating_add(1);
+        self.touch(living.first()?.class, brick);
         Some(before)
     }
 
@@ -215,6 +214,17 @@ impl CutState {
         }
     }
 
+    /// A brick's samples for writing.
+    pub(super) fn brick_mut(&mut self, class: TissueClass, brick: BrickIndex) -> Option<&mut BrickSamples> {
+        self.fields[class as usize].brick_mut(brick)
+    }
+
+    /// Counts a change of a brick.
+    pub(super) fn touch(&mut self, class: TissueClass, brick: BrickIndex) {
+        let version = self.versions[class as usize].entry(brick).or_insert(0);
+        *version = version.saturating_add(1);
+    }
+
     /// All bricks that were ever cut: class, brick, version, samples; in rising order of class and brick.
     pub fn cut_bricks(&self) -> impl Iterator<Item = (TissueClass, BrickIndex, u32, &BrickSamples)> {
         TissueClass::ALL.into_iter().flat_map(move |class| {
@@ -238,14 +248,14 @@ impl CutState {
 }
 
 /// A structure that lives in a brick.
-struct Lives<'a> {
+pub(super) struct Lives<'a> {
     class: TissueClass,
-    structure: usize,
-    state: BrickState<'a>,
+    pub(super) structure: usize,
+    pub(super) state: BrickState<'a>,
 }
 
 /// Collects the structures of some classes that live in a brick, by class.
-fn live_in<'a>(patient: &'a Patient, classes: ClassMask, brick: BrickIndex, out: &mut Vec<Lives<'a>>) {
+pub(super) fn live_in<'a>(patient: &'a Patient, classes: ClassMask, brick: BrickIndex, out: &mut Vec<Lives<'a>>) {
     out.clear();
     for (structure, s) in patient.structures().iter().enumerate().filter(|(_, s)| classes.contains(s.class)) {
         let state = s.sdf.brick(brick);
