@@ -226,6 +226,24 @@ pub enum WireEventKind {
     Breakthrough { plunge_um: i32 },
     /// [`Event::BiteRefused`].
     BiteRefused { reason: u8 },
+    /// [`Event::Kick`].
+    Kick { structure: u16, way_um: i32 },
+    /// [`Event::Overheated`].
+    Overheated { tenth_celsius: i32, ticks: u32 },
+    /// [`Event::DryDrilling`].
+    DryDrilling { ticks: u32, tenth_celsius: i32 },
+    /// [`Event::Blow`].
+    Blow { advance_um: i32 },
+    /// [`Event::DepthMark`].
+    DepthMark { structure: u16, depth_um: i32 },
+    /// [`Event::DiscBreached`].
+    DiscBreached { structure: u16, depth_um: i32 },
+    /// [`Event::Retraction`].
+    Retraction { structure: u16, ticks: u32, peak_millinewton: u32, impulse_millinewton_seconds: u32 },
+    /// [`Event::RetractionHigh`].
+    RetractionHigh { structure: u16, load_millinewton: u32 },
+    /// [`Event::Passage`].
+    Passage { structure: u16, diameter_tenth_mm: u32, way_um: i32 },
 }
 
 impl From<&Event> for WireEvent {
@@ -254,6 +272,21 @@ impl From<&Event> for WireEvent {
             Event::Removed { structure, occupancy, .. } => Kind::Removed { structure: structure.0, occupancy },
             Event::Breakthrough { plunge_um, .. } => Kind::Breakthrough { plunge_um },
             Event::BiteRefused { reason, .. } => Kind::BiteRefused { reason: reason as u8 },
+            Event::Kick { structure, way_um, .. } => Kind::Kick { structure: structure.0, way_um },
+            Event::Overheated { tenth_celsius, ticks, .. } => Kind::Overheated { tenth_celsius, ticks },
+            Event::DryDrilling { ticks, tenth_celsius, .. } => Kind::DryDrilling { ticks, tenth_celsius },
+            Event::Blow { advance_um, .. } => Kind::Blow { advance_um },
+            Event::DepthMark { structure, depth_um, .. } => Kind::DepthMark { structure: structure.0, depth_um },
+            Event::DiscBreached { structure, depth_um, .. } => Kind::DiscBreached { structure: structure.0, depth_um },
+            Event::Retraction { structure, ticks, peak_millinewton, impulse_millinewton_seconds, .. } => {
+                Kind::Retraction { structure: structure.0, ticks, peak_millinewton, impulse_millinewton_seconds }
+            }
+            Event::RetractionHigh { structure, load_millinewton, .. } => {
+                Kind::RetractionHigh { structure: structure.0, load_millinewton }
+            }
+            Event::Passage { structure, diameter_tenth_mm, way_um, .. } => {
+                Kind::Passage { structure: structure.0, diameter_tenth_mm, way_um }
+            }
         };
         Self { user: by.user.0, hand: by.hand as u8, tool: by.tool as u8, kind }
     }
@@ -285,6 +318,21 @@ impl TryFrom<WireEvent> for Event {
             Kind::BiteRefused { reason } => {
                 let reason = BiteRefusal::from_number(reason).ok_or(WireError::Bite(reason))?;
                 Self::BiteRefused { by, reason }
+            }
+            Kind::Kick { structure, way_um } => Self::Kick { by, structure: Label(structure), way_um },
+            Kind::Overheated { tenth_celsius, ticks } => Self::Overheated { by, tenth_celsius, ticks },
+            Kind::DryDrilling { ticks, tenth_celsius } => Self::DryDrilling { by, ticks, tenth_celsius },
+            Kind::Blow { advance_um } => Self::Blow { by, advance_um },
+            Kind::DepthMark { structure, depth_um } => Self::DepthMark { by, structure: Label(structure), depth_um },
+            Kind::DiscBreached { structure, depth_um } => Self::DiscBreached { by, structure: Label(structure), depth_um },
+            Kind::Retraction { structure, ticks, peak_millinewton, impulse_millinewton_seconds } => {
+                Self::Retraction { by, structure: Label(structure), ticks, peak_millinewton, impulse_millinewton_seconds }
+            }
+            Kind::RetractionHigh { structure, load_millinewton } => {
+                Self::RetractionHigh { by, structure: Label(structure), load_millinewton }
+            }
+            Kind::Passage { structure, diameter_tenth_mm, way_um } => {
+                Self::Passage { by, structure: Label(structure), diameter_tenth_mm, way_um }
             }
         })
     }
@@ -353,6 +401,22 @@ mod tests {
             Event::NeuralLeave { by, structure: Label::root(5, true), ticks: 9, deepest_um: 40, active_ticks: 2 },
             Event::Removed { by, structure: Label::lumbar(4), occupancy: 1 << 40 },
             Event::BiteRefused { by, reason: BiteRefusal::NoRoom },
+            Event::BiteRefused { by, reason: BiteRefusal::NotOuter },
+            Event::Kick { by, structure: Label::flavum_below(3), way_um: 900 },
+            Event::Overheated { by, tenth_celsius: 520, ticks: 600 },
+            Event::DryDrilling { by, ticks: 77, tenth_celsius: 499 },
+            Event::Blow { by, advance_um: 3_100 },
+            Event::DepthMark { by, structure: Label::disc_below(4), depth_um: 25_100 },
+            Event::DiscBreached { by, structure: Label::disc_below(4), depth_um: 33_000 },
+            Event::Retraction {
+                by,
+                structure: Label::root(5, false),
+                ticks: 60,
+                peak_millinewton: 3_000,
+                impulse_millinewton_seconds: 2_500,
+            },
+            Event::RetractionHigh { by, structure: Label::root(5, false), load_millinewton: 3_600 },
+            Event::Passage { by, structure: Label::root(5, false), diameter_tenth_mm: 35, way_um: 9_000 },
         ];
         for event in events {
             assert_eq!(Event::try_from(WireEvent::from(&event)), Ok(event));

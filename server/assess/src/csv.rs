@@ -38,6 +38,7 @@ pub fn events(session: &Session) -> String {
 fn describe(session: &Session, event: &Event) -> (&'static str, String, &'static str, String) {
     let mm = |um: i32| format!("{:.3}", f64::from(um) / 1_000.0);
     let seconds = |ticks: u32| f64::from(ticks) / f64::from(session.tick_hz.max(1));
+    let celsius = |tenth: i32| format!("{:.1}", f64::from(tenth) / 10.0);
     match event {
         Event::Alarm { was, warning, sounding, .. } => {
             let heard = if *sounding { ", heard" } else { "" };
@@ -61,6 +62,25 @@ fn describe(session: &Session, event: &Event) -> (&'static str, String, &'static
         Event::Removed { occupancy, .. } => ("removed", format!("{:.5}", volume_mm3(session, *occupancy)), "mm3", String::new()),
         Event::Breakthrough { plunge_um, .. } => ("breakthrough", mm(*plunge_um), "mm", String::new()),
         Event::BiteRefused { reason, .. } => ("bite_refused", String::new(), "", format!("{reason:?}").to_lowercase()),
+        Event::Kick { way_um, .. } => ("kick", mm(*way_um), "mm", String::new()),
+        Event::Overheated { tenth_celsius, ticks, .. } => {
+            ("overheated", celsius(*tenth_celsius), "C", format!("for {:.3} s", seconds(*ticks)))
+        }
+        Event::DryDrilling { ticks, tenth_celsius, .. } => {
+            ("dry_drilling", format!("{:.3}", seconds(*ticks)), "s", format!("up to {} C", celsius(*tenth_celsius)))
+        }
+        Event::Blow { advance_um, .. } => ("blow", mm(*advance_um), "mm", String::new()),
+        Event::DepthMark { depth_um, .. } => ("depth_mark", mm(*depth_um), "mm", String::new()),
+        Event::DiscBreached { depth_um, .. } => ("disc_breached", mm(*depth_um), "mm", String::new()),
+        Event::Retraction { ticks, peak_millinewton, impulse_millinewton_seconds, .. } => {
+            let text = format!("after {:.3} s, {impulse_millinewton_seconds} mN s", seconds(*ticks));
+            ("retraction", peak_millinewton.to_string(), "mN", text)
+        }
+        Event::RetractionHigh { load_millinewton, .. } => ("retraction_high", load_millinewton.to_string(), "mN", String::new()),
+        Event::Passage { diameter_tenth_mm, way_um, .. } => {
+            let text = format!("over {} mm", mm(*way_um));
+            ("passage", format!("{:.1}", f64::from(*diameter_tenth_mm) / 10.0), "mm", text)
+        }
     }
 }
 

@@ -87,18 +87,22 @@ impl fmt::Display for Warning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum BiteRefusal {
-    /// Neither bone nor flavum lies within the jaw.
+    /// Nothing that the tool takes lies within the jaw.
     Empty = 0,
     /// The bone is thicker than the jaw opens: it must be thinned first.
     TooThick = 1,
     /// The footplate has no room under the edge.
     NoRoom = 2,
+    /// There is no free edge: bone lies beside the jaw, where the shaft stands.
+    NoEdge = 3,
+    /// A large rongeur is not on an outer surface: bone lies above its jaws, or flavum or neural tissue between them.
+    NotOuter = 4,
 }
 
 impl BiteRefusal {
     /// The refusal of a number, as stored and sent.
     pub fn from_number(n: u8) -> Option<Self> {
-        [Self::Empty, Self::TooThick, Self::NoRoom].get(n as usize).copied()
+        [Self::Empty, Self::TooThick, Self::NoRoom, Self::NoEdge, Self::NotOuter].get(n as usize).copied()
     }
 }
 
@@ -188,6 +192,91 @@ pub enum Event {
         /// Why.
         reason: BiteRefusal,
     },
+    /// A spinning burr grabbed soft tissue and jumped.
+    Kick {
+        /// The tool.
+        by: Holder,
+        /// What it grabbed.
+        structure: Label,
+        /// How far it jumped, µm.
+        way_um: i32,
+    },
+    /// Bone under a burr was above the harmful temperature for as long as harms it; told again after as long again.
+    Overheated {
+        /// The tool.
+        by: Holder,
+        /// The bone's temperature, 1/10 °C.
+        tenth_celsius: i32,
+        /// How long it has been above the limit, ticks.
+        ticks: u32,
+    },
+    /// A spell of drilling without irrigation ended.
+    DryDrilling {
+        /// The tool.
+        by: Holder,
+        /// For how many ticks it cut dry.
+        ticks: u32,
+        /// The bone's highest temperature in the spell, 1/10 °C.
+        tenth_celsius: i32,
+    },
+    /// A mallet's blow drove an osteotome.
+    Blow {
+        /// The tool.
+        by: Holder,
+        /// How far, µm.
+        advance_um: i32,
+    },
+    /// A rongeur's tip reached the depth mark in a disc.
+    DepthMark {
+        /// The tool.
+        by: Holder,
+        /// The disc.
+        structure: Label,
+        /// How far the tip is beyond the disc's outline along the shaft, µm.
+        depth_um: i32,
+    },
+    /// A tool's tip came out of a disc on its far side.
+    DiscBreached {
+        /// The tool.
+        by: Holder,
+        /// The disc.
+        structure: Label,
+        /// How far the tip is from where the shaft enters the disc, µm.
+        depth_um: i32,
+    },
+    /// A retractor held a nerve, and let it go.
+    Retraction {
+        /// The tool.
+        by: Holder,
+        /// What it held.
+        structure: Label,
+        /// For how long, ticks.
+        ticks: u32,
+        /// Greatest load.
+        peak_millinewton: u32,
+        /// Load summed over the time, mN·s.
+        impulse_millinewton_seconds: u32,
+    },
+    /// A retractor began to load a nerve beyond the limit.
+    RetractionHigh {
+        /// The tool.
+        by: Holder,
+        /// What it holds.
+        structure: Label,
+        /// The load.
+        load_millinewton: u32,
+    },
+    /// A ball probe was led through a passage with its trigger pressed.
+    Passage {
+        /// The tool.
+        by: Holder,
+        /// The neural structure nearest to the narrowest place; background when none is near.
+        structure: Label,
+        /// The largest ball, in the settings' steps, that passes where the probe went, 1/10 mm; 0 when not even the smallest does.
+        diameter_tenth_mm: u32,
+        /// Length of the probe's way, µm.
+        way_um: i32,
+    },
 }
 
 impl Event {
@@ -202,7 +291,16 @@ impl Event {
             | Self::BoneLeave { by, .. }
             | Self::Removed { by, .. }
             | Self::Breakthrough { by, .. }
-            | Self::BiteRefused { by, .. } => by,
+            | Self::BiteRefused { by, .. }
+            | Self::Kick { by, .. }
+            | Self::Overheated { by, .. }
+            | Self::DryDrilling { by, .. }
+            | Self::Blow { by, .. }
+            | Self::DepthMark { by, .. }
+            | Self::DiscBreached { by, .. }
+            | Self::Retraction { by, .. }
+            | Self::RetractionHigh { by, .. }
+            | Self::Passage { by, .. } => by,
         }
     }
 
@@ -213,7 +311,13 @@ impl Event {
             Self::NeuralTouch { structure, .. }
             | Self::NeuralLeave { structure, .. }
             | Self::NeuralPinch { structure, .. }
-            | Self::Removed { structure, .. } => Some(structure),
+            | Self::Removed { structure, .. }
+            | Self::Kick { structure, .. }
+            | Self::DepthMark { structure, .. }
+            | Self::DiscBreached { structure, .. }
+            | Self::Retraction { structure, .. }
+            | Self::RetractionHigh { structure, .. }
+            | Self::Passage { structure, .. } => Some(structure),
             _ => None,
         }
     }

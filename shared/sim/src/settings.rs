@@ -3,6 +3,10 @@
 //! Values marked **(K)** are common teaching or tuning values without a source at hand: a surgeon may change them. Two simulations
 //! agree only when their settings do, so a recording names the settings that it was made with.
 
+mod tools;
+
+pub use tools::ToolSettings;
+
 /// The numbers that the simulation runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -64,9 +68,9 @@ pub struct Settings {
     pub kerrison_footplate_mm: f64,
     /// How much longer than its width a Kerrison's footplate is, mm (K).
     pub kerrison_plate_extra_mm: f64,
-    /// Trigger from which a punch is closed (K).
+    /// Trigger from which a punch or rongeur is closed, or a mallet falls (K).
     pub kerrison_closed: u8,
-    /// Trigger at or under which a closed punch is open again (K).
+    /// Trigger at or under which a closed punch or rongeur is open again, or a mallet raised (K).
     pub kerrison_open: u8,
 
     /// Length of every tool's shaft, mm (K).
@@ -107,6 +111,8 @@ pub struct Settings {
     pub osteotome_thick_mm: f64,
     /// Thickness of an osteotome's edge, mm (K).
     pub osteotome_edge_mm: f64,
+    /// What single tools' models run on.
+    pub tools: ToolSettings,
 }
 
 impl Default for Settings {
@@ -158,8 +164,9 @@ impl Default for Settings {
             retractor_foot_mm: 8.0,
             retractor_thick_mm: 1.6,
             osteotome_blade_mm: 30.0,
-            osteotome_thick_mm: 2.0,
-            osteotome_edge_mm: 0.8,
+            osteotome_thick_mm: 1.4,
+            osteotome_edge_mm: 0.6,
+            tools: ToolSettings::default(),
         }
     }
 }
@@ -213,6 +220,7 @@ impl Settings {
             osteotome_blade_mm: within(self.osteotome_blade_mm, 1.0, 60.0),
             osteotome_thick_mm: within(self.osteotome_thick_mm, 0.4, 6.0),
             osteotome_edge_mm: within(self.osteotome_edge_mm, 0.2, 4.0),
+            tools: self.tools.checked(),
             ..self
         }
     }

@@ -10,3 +10,4 @@ pub(crate) mod penfield;
 pub(crate) mod pituitary;
 pub(crate) mod probe;
 pub(crate) mod retractor;
+pub mod rules;
