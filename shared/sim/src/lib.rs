@@ -15,8 +15,10 @@ pub mod input;
 mod motion;
 pub mod own_tool;
 pub mod pose;
+pub mod procedure;
 pub mod settings;
 pub mod simulation;
+pub mod small_spine;
 pub mod state;
 mod sweep;
 #[cfg(test)]

@@ -1,0 +1,229 @@
+//! Procedures on the small spine: where a site is found, what a zone holds, and how a tracker judges what happened.
+
+use std::sync::OnceLock;
+
+use spinor_volume::{ClassMask, CutOp, CutState, Label, Patient, TissueClass};
+
+use super::*;
+use crate::input::{Hand, Pose, ToolInput, ToolKind, UserId};
+use crate::small_spine;
+use crate::state::ToolState;
+use crate::{Event, Holder};
+
+fn spine() -> &'static Patient {
+    static SPINE: OnceLock<Patient> = OnceLock::new();
+    SPINE.get_or_init(|| small_spine::patient(0.6).unwrap())
+}
+
+fn site() -> &'static Site {
+    static SITE: OnceLock<Site> = OnceLock::new();
+    SITE.get_or_init(|| Site::find(spine(), 4).unwrap())
+}
+
+fn target(procedure: Procedure) -> Target {
+    Target { procedure, level: 4, side: Side::Left }
+}
+
+fn state(tool: ToolKind, tip_mm: [f64; 3]) -> ToolState {
+    let pose = Pose { tip_um: tip_mm.map(|v| (v * 1_000.0) as i32), turn: [-23_170, 0, 0, 23_170] };
+    let input = ToolInput { user: UserId(1), hand: Hand::Right, seq: 1, tool, size_tenth_mm: 20, pose, trigger: 0 };
+    ToolState::new(input, pose)
+}
+
+/// Cuts a ball of bone, flavum and disc out of the spine.
+fn gouge(cut: &mut CutState, at_mm: [f64; 3], radius_mm: f64) {
+    let all = ClassMask::of(&[TissueClass::Bone, TissueClass::Flavum, TissueClass::Disc]);
+    let op = CutOp::capsule_mm(spine().grid(), at_mm, at_mm, radius_mm, all).unwrap();
+    cut.apply(spine(), &op);
+}
+
+/// Gouges a zone out, point by point.
+fn clear(cut: &mut CutState, zone: Zone) {
+    for (k, (_, at)) in ZonePoints::new(spine(), site(), zone).remaining(spine(), &CutState::new(spine().grid())).enumerate() {
+        if k % 3 == 0 {
+            gouge(cut, at, 1.6);
+        }
+    }
+}
+
+/// A probe's touch on the bone below a tip.
+fn probe_touch(tip_mm: [f64; 3]) -> (ToolState, Event) {
+    let tool = state(ToolKind::Probe, tip_mm);
+    (tool, Event::BoneTouch { by: tool.holder(), load_millinewton: 300 })
+}
+
+const ON_L4: [f64; 3] = [6.0, 37.4, 12.0];
+const ON_L5: [f64; 3] = [6.0, 37.4, -20.0];
+
+/// The site's frame and landmarks are where the spine was built.
+#[test]
+fn a_site_is_found_where_the_spine_was_built() {
+    let site = site();
+    let origin = site.patient_from_site([0.0; 3]);
+    assert!(origin[0].abs() < 0.4 && (origin[1] - small_spine::CANAL_Y_MM).abs() < 0.4 && origin[2].abs() < 0.7, "{origin:?}");
+    let left = site.turn_out([1.0, 0.0, 0.0]);
+    let up = site.turn_out([0.0, 0.0, 1.0]);
+    assert!(left[0] > 0.99 && up[2] > 0.99, "{left:?} {up:?}");
+    let back = site.site_from_patient(site.patient_from_site([3.0, -2.0, 7.0]));
+    assert!((back[0] - 3.0).abs() < 1e-9 && (back[1] + 2.0).abs() < 1e-9 && (back[2] - 7.0).abs() < 1e-9);
+    assert_eq!((site.upper, site.lower), (Label::lumbar(4), Label::lumbar(5)));
+    for side in Side::BOTH {
+        let l = 7.0 * side.sign();
+        let wall = site.roof.upper(l, 12.0).unwrap();
+        assert!((wall.inner_mm - 8.5).abs() <= 0.5 && (wall.outer_mm - 14.0).abs() <= 0.6, "{wall:?}");
+        assert!((site.roof.upper_edge_mm(l).unwrap() - 4.0).abs() <= 1.0);
+        assert!((site.half_canal_mm[side as usize] - 13.0).abs() <= 1.0, "{:?}", site.half_canal_mm);
+    }
+    assert!((site.sac_mm[0] - 5.0).abs() < 0.5 && (site.attach_mm - 12.0).abs() < 1.0, "{} {}", site.sac_mm[0], site.attach_mm);
+    assert!((site.disc_front_mm - 6.6).abs() < 0.7 && (site.disc_depth_mm - 30.0).abs() < 1.5, "{site:?}");
+    assert_eq!(Site::find(spine(), 3).unwrap_err(), SiteError::Upper(Label::lumbar(3)));
+}
+
+/// Every zone that the procedures name has tissue, lies on its side, and empties when it is gouged out.
+#[test]
+fn zones_hold_tissue_and_empty() {
+    let uncut = CutState::new(spine().grid());
+    for procedure in Procedure::ALL {
+        for rule in steps(&target(procedure)).iter().flat_map(|s| s.rules.clone()) {
+            let Rule::Taken { zone, left_pct } = rule else { continue };
+            let points = ZonePoints::new(spine(), site(), zone);
+            assert!(points.len() >= 30, "{zone:?} has {} mm3", points.len());
+            assert_eq!(points.left_pct(spine(), &uncut), 100);
+            let mut cut = uncut.clone();
+            clear(&mut cut, zone);
+            assert!(points.left_pct(spine(), &cut) <= left_pct, "{zone:?}");
+        }
+    }
+}
+
+/// A laminectomy in its order is done step by step and completes; nothing is reported that did not happen.
+#[test]
+fn steps_are_done_in_their_order() {
+    let mut tracker = Tracker::at(spine(), target(Procedure::Laminectomy), site().clone());
+    let mut cut = CutState::new(spine().grid());
+    let (probe, touch) = probe_touch(ON_L4);
+    assert_eq!(tracker.update(spine(), &cut, 1, &[probe], &[touch], None), [Note::StepDone(0)]);
+    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+    let removed = Event::Removed { by, structure: Label::lumbar(4), occupancy: 64 };
+    let zones: [&[Zone]; 4] = [
+        &[Zone::SpinousProcess],
+        &[Zone::Lamina(Side::Left), Zone::Lamina(Side::Right)],
+        &[Zone::Flavum(Side::Left), Zone::Flavum(Side::Right)],
+        &[Zone::Recess(Side::Left), Zone::Recess(Side::Right)],
+    ];
+    for (k, zones) in zones.into_iter().enumerate() {
+        for zone in zones {
+            clear(&mut cut, *zone);
+        }
+        let notes = tracker.update(spine(), &cut, 15 * (k as u32 + 1), &[], &[removed], None);
+        assert_eq!(notes, [Note::StepDone(k + 1)]);
+    }
+    // The roots are probed in their turn only, and the canal has to be free.
+    let roots = [state(ToolKind::Probe, [9.0, 23.0, -6.0]), state(ToolKind::Probe, [-9.0, 23.0, -6.0])];
+    assert_eq!(tracker.update(spine(), &cut, 90, &roots, &[], None), []);
+    let narrow = Measured { canal_mm2_100: Some(9_000), ..Measured::default() };
+    assert_eq!(tracker.update(spine(), &cut, 91, &[], &[], Some(&narrow)), []);
+    let free = Measured { canal_mm2_100: Some(10_400), ..Measured::default() };
+    assert_eq!(tracker.update(spine(), &cut, 92, &[], &[], Some(&free)), [Note::StepDone(5), Note::Completed]);
+    assert!(tracker.is_complete() && tracker.sentinels().is_empty(), "{:?}", tracker.sentinels());
+}
+
+/// Removing before the level check is a sentinel error, and the step done early is out of order.
+#[test]
+fn cutting_first_is_reported() {
+    let mut tracker = Tracker::at(spine(), target(Procedure::Laminectomy), site().clone());
+    let mut cut = CutState::new(spine().grid());
+    clear(&mut cut, Zone::SpinousProcess);
+    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::Kerrison };
+    let event = Event::Removed { by, structure: Label::lumbar(4), occupancy: 32 * 40 };
+    let notes = tracker.update(spine(), &cut, 15, &[], &[event], None);
+    assert!(matches!(notes[0], Note::Sentinel(SentinelRecord { sentinel: Sentinel::NoLevelCheck, tick: 15, .. })), "{notes:?}");
+    assert_eq!(notes[1], Note::StepOutOfOrder { step: 1, before: 0 });
+    assert_eq!(tracker.current(), Some(0));
+}
+
+/// A probe on the neighbour's lamina checks nothing; bone taken from there is a wrong level.
+#[test]
+fn the_wrong_level_is_noticed() {
+    let mut tracker = Tracker::at(spine(), Target { level: 4, ..target(Procedure::Laminectomy) }, site().clone());
+    let cut = CutState::new(spine().grid());
+    let (probe, touch) = probe_touch(ON_L5);
+    assert_eq!(tracker.update(spine(), &cut, 1, &[probe], &[touch], None), []);
+    let (probe, touch) = probe_touch(ON_L4);
+    tracker.update(spine(), &cut, 2, &[probe], &[touch], None);
+    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+    let occupancy = (25.0 / spine().grid().voxel_mm3() * 32.0) as i64;
+    let notes = tracker.update(spine(), &cut, 3, &[], &[Event::Removed { by, structure: Label::lumbar(3), occupancy }], None);
+    assert!(matches!(notes[..], [Note::Sentinel(SentinelRecord { sentinel: Sentinel::WrongLevel, .. })]), "{notes:?}");
+}
+
+/// Each error that an event shows is reported once and counted; measures bring those of facet and pars.
+#[test]
+fn sentinel_errors_are_counted() {
+    let mut tracker = Tracker::at(spine(), target(Procedure::Microdiscectomy), site().clone());
+    let cut = CutState::new(spine().grid());
+    let burr = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+    let punch = Holder { tool: ToolKind::Kerrison, ..burr };
+    let touch = Event::NeuralTouch { by: burr, structure: Label::DURAL_SAC, active: true, depth_um: 80 };
+    let blunt = Event::NeuralTouch { by: burr, structure: Label::DURAL_SAC, active: false, depth_um: 80 };
+    let pinch = Event::NeuralPinch { by: punch, structure: Label::root(5, true), depth_um: 400 };
+    let plunge = Event::Breakthrough { by: burr, plunge_um: 2_400 };
+    let small = Event::Breakthrough { by: burr, plunge_um: 700 };
+    tracker.update(spine(), &cut, 7, &[], &[touch, touch, blunt, pinch, plunge, small], None);
+    let lost = Measured { facet_kept_pct: [Some(45), Some(90)], pars_um: [None, Some(2_500)], ..Measured::default() };
+    tracker.update(spine(), &cut, 8, &[], &[], Some(&lost));
+    tracker.update(spine(), &cut, 9, &[], &[], Some(&lost));
+    let deep = state(ToolKind::Probe, [8.0, -13.0, 0.0]);
+    tracker.update(spine(), &cut, 10, &[deep], &[], None);
+    let found: Vec<(Sentinel, u32)> = tracker.sentinels().iter().map(|s| (s.sentinel, s.times)).collect();
+    let expected = [
+        (Sentinel::BurrOnNerve, 2),
+        (Sentinel::PinchedNerve, 1),
+        (Sentinel::Plunge, 1),
+        (Sentinel::FacetLost, 1),
+        (Sentinel::ParsLost, 1),
+        (Sentinel::AnteriorAnnulus, 1),
+    ];
+    assert_eq!(found, expected);
+}
+
+/// A one-sided procedure that takes the other side's lamina or the spinous process is told so.
+#[test]
+fn the_other_side_has_to_stay() {
+    let mut tracker = Tracker::at(spine(), target(Procedure::Microdiscectomy), site().clone());
+    let mut cut = CutState::new(spine().grid());
+    clear(&mut cut, Zone::Lamina(Side::Right));
+    clear(&mut cut, Zone::SpinousProcess);
+    let notes = tracker.finish(spine(), &cut);
+    let sentinels: Vec<Sentinel> =
+        notes.iter().filter_map(|n| if let Note::Sentinel(s) = n { Some(s.sentinel) } else { None }).collect();
+    assert_eq!(sentinels, [Sentinel::WrongSide, Sentinel::SpinousProcessLost]);
+}
+
+/// What is removed in the planned zones is within the plan, what is removed from the upper half of the lamina is not.
+#[test]
+fn a_plan_tells_inside_from_outside() {
+    let plan = Plan::of(&target(Procedure::Laminectomy));
+    let mut cut = CutState::new(spine().grid());
+    gouge(&mut cut, [6.0, 33.5, 8.0], 1.5);
+    let inside = plan.compare(spine(), site(), &cut);
+    assert!((inside.within_mm3 - 14.1).abs() < 1.0 && inside.outside_mm3 < 0.1, "{inside:?}");
+    gouge(&mut cut, [6.0, 33.5, 19.0], 1.5);
+    let both = plan.compare(spine(), site(), &cut);
+    assert!((both.outside_mm3 - 14.1).abs() < 1.0 && both.within_mm3 == inside.within_mm3, "{both:?}");
+    assert!(both.planned_mm3 > 1_500.0, "{both:?}");
+}
+
+/// Numbers and names come back, and no step lacks words.
+#[test]
+fn names_and_numbers_are_stable() {
+    for procedure in Procedure::ALL {
+        assert_eq!(Procedure::from_name(procedure.name()), Some(procedure));
+        assert_eq!(Procedure::from_number(procedure as u8), Some(procedure));
+        let steps = steps(&target(procedure));
+        assert!(steps.len() >= 6 && steps[0].id == "level_check");
+        assert!(steps.iter().all(|s| !s.title.is_empty() && s.guidance.len() > 20 && !s.rules.is_empty()));
+    }
+    assert_eq!(Procedure::from_name("vertebroplasty"), None);
+    assert!(Sentinel::ALL.iter().enumerate().all(|(k, s)| *s as usize == k && !s.words().is_empty()));
+}

@@ -1,0 +1,472 @@
+//! Following a session tick by tick: which step is current or done, and which sentinel errors happened.
+
+use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
+use spinor_volume::query::{class_sdf, sdf_mm};
+use spinor_volume::{CutState, Label, Patient, TissueClass};
+
+use super::kind::{Procedure, Side, Target};
+use super::sentinel::{Sentinel, SentinelRecord};
+use super::site::{Site, SiteError};
+use super::steps::{CANAL_TARGET_MM2, Rule, Step, steps};
+use super::zone::{Zone, ZonePoints};
+use crate::events::Event;
+use crate::input::{ToolInput, ToolKind};
+use crate::state::ToolState;
+
+/// Ticks between two looks at what is left of the zones.
+const SURVEY_EVERY: u32 = 15;
+/// Bone that may go before the level check without counting, mm³ (K): a scratch.
+const SCRATCH_MM3: f64 = 5.0;
+/// Bone of another level that counts as operating there, mm³ (K).
+const OTHER_LEVEL_MM3: f64 = 20.0;
+/// Share of the far lamina that must stay in a one-sided procedure, percent (K).
+const FAR_LAMINA_PCT: u8 = 80;
+/// Share of the spinous process that must stay where it is kept, percent (K).
+const SPINOUS_KEPT_PCT: u8 = 60;
+/// How far a burr may go on after a breakthrough, µm (K).
+const PLUNGE_UM: i32 = 2_000;
+/// Load that a root is held with at most, mN. Source: 3.5 N (radiculitis 18 → 7 % when limited).
+const ROOT_LIMIT_MILLINEWTON: u32 = 3_500;
+/// Share of the flavum under the burr that still counts as a shield, percent (K).
+const SHIELD_PCT: u8 = 50;
+/// Share of a facet that must be kept, percent. Source: keep ≥ 50 %.
+const FACET_PCT: u8 = 50;
+/// Least width of the pars, µm (K).
+const PARS_UM: u32 = 3_000;
+/// How near a probe must come to a root to have found it, mm (K).
+const ROOT_NEAR_MM: f64 = 1.5;
+/// How far in front of its back wall the disc ends for a grasper, mm short of the front (K).
+const FRONT_MARGIN_MM: f64 = 4.0;
+/// Trigger under which a burr stands still.
+const SPINS: u32 = 1;
+
+/// What the live measures say, as far as they are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Least free area of the canal over the site's slices, 1/100 mm².
+    pub canal_mm2_100: Option<u32>,
+    /// Share of each facet joint that is kept, left and right, percent.
+    pub facet_kept_pct: [Option<u8>; 2],
+    /// Least width of each pars, left and right, µm.
+    pub pars_um: [Option<u32>; 2],
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepStatus {
+    /// Not done yet.
+    Open,
+    /// Done in its turn.
+    Done {
+        /// When.
+        tick: u32,
+    },
+    /// Done while an earlier step was still open.
+    OutOfOrder {
+        /// When.
+        tick: u32,
+        /// The earliest step that was open then, by its place in the list.
+        before: usize,
+    },
+}
+
+impl StepStatus {
+    /// Whether the step is done, in order or not.
+    pub const fn is_done(self) -> bool {
+        !matches!(self, Self::Open)
+    }
+}
+
+/// Something that a tracker noticed in a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A step was done in its turn.
+    StepDone(usize),
+    /// A step was done while an earlier one was open.
+    StepOutOfOrder {
+        /// The step.
+        step: usize,
+        /// The earliest open one.
+        before: usize,
+    },
+    /// A sentinel error happened for the first time.
+    Sentinel(SentinelRecord),
+    /// All steps are done.
+    Completed,
+}
+
+/// Follows one procedure in one room.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    target: Target,
+    site: Site,
+    steps: Vec<Step>,
+    status: Vec<StepStatus>,
+    zones: Vec<Watched>,
+    sentinels: Vec<SentinelRecord>,
+    met: Met,
+    scratched_mm3: f64,
+    other_mm3: Vec<(Label, f64)>,
+    dirty: bool,
+    tick: u32,
+}
+
+/// A zone and what is left of it.
+#[derive(Clone, Debug)]
+struct Watched {
+    zone: Zone,
+    points: ZonePoints,
+    left_pct: u8,
+}
+
+/// Rules that an event met.
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    level: bool,
+    root: [bool; 2],
+    retracted: [bool; 2],
+    foramen: [bool; 2],
+    canal: bool,
+}
+
+impl Tracker {
+    /// A tracker for a procedure that has not begun. Takes some 100 ms: it casts rays through the anatomy.
+    ///
+    /// # Errors
+    /// When the patient has no such site.
+    pub fn new(patient: &Patient, target: Target) -> Result<Self, SiteError> {
+        Ok(Self::at(patient, target, Site::find(patient, target.level)?))
+    }
+
+    /// As [`Self::new`] at a site that was found before.
+    pub fn at(patient: &Patient, target: Target, site: Site) -> Self {
+        let steps = steps(&target);
+        let mut zones: Vec<Watched> = Vec::new();
+        let mut watch = |zone: Zone| {
+            if zones.iter().all(|w| w.zone != zone) {
+                let points = ZonePoints::new(patient, &site, zone);
+                zones.push(Watched { zone, left_pct: if points.is_empty() { 0 } else { 100 }, points });
+            }
+        };
+        for rule in steps.iter().flat_map(|step| step.rules.iter()) {
+            if let Rule::Taken { zone, .. } = rule {
+                watch(*zone);
+            }
+        }
+        for side in Side::BOTH {
+            watch(Zone::Flavum(side));
+            watch(Zone::Lamina(side));
+        }
+        watch(Zone::SpinousProcess);
+        let status = vec![StepStatus::Open; steps.len()];
+        Self {
+            target,
+            site,
+            steps,
+            status,
+            zones,
+            sentinels: Vec::new(),
+            met: Met::default(),
+            scratched_mm3: 0.0,
+            other_mm3: Vec::new(),
+            dirty: true,
+            tick: 0,
+        }
+    }
+
+    /// The procedure followed.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Its place.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The steps in their order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Where each step stands.
+    pub fn status(&self) -> &[StepStatus] {
+        &self.status
+    }
+
+    /// The first step that is not done, by its place in the list; none when all are.
+    pub fn current(&self) -> Option<usize> {
+        self.status.iter().position(|s| !s.is_done())
+    }
+
+    /// Whether all steps are done.
+    pub fn is_complete(&self) -> bool {
+        self.current().is_none()
+    }
+
+    /// The sentinel errors so far, in the order in which they first happened.
+    pub fn sentinels(&self) -> &[SentinelRecord] {
+        &self.sentinels
+    }
+
+    /// How much of a zone is left as of the last survey, percent; none for a zone that this procedure does not watch.
+    pub fn left_pct(&self, zone: Zone) -> Option<u8> {
+        self.zones.iter().find(|w| w.zone == zone).map(|w| w.left_pct)
+    }
+
+    /// Takes in one tick: its events, the tools after it, what is cut, and the measures as far as they are known.
+    pub fn update(
+        &mut self,
+        patient: &Patient,
+        cut: &CutState,
+        tick: u32,
+        tools: &[ToolState],
+        events: &[Event],
+        measured: Option<&Measured>,
+    ) -> Vec<Note> {
+        let mut notes = Vec::new();
+        self.tick = tick;
+        for event in events {
+            self.event(patient, tools, event, &mut notes);
+        }
+        for tool in tools {
+            self.tool(patient, tool, &mut notes);
+        }
+        if let Some(measured) = measured {
+            self.measured(measured, &mut notes);
+        }
+        if self.dirty && tick.is_multiple_of(SURVEY_EVERY) {
+            self.survey(patient, cut, &mut notes);
+        }
+        self.judge(&mut notes);
+        notes
+    }
+
+    /// Looks at the zones and judges all steps now, whatever the tick: at the end of a session.
+    pub fn finish(&mut self, patient: &Patient, cut: &CutState) -> Vec<Note> {
+        let mut notes = Vec::new();
+        self.survey(patient, cut, &mut notes);
+        self.judge(&mut notes);
+        notes
+    }
+
+    fn event(&mut self, patient: &Patient, tools: &[ToolState], event: &Event, notes: &mut Vec<Note>) {
+        let by = event.by();
+        match *event {
+            Event::BoneTouch { .. } if is_blunt(by.tool) => {
+                let tip = tools.iter().find(|t| t.holder() == by).map(|t| t.proxy.tip_mm());
+                if tip.and_then(|tip| bone_at(patient, tip)) == Some(self.site.upper) {
+                    self.met.level = true;
+                }
+            }
+            Event::Removed { structure, occupancy, .. } if occupancy > 0 => {
+                self.dirty = true;
+                let mm3 = occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * patient.grid().voxel_mm3();
+                self.removed(structure, mm3, notes);
+            }
+            Event::Breakthrough { plunge_um, .. } if plunge_um >= PLUNGE_UM => self.note(Sentinel::Plunge, None, notes),
+            Event::NeuralTouch { structure, active: true, .. } if by.tool.is_burr() => {
+                self.note(Sentinel::BurrOnNerve, Some(structure), notes);
+            }
+            Event::NeuralPinch { structure, .. } => self.note(Sentinel::PinchedNerve, Some(structure), notes),
+            _ => {}
+        }
+    }
+
+    fn removed(&mut self, structure: Label, mm3: f64, notes: &mut Vec<Note>) {
+        if structure.class() != Some(TissueClass::Bone) {
+            return;
+        }
+        if !self.met.level {
+            self.scratched_mm3 += mm3;
+            if self.scratched_mm3 > SCRATCH_MM3 {
+                self.note_once(Sentinel::NoLevelCheck, Some(structure), notes);
+            }
+        }
+        if structure != self.site.upper && structure != self.site.lower {
+            let slot = match self.other_mm3.iter().position(|(label, _)| *label == structure) {
+                Some(slot) => slot,
+                None => {
+                    self.other_mm3.push((structure, 0.0));
+                    self.other_mm3.len() - 1
+                }
+            };
+            self.other_mm3[slot].1 += mm3;
+            if self.other_mm3[slot].1 > OTHER_LEVEL_MM3 {
+                self.note_once(Sentinel::WrongLevel, Some(structure), notes);
+            }
+        }
+    }
+
+    fn tool(&mut self, patient: &Patient, tool: &ToolState, notes: &mut Vec<Note>) {
+        let kind = tool.input.tool;
+        let at = self.site.site_from_patient(tool.proxy.tip_mm());
+        let beside = |side: Side| at[0] * side.sign() > 0.0;
+        if is_blunt(kind) || is_retractor(kind) {
+            for side in Side::BOTH.into_iter().filter(|side| beside(*side)) {
+                let near =
+                    |label: Label| near_mm(patient, label, tool.proxy.tip_mm()) < ROOT_NEAR_MM + tip_radius_mm(&tool.input);
+                let traversing = near(self.site.traversing_root(side));
+                let exiting = near(self.site.exiting_root(side));
+                if is_retractor(kind) {
+                    self.met.retracted[side as usize] |= traversing;
+                } else {
+                    // In front of the roof, beside the sac: that is the recess, whether or not the patient's roots are known.
+                    let in_recess = at[0].abs() > 3.0 && at[0].abs() < 20.0 && at[1] < 9.0 && at[1] > -12.0 && at[2].abs() < 22.0;
+                    let known = patient.structure(self.site.traversing_root(side)).is_some();
+                    self.met.root[side as usize] |= in_recess && (traversing || exiting || !known);
+                    let half = self.site.half_canal_mm[side as usize];
+                    self.met.foramen[side as usize] |= at[0].abs() > half + 1.0
+                        && at[1] < 6.0
+                        && at[1] > -14.0
+                        && (-2.0..=18.0).contains(&at[2])
+                        && !tool.in_bone;
+                }
+            }
+        }
+        if is_retractor(kind) && tool.load_millinewton > ROOT_LIMIT_MILLINEWTON {
+            self.note_once(Sentinel::RootOverload, None, notes);
+        }
+        if kind.is_burr()
+            && tool.spindle_rpm >= SPINS
+            && tool.in_bone
+            && at[0].abs() < self.site.sac_mm[0].max(self.site.sac_mm[1])
+        {
+            let side = if at[0] >= 0.0 { Side::Left } else { Side::Right };
+            let flavum = Zone::Flavum(side);
+            let shielded =
+                self.zones.iter().find(|w| w.zone == flavum).is_none_or(|w| w.points.is_empty() || w.left_pct >= SHIELD_PCT);
+            let over = self.site.in_zone(Zone::Lamina(side), at) && at[2] < self.site.attach_mm;
+            if !shielded && over {
+                self.note_once(Sentinel::DrilledUnshielded, Some(Label::DURAL_SAC), notes);
+            }
+        }
+        let front = -self.site.disc_front_mm - self.site.disc_depth_mm + FRONT_MARGIN_MM;
+        if at[1] < front && at[0].abs() < 25.0 && at[2].abs() < 12.0 {
+            self.note_once(Sentinel::AnteriorAnnulus, self.site.disc, notes);
+        }
+    }
+
+    fn measured(&mut self, measured: &Measured, notes: &mut Vec<Note>) {
+        self.met.canal = measured.canal_mm2_100.is_some_and(|area| f64::from(area) / 100.0 >= CANAL_TARGET_MM2);
+        if measured.facet_kept_pct.iter().flatten().any(|kept| *kept < FACET_PCT) {
+            self.note_once(Sentinel::FacetLost, Some(self.site.upper), notes);
+        }
+        if measured.pars_um.iter().flatten().any(|width| *width < PARS_UM) {
+            self.note_once(Sentinel::ParsLost, Some(self.site.upper), notes);
+        }
+    }
+
+    fn survey(&mut self, patient: &Patient, cut: &CutState, notes: &mut Vec<Note>) {
+        self.dirty = false;
+        for watched in &mut self.zones {
+            watched.left_pct = watched.points.left_pct(patient, cut);
+        }
+        let left = |zone: Zone| self.left_pct(zone).unwrap_or(0);
+        let far = self.target.side.other();
+        let has = |zone: Zone| self.zones.iter().any(|w| w.zone == zone && !w.points.is_empty());
+        let far_kept = match self.target.procedure {
+            Procedure::Foraminotomy | Procedure::Microdiscectomy => FAR_LAMINA_PCT,
+            // The far lamina is undercut, its outer table stays.
+            Procedure::Ulbd => FAR_LAMINA_PCT / 2,
+            Procedure::Laminectomy => 0,
+        };
+        let wrong_side = has(Zone::Lamina(far)) && left(Zone::Lamina(far)) < far_kept;
+        let spinous =
+            self.target.procedure.is_one_sided() && has(Zone::SpinousProcess) && left(Zone::SpinousProcess) < SPINOUS_KEPT_PCT;
+        if wrong_side {
+            self.note_once(Sentinel::WrongSide, Some(self.site.upper), notes);
+        }
+        if spinous {
+            self.note_once(Sentinel::SpinousProcessLost, Some(self.site.upper), notes);
+        }
+    }
+
+    fn holds(&self, rule: Rule) -> bool {
+        match rule {
+            Rule::LevelChecked => self.met.level,
+            Rule::Taken { zone, left_pct } => self.left_pct(zone).is_none_or(|left| left <= left_pct),
+            Rule::RootFound(side) => self.met.root[side as usize],
+            Rule::RootRetracted(side) => self.met.retracted[side as usize],
+            Rule::ForamenProbed(side) => self.met.foramen[side as usize],
+            Rule::CanalFree => self.met.canal,
+        }
+    }
+
+    /// Marks what is done now. A probe's step counts only in its turn: its tip is in many places on the way.
+    fn judge(&mut self, notes: &mut Vec<Note>) {
+        let complete = self.is_complete();
+        let mut open = None;
+        for k in 0..self.steps.len() {
+            if self.status[k].is_done() {
+                continue;
+            }
+            let explores = self.steps[k].rules.iter().any(|r| !matches!(r, Rule::LevelChecked | Rule::Taken { .. }));
+            let holds = self.steps[k].rules.iter().all(|rule| self.holds(*rule));
+            match (holds, open) {
+                (true, None) => {
+                    self.status[k] = StepStatus::Done { tick: self.tick };
+                    notes.push(Note::StepDone(k));
+                    // What a probe met before a step's turn does not count for the steps after it.
+                    self.forget();
+                }
+                (true, Some(before)) if !explores => {
+                    self.status[k] = StepStatus::OutOfOrder { tick: self.tick, before };
+                    notes.push(Note::StepOutOfOrder { step: k, before });
+                }
+                _ => {
+                    open.get_or_insert(k);
+                }
+            }
+        }
+        if !complete && self.is_complete() {
+            notes.push(Note::Completed);
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.met.root, self.met.retracted, self.met.foramen) = Default::default();
+    }
+
+    fn note_once(&mut self, sentinel: Sentinel, structure: Option<Label>, notes: &mut Vec<Note>) {
+        if self.sentinels.iter().all(|s| s.sentinel != sentinel) {
+            self.note(sentinel, structure, notes);
+        }
+    }
+
+    fn note(&mut self, sentinel: Sentinel, structure: Option<Label>, notes: &mut Vec<Note>) {
+        if let Some(known) = self.sentinels.iter_mut().find(|s| s.sentinel == sentinel && s.structure == structure) {
+            known.times = known.times.saturating_add(1);
+            return;
+        }
+        let record = SentinelRecord { sentinel, structure, tick: self.tick, times: 1 };
+        self.sentinels.push(record);
+        notes.push(Note::Sentinel(record));
+    }
+}
+
+/// Whether a tool is one that palpates: ball probe or Penfield.
+fn is_blunt(tool: ToolKind) -> bool {
+    matches!(tool as u8, 3 | 10)
+}
+
+/// Whether a tool is the root retractor.
+fn is_retractor(tool: ToolKind) -> bool {
+    tool as u8 == 11
+}
+
+fn tip_radius_mm(input: &ToolInput) -> f64 {
+    f64::from(input.size_tenth_mm) / 20.0
+}
+
+/// The bone that a touching tip lies on, by the uncut patient.
+fn bone_at(patient: &Patient, tip_mm: [f64; 3]) -> Option<Label> {
+    let uncut = CutState::new(patient.grid());
+    let near = class_sdf(patient, &uncut, TissueClass::Bone, tip_mm)?;
+    patient.structures().get(near.structure).map(|s| s.label)
+}
+
+/// Distance from a tip to a structure, mm; far for one that the patient lacks.
+fn near_mm(patient: &Patient, label: Label, at_mm: [f64; 3]) -> f64 {
+    patient.structure(label).map_or(f64::INFINITY, |s| sdf_mm(patient.grid(), &s.sdf, at_mm))
+}
