@@ -134,7 +134,7 @@ fn cutting_first_is_reported() {
     let mut tracker = Tracker::at(spine(), target(Procedure::Laminectomy), site().clone());
     let mut cut = CutState::new(spine().grid());
     clear(&mut cut, Zone::SpinousProcess);
-    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::Kerrison };
+    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::Leksell };
     let event = Event::Removed { by, structure: Label::lumbar(4), occupancy: 32 * 40 };
     let notes = tracker.update(spine(), &cut, 15, &[], &[event], None);
     assert!(matches!(notes[0], Note::Sentinel(SentinelRecord { sentinel: Sentinel::NoLevelCheck, tick: 15, .. })), "{notes:?}");
@@ -173,7 +173,7 @@ fn sentinel_errors_are_counted() {
     let lost = Measured { facet_kept_pct: [Some(45), Some(90)], pars_um: [None, Some(2_500)], ..Measured::default() };
     tracker.update(spine(), &cut, 8, &[], &[], Some(&lost));
     tracker.update(spine(), &cut, 9, &[], &[], Some(&lost));
-    let deep = state(ToolKind::Probe, [8.0, -13.0, 0.0]);
+    let deep = state(ToolKind::Pituitary, [8.0, -13.0, 0.0]);
     tracker.update(spine(), &cut, 10, &[deep], &[], None);
     let found: Vec<(Sentinel, u32)> = tracker.sentinels().iter().map(|s| (s.sentinel, s.times)).collect();
     let expected = [

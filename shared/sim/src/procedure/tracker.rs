@@ -447,12 +447,12 @@ impl Tracker {
 
 /// Whether a tool is one that palpates: ball probe or Penfield.
 fn is_blunt(tool: ToolKind) -> bool {
-    matches!(tool as u8, 3 | 10)
+    matches!(tool, ToolKind::Probe | ToolKind::Penfield)
 }
 
 /// Whether a tool is the root retractor.
 fn is_retractor(tool: ToolKind) -> bool {
-    tool as u8 == 11
+    tool == ToolKind::Retractor
 }
 
 fn tip_radius_mm(input: &ToolInput) -> f64 {

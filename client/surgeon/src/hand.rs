@@ -1,0 +1,199 @@
+//! One hand: works through its tasks, trembles, and says what it does as tool inputs.
+
+use std::collections::VecDeque;
+
+use spinor_sim::procedure::Site;
+use spinor_sim::{Hand as Which, Pose, ToolInput, ToolKind, ToolState, UserId};
+
+use crate::random::{Random, Tremor};
+use crate::skill::Habits;
+use crate::task::{Grip, Task};
+use crate::turn::turn;
+use crate::vector::{V3, add, norm, scale, sub};
+
+/// Seconds in a tick.
+const TICK_S: f64 = 1.0 / 60.0;
+/// How far the tool may lag behind the hand before a path is waited with, mm: about 1 N of load.
+const LAG_MM: f64 = 1.7;
+/// Longest wait at one place of a path, ticks.
+const PATIENCE: u32 = 75;
+/// Distance to a nerve at which a surgeon who sees it draws a spinning burr back, µm.
+const SCARE_UM: i32 = 600;
+/// Depth in a nerve at which a closing jaw is opened again, µm.
+const PINCH_UM: i32 = -900;
+/// How far a startled hand draws back, mm, and for how long, ticks.
+const RECOIL_MM: f64 = 4.0;
+const RECOIL_TICKS: u32 = 24;
+
+/// What was seen of the tool some ticks ago, and where the hand was then.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    hand: V3,
+    state: Option<ToolState>,
+}
+
+/// A hand of a scripted surgeon.
+#[derive(Clone, Debug)]
+pub(crate) struct Hand {
+    user: UserId,
+    which: Which,
+    pub(crate) tool: ToolKind,
+    pub(crate) size_tenth_mm: u8,
+    /// Where the hand means to be, in the site's frame.
+    pub(crate) at: V3,
+    grip: Grip,
+    trigger: u8,
+    seq: u32,
+    tremor: Tremor,
+    tasks: VecDeque<Task>,
+    seen: VecDeque<Seen>,
+    waited: u32,
+    recoil: u32,
+    /// How often it drew back.
+    pub(crate) scares: u32,
+}
+
+impl Hand {
+    pub(crate) fn new(user: UserId, which: Which, at: V3) -> Self {
+        Self {
+            user,
+            which,
+            tool: ToolKind::Probe,
+            size_tenth_mm: 20,
+            at,
+            grip: Grip::STRAIGHT,
+            trigger: 0,
+            seq: 0,
+            tremor: Tremor::default(),
+            tasks: VecDeque::new(),
+            seen: VecDeque::new(),
+            waited: 0,
+            recoil: 0,
+            scares: 0,
+        }
+    }
+
+    /// Whether the hand has nothing more to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Appends a task.
+    pub(crate) fn then(&mut self, task: Task) {
+        self.tasks.push_back(task);
+    }
+
+    /// Forgets all tasks.
+    pub(crate) fn drop_tasks(&mut self) {
+        self.tasks.clear();
+    }
+
+    /// One tick: sees its tool, moves, and says what it does.
+    pub(crate) fn tick(&mut self, site: &Site, habits: &Habits, state: Option<ToolState>, random: &mut Random) -> ToolInput {
+        self.seen.push_back(Seen { hand: self.at, state });
+        while self.seen.len() > habits.reaction_ticks.max(1) {
+            self.seen.pop_front();
+        }
+        let seen = self.seen.front().copied();
+        if self.recoil > 0 {
+            self.recoil -= 1;
+            self.trigger = 0;
+        } else {
+            self.act(site, habits, seen);
+        }
+        let back = if self.recoil > 0 { RECOIL_MM } else { 0.0 };
+        let tremor = scale(self.tremor.next(random), habits.tremor_mm);
+        let tip = add(add(self.at, scale(self.grip.shaft, back)), tremor);
+        self.seq += 1;
+        let pose = Pose {
+            tip_um: spinor_sim::pose::um_from_mm(site.patient_from_site(tip)),
+            turn: turn(site.turn_out(self.grip.shaft), site.turn_out(self.grip.ahead)),
+        };
+        let (tool, size_tenth_mm) = (self.tool, self.size_tenth_mm);
+        ToolInput { user: self.user, hand: self.which, seq: self.seq, tool, size_tenth_mm, pose, trigger: self.trigger }
+    }
+
+    fn act(&mut self, site: &Site, habits: &Habits, seen: Option<Seen>) {
+        let Some(task) = self.tasks.pop_front() else {
+            self.trigger = 0;
+            return;
+        };
+        let nearest_um = seen.and_then(|s| s.state).and_then(|s| s.nearest).map(|n| n.distance_um);
+        match task {
+            Task::Take { tool, size_tenth_mm } => {
+                (self.tool, self.size_tenth_mm, self.trigger) = (tool, size_tenth_mm, 0);
+                self.seen.clear();
+            }
+            Task::Go { to, grip, speed, trigger } => {
+                (self.grip, self.trigger) = (grip, trigger);
+                if !self.advance(to, speed * habits.speed * TICK_S) {
+                    self.tasks.push_front(Task::Go { to, grip, speed, trigger });
+                }
+            }
+            Task::Follow { path, grip, speed, trigger, mut done } => {
+                (self.grip, self.trigger) = (grip, trigger);
+                if trigger > 0 && self.tool.is_burr() && nearest_um.is_some_and(|um| um < SCARE_UM) {
+                    // Draws back, and leaves out the next few places of the path.
+                    (self.recoil, self.scares) = (RECOIL_TICKS, self.scares + 1);
+                    self.seen.clear();
+                    done += 3;
+                } else if self.lags(site, seen) && self.waited < PATIENCE {
+                    self.waited += 1;
+                } else {
+                    let mut way = speed * habits.speed * TICK_S;
+                    while let Some(next) = path.get(done) {
+                        let left = norm(sub(*next, self.at));
+                        if left > way {
+                            self.advance(*next, way);
+                            break;
+                        }
+                        (self.at, way, done, self.waited) = (*next, way - left, done + 1, 0);
+                    }
+                }
+                if done < path.len() {
+                    self.tasks.push_front(Task::Follow { path, grip, speed, trigger, done });
+                }
+            }
+            Task::Squeeze { ticks } => {
+                let close = (10.0 / habits.speed) as u32;
+                let hurts = nearest_um.is_some_and(|um| um < PINCH_UM) && ticks < 6 + close;
+                self.trigger = match ticks {
+                    0..6 => 0,
+                    n if n < 6 + close => (255 * (n - 5) / close).min(255) as u8,
+                    n if n < 11 + close => 255,
+                    _ => 0,
+                };
+                if hurts {
+                    (self.trigger, self.scares) = (0, self.scares + 1);
+                } else if ticks < 17 + close {
+                    self.tasks.push_front(Task::Squeeze { ticks: ticks + 1 });
+                }
+            }
+            Task::Hold { ticks, trigger } => {
+                self.trigger = trigger;
+                if ticks > 1 {
+                    self.tasks.push_front(Task::Hold { ticks: ticks - 1, trigger });
+                }
+            }
+        }
+    }
+
+    /// Moves towards a place; whether it is reached.
+    fn advance(&mut self, to: V3, way: f64) -> bool {
+        let left = sub(to, self.at);
+        let length = norm(left);
+        if length <= way {
+            self.at = to;
+            return true;
+        }
+        self.at = add(self.at, scale(left, way / length));
+        false
+    }
+
+    /// Whether the tool was seen to lag behind the hand.
+    fn lags(&self, site: &Site, seen: Option<Seen>) -> bool {
+        seen.is_some_and(|seen| {
+            seen.state.is_some_and(|state| norm(sub(site.site_from_patient(state.proxy.tip_mm()), seen.hand)) > LAG_MM)
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! Palpating: the lamina for the level check, the roots in the recesses, the foramen.
+
+use spinor_sim::ToolKind;
+use spinor_sim::procedure::Side;
+use spinor_volume::query::sdf_mm;
+
+use super::lane::lane;
+use super::{APPROACH, CAREFUL, HOVER_MM, TRANSIT};
+use crate::hand::Hand;
+use crate::scene::Scene;
+use crate::task::{Grip, Task};
+use crate::vector::{V3, add, scale, unit};
+
+/// Radius of the probe's ball, mm.
+const BALL_MM: f64 = 1.0;
+/// How far the ball stays off a root, mm.
+const OFF_MM: f64 = 0.4;
+
+/// What is palpated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProbeAim {
+    /// The upper lamina, before anything is cut.
+    Lamina(Side),
+    /// The root in the lateral recess.
+    Root(Side),
+    /// The foramen, along the exiting root.
+    Foramen(Side),
+}
+
+/// One thing to palpate.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    aim: ProbeAim,
+    started: bool,
+}
+
+impl Probe {
+    pub(crate) fn new(aim: ProbeAim) -> Self {
+        Self { aim, started: false }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self.aim {
+            ProbeAim::Lamina(_) => "level check",
+            ProbeAim::Root(_) => "root",
+            ProbeAim::Foramen(_) => "foramen",
+        }
+    }
+
+    pub(crate) fn plan(&mut self, scene: &Scene<'_>, right: &mut Hand) -> bool {
+        if std::mem::replace(&mut self.started, true) {
+            return false;
+        }
+        let route = match self.aim {
+            ProbeAim::Lamina(side) => self.lamina(scene, side),
+            ProbeAim::Root(side) => self.root(scene, side),
+            ProbeAim::Foramen(side) => self.foramen(scene, side),
+        };
+        let Some((path, grip)) = route else { return false };
+        let (Some(first), Some(last)) = (path.first().copied(), path.last().copied()) else { return false };
+        let lift = |at: V3, by: f64| add(at, scale(grip.shaft, by));
+        let up = (HOVER_MM - first[1]) / grip.shaft[1].max(0.3);
+        right.then(Task::Go { to: [right.at[0], HOVER_MM, right.at[2]], grip: Grip::STRAIGHT, speed: TRANSIT, trigger: 0 });
+        right.then(Task::Take { tool: ToolKind::Probe, size_tenth_mm: (BALL_MM * 20.0) as u8 });
+        right.then(Task::Go { to: lift(first, up), grip, speed: TRANSIT, trigger: 0 });
+        right.then(Task::Go { to: lift(first, 4.0), grip, speed: TRANSIT, trigger: 0 });
+        for at in &path {
+            right.then(Task::Go { to: *at, grip, speed: CAREFUL, trigger: 0 });
+        }
+        right.then(Task::Hold { ticks: 20, trigger: 0 });
+        for at in path.iter().rev() {
+            right.then(Task::Go { to: *at, grip, speed: APPROACH, trigger: 0 });
+        }
+        let _ = last;
+        right.then(Task::Go { to: lift(first, up), grip, speed: TRANSIT, trigger: 0 });
+        true
+    }
+
+    /// Down on the lamina beside the spinous process, pressed a little.
+    fn lamina(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
+        let roof = &scene.site.roof;
+        let place = [7.0, 8.0, 6.0, 9.0].into_iter().find_map(|l| {
+            let left = l * side.sign();
+            let (low, high) = (roof.upper_edge_mm(left)?, roof.upper_top_mm(left)?);
+            let up = ((low + high.min(low + 20.0)) / 2.0).round();
+            Some((left, up, roof.upper(left, up)?.outer_mm))
+        });
+        let (left, up, outer) = place?;
+        Some((vec![[left, outer + BALL_MM + 1.0, up], [left, outer + BALL_MM - 1.2, up]], Grip::STRAIGHT))
+    }
+
+    /// To the back of the root, wherever the way there is freest.
+    fn root(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
+        let mut best: Option<(f64, V3, V3)> = None;
+        let ways = [0.0, 0.2, 0.4].map(|tilt| [-tilt * side.sign(), 1.0, 0.0]);
+        for label in [scene.site.traversing_root(side), scene.site.exiting_root(side)] {
+            let Some(root) = scene.patient.structure(label) else { continue };
+            for up in (-14..=10).step_by(2) {
+                for l in 4..=15 {
+                    let (left, up) = (f64::from(l) * side.sign(), f64::from(up));
+                    // The root's back surface there.
+                    let on = |b: f64| sdf_mm(scene.patient.grid(), &root.sdf, scene.site.patient_from_site([left, b, up]));
+                    let Some(back) = (-20..=16).rev().map(|b| f64::from(b) * 0.5).find(|b| on(*b) < 0.0) else { continue };
+                    let at = [left, back + BALL_MM + OFF_MM + 0.25, up];
+                    if let Some((way, room)) = lane(scene, at, &ways, 0.7)
+                        && best.is_none_or(|(r, _, _)| room > r)
+                    {
+                        best = Some((room, at, way));
+                    }
+                }
+            }
+        }
+        if best.is_none() {
+            // No root is known: beside the sac.
+            let at = [side.sign() * (scene.site.sac_mm[side as usize] + 3.0), 1.0, -2.0];
+            best = lane(scene, at, &ways, 0.7).map(|(way, room)| (room, at, way));
+        }
+        let (_, at, way) = best?;
+        let grip = Grip { shaft: way, ahead: [0.0, 0.0, 1.0] };
+        Some((vec![add(at, scale(way, 6.0)), at], grip))
+    }
+
+    /// From the recess outwards under the facet, over the root.
+    fn foramen(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
+        let half = scene.site.half_canal_mm[side as usize];
+        let mut best: Option<(f64, V3, V3, V3)> = None;
+        for up in -1..=17 {
+            for back in -12..=5 {
+                let (up, back) = (f64::from(up), f64::from(back));
+                let out = [side.sign() * (half + 2.0), back, up];
+                for (tilt, from_back) in [(0.5, 2.0), (0.8, 3.0), (1.1, 4.0)] {
+                    let way = unit([-tilt * side.sign(), 1.0, 0.0]);
+                    let inner = add(out, [-side.sign() * 5.0, from_back, 0.0]);
+                    // The ball has to pass from the recess to its place, and the shaft behind it.
+                    let mut room = f64::INFINITY;
+                    for k in 0..=5 {
+                        let at = add(inner, scale(crate::vector::sub(out, inner), f64::from(k) / 5.0));
+                        let free = scene.distance(&scene.parts.bones, at) - BALL_MM;
+                        let nerve = scene.nerve(at) - BALL_MM + 0.4;
+                        room = room.min(free).min(nerve);
+                    }
+                    if room < -0.4 {
+                        continue;
+                    }
+                    if let Some((_, shaft)) = lane(scene, out, &[way], 0.7)
+                        && best.is_none_or(|(r, ..)| room.min(shaft) > r)
+                    {
+                        best = Some((room.min(shaft), inner, out, way));
+                    }
+                }
+            }
+        }
+        let (_, inner, out, way) = best?;
+        Some((vec![add(inner, scale(way, 4.0)), inner, out], Grip { shaft: way, ahead: [0.0, 0.0, 1.0] }))
+    }
+}

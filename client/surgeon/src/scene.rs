@@ -1,0 +1,51 @@
+//! What a surgeon sees: the site, and what is left of its tissues.
+
+use spinor_sim::procedure::Site;
+use spinor_volume::query::effective_sdf_mm;
+use spinor_volume::{CutState, Label, Patient, TissueClass};
+
+use crate::vector::V3;
+
+/// The patient as it lies open, seen in the site's frame (left, back, up; mm).
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) patient: &'a Patient,
+    pub(crate) cut: &'a CutState,
+    pub(crate) site: &'a Site,
+    pub(crate) parts: &'a Parts,
+}
+
+/// Places in the patient of the structures that matter at a site.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    /// Both vertebrae of the site.
+    pub(crate) bones: Vec<usize>,
+    /// Dural sac, cord and roots.
+    pub(crate) neural: Vec<usize>,
+}
+
+impl Parts {
+    pub(crate) fn of(patient: &Patient, site: &Site) -> Self {
+        let place = |label: Label| patient.structures().iter().position(|s| s.label == label);
+        let neural = patient.structures().iter().enumerate().filter(|(_, s)| s.class == TissueClass::Neural);
+        Self { bones: [site.upper, site.lower].into_iter().filter_map(place).collect(), neural: neural.map(|(k, _)| k).collect() }
+    }
+}
+
+impl Scene<'_> {
+    /// Distance to what is left of some structures, mm; about four voxels where none is near.
+    pub(crate) fn distance(&self, structures: &[usize], at: V3) -> f64 {
+        let at_mm = self.site.patient_from_site(at);
+        structures.iter().map(|s| effective_sdf_mm(self.patient, self.cut, *s, at_mm)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Whether a place is in bone of the site.
+    pub(crate) fn bone(&self, at: V3) -> bool {
+        self.distance(&self.parts.bones, at) < 0.0
+    }
+
+    /// Distance to the nearest nerve tissue, mm.
+    pub(crate) fn nerve(&self, at: V3) -> f64 {
+        self.distance(&self.parts.neural, at)
+    }
+}

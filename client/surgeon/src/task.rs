@@ -1,0 +1,34 @@
+//! What a hand is doing: small motions with an end.
+
+use spinor_sim::ToolKind;
+
+use crate::vector::V3;
+
+/// Directions of a tool, in the site's frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Grip {
+    /// Where the shaft points, away from the tip.
+    pub(crate) shaft: V3,
+    /// Where a footplate or cup points.
+    pub(crate) ahead: V3,
+}
+
+impl Grip {
+    /// Straight in from behind, footplate to the head.
+    pub(crate) const STRAIGHT: Self = Self { shaft: [0.0, 1.0, 0.0], ahead: [0.0, 0.0, 1.0] };
+}
+
+/// One small motion. Positions are in the site's frame (left, back, up; mm), speeds in mm/s before skill.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Task {
+    /// Takes another tool: only where nothing is near.
+    Take { tool: ToolKind, size_tenth_mm: u8 },
+    /// Goes somewhere in a straight line.
+    Go { to: V3, grip: Grip, speed: f64, trigger: u8 },
+    /// Follows a path, and waits for the tool where it lags behind.
+    Follow { path: Vec<V3>, grip: Grip, speed: f64, trigger: u8, done: usize },
+    /// Closes a jaw once and opens it again.
+    Squeeze { ticks: u32 },
+    /// Stays.
+    Hold { ticks: u32, trigger: u8 },
+}
