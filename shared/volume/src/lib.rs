@@ -13,6 +13,7 @@ pub mod digest;
 pub mod field;
 pub mod grid;
 pub mod label;
+pub mod measure;
 pub mod mesh;
 pub mod patient;
 pub mod proximity;
