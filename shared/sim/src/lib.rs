@@ -6,6 +6,8 @@
 //!
 //! [`Simulation`] is the authority. [`OwnTool`] is a client's prediction of the tool in its own hand, by the same contact code.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests compare with analytic truth"))]
+
 mod alarm;
 mod contact;
 pub mod events;

@@ -6,6 +6,7 @@
 //! ```
 //! Times are the thread's own CPU time (`CLOCK_THREAD_CPUTIME_ID`, so Unix), so other work on the machine counts little.
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first error")]
+#![allow(clippy::disallowed_methods, reason = "the rough surface is made of sines")]
 #![expect(unsafe_code, reason = "the thread's CPU time has no safe call")]
 
 use spinor_volume::sample::encode;

@@ -6,6 +6,8 @@
 //! Frame: everything is **patient LPS in millimetres** (x to the patient's left, y to the back, z to the head). A voxel's centre
 //! lies at its integer index.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests compare with analytic truth"))]
+
 mod bits;
 pub mod cut;
 pub mod detach;

@@ -86,7 +86,7 @@ impl Mesher {
     /// Puts the surface that `brick` owns of what `cut` left of a structure into `out`, replacing what was there.
     ///
     /// The same samples give the same bytes on every machine. A structure or brick that the patient lacks has no surface.
-    /// Cost: about 20 µs for a brick with a surface, 3 µs for one without.
+    /// Cost: tens of microseconds for a brick with a surface; docs/PERFORMANCE.md has what was measured and how.
     pub fn mesh(&mut self, patient: &Patient, cut: Option<&CutState>, structure: usize, brick: BrickIndex, out: &mut BrickMesh) {
         match patient.structures().get(structure) {
             Some(s) => self.mesh_field(patient.grid(), &s.sdf, cut.map(|cut| cut.field(s.class)), brick, out),

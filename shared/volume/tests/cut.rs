@@ -1,5 +1,6 @@
 //! Proves that cuts remove what geometry says, commute, repeat without effect, split by bricks, and reach mirrors unchanged.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that is not as expected")]
+#![allow(clippy::disallowed_methods, reason = "tests compare with analytic truth")]
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! Proves that the pieces found brick by brick are those that a flood fill over every voxel finds, that lifting them out leaves exactly
 //! what hangs, and that it does so on any division of the bricks.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that is not as expected")]
+#![allow(clippy::disallowed_methods, reason = "tests compare with analytic truth")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Proves that the bricks' meshes join to closed surfaces, lie where the tissue ends, and follow every cut.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that is not as expected")]
+#![allow(clippy::disallowed_methods, reason = "tests compare with analytic truth")]
 
 mod common;
 
