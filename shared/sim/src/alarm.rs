@@ -138,6 +138,12 @@ pub(crate) struct Alarm {
 }
 
 impl AlarmMemory {
+    /// Ends all levels: the tool is put down. Levels that were up are told as clear.
+    pub(crate) fn put_down(&mut self, settings: &Settings, fields: &NeuralFields) -> Vec<(AlarmLevel, Warning)> {
+        let nowhere: Vec<(Label, Option<i32>)> = fields.iter().map(|field| (field.label, None)).collect();
+        self.judge(settings, fields, &nowhere, false).changes
+    }
+
     /// Judges a tool by its distances. `active` is a spinning burr or a closing punch.
     pub(crate) fn judge(
         &mut self,

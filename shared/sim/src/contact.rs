@@ -105,7 +105,7 @@ impl Ball {
     }
 
     /// Free distance around the ball at a position, mm, negative where it overlaps; and the direction out of the overlap.
-    fn probe(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> (f64, Option<Vec3>) {
+    pub(crate) fn probe(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> (f64, Option<Vec3>) {
         let centre = tissue.sdf_mm(structures, at);
         if self.offsets.is_empty() {
             let free = centre - self.radius_mm;
@@ -129,6 +129,28 @@ impl Ball {
     /// Whether the ball is deeper in bone at a position than cutting and rounding leave it.
     pub(crate) fn sunk(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> bool {
         self.probe(tissue, structures, at).0 < -SUNK_VOXELS * tissue.patient.grid().spacing_mm()
+    }
+
+    /// Free distance around the ball, mm; negative where it overlaps.
+    pub(crate) fn free_mm(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> f64 {
+        self.probe(tissue, structures, at).0
+    }
+
+    /// Whether the ball fits at a position or, pushed out of what it overlaps there, at most `aside_mm` from it.
+    pub(crate) fn finds_room(&self, tissue: &Tissue<'_>, structures: &[usize], wanted: Vec3, aside_mm: f64) -> bool {
+        let mut at = wanted;
+        for _ in 0..8 {
+            let (room, out) = self.probe(tissue, structures, at);
+            if room >= -tolerance(tissue) {
+                return true;
+            }
+            let Some(direction) = out else { return false };
+            at = add(at, scale(direction, -room));
+            if norm(sub(at, wanted)) > aside_mm {
+                return false;
+            }
+        }
+        false
     }
 
     /// Whether the ball fits at a position.

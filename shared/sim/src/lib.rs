@@ -11,6 +11,7 @@
 mod alarm;
 mod contact;
 pub mod events;
+mod feel;
 #[cfg(test)]
 mod fixture;
 pub mod input;
@@ -32,6 +33,7 @@ mod vector;
 
 pub use alarm::NeuralFields;
 pub use events::{AlarmLevel, BiteRefusal, Event, Holder, Warning};
+pub use feel::Feel;
 pub use input::{Hand, Pose, Tick, ToolInput, ToolKind, UserId};
 pub use own_tool::{OwnPose, OwnTool};
 pub use settings::{Settings, ToolSettings};

@@ -1,17 +1,20 @@
 //! One tool's way through one tick: the contact code that the server runs for every tool and a client for its own.
 
-use spinor_volume::{ClassMask, CutState, Patient, TissueClass};
+use spinor_volume::{ClassMask, CutState, Label, Patient, TissueClass};
 
 use crate::contact::{Ball, Tissue, settle, slide};
-use crate::input::{Pose, ToolInput};
-use crate::pose::{IDENTITY, Rotation, place, turn, um_from_mm};
+use crate::input::{Pose, ToolInput, ToolKind};
+use crate::pose::{IDENTITY, Rotation, place, turn, um, um_from_mm};
 use crate::settings::Settings;
 use crate::sweep::Sweep;
 use crate::tool::Shape;
 use crate::tools::burr::{self, BURR_TAKES, Charge};
-use crate::vector::{Vec3, add, norm, scale, sub};
+use crate::vector::{Vec3, add, cross, norm, scale, sub, unit};
 
 const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);
+const SOFT: ClassMask = ClassMask::of(&[TissueClass::Flavum, TissueClass::Disc, TissueClass::Neural]);
+/// A flavum that a burr rests on is this near to it at most, mm.
+const RESTS_MM: f64 = 0.15;
 /// How far outside the grid a hand still counts, mm: anything beyond is put on the rim.
 const AROUND_GRID_MM: f64 = 150.0;
 /// A spindle that takes nothing for want of load is still cutting below this way, mm.
@@ -32,6 +35,10 @@ pub(crate) struct Body {
     charged: Charge,
     /// Way from tool to hand at the end of the tick before, mm.
     pressed: Vec3,
+    /// What stops the tool while it takes nothing.
+    stops: ClassMask,
+    /// Ticks until soft tissue can grab the burr again.
+    kick_pause: u32,
 }
 
 /// What a tick's motion brought.
@@ -47,6 +54,22 @@ pub(crate) struct Motion {
     pub(crate) rpm: f64,
     /// How far a loaded burr went on freely after the last bone, mm; 0 for none.
     pub(crate) plunge_mm: f64,
+    /// Force on the hand, N.
+    pub(crate) force_newton: Vec3,
+    /// How far the tool went in the tick, mm.
+    pub(crate) slid_mm: f64,
+    /// Hardness of what a burr cut: 0 the softest, 1 the densest bone.
+    pub(crate) hardness: f64,
+    /// The soft tissue that grabbed a spinning burr, and how far it jumped, µm.
+    pub(crate) kick: Option<(Label, i32)>,
+}
+
+/// What stops a tool that takes nothing: bone; a pituitary rongeur also what is left of a disc.
+const fn stops(tool: ToolKind) -> ClassMask {
+    match tool {
+        ToolKind::Pituitary => ClassMask::of(&[TissueClass::Bone, TissueClass::Disc]),
+        _ => BONE,
+    }
 }
 
 impl Body {
@@ -65,6 +88,8 @@ impl Body {
             carry_joule: 0.0,
             charged: Charge::default(),
             pressed: [0.0; 3],
+            stops: stops(input.tool),
+            kick_pause: 0,
         };
         let tissue = Tissue { patient, cut, pending };
         body.take_up(&tissue, hand_mm(patient, &input.pose));
@@ -73,7 +98,7 @@ impl Body {
 
     fn take_up(&mut self, tissue: &Tissue<'_>, hand: Vec3) {
         let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
-        let centre = settle(tissue, &self.ball, BONE, place(&self.rotation, hand, self.shape.ball_mm), back);
+        let centre = settle(tissue, &self.ball, self.stops, place(&self.rotation, hand, self.shape.ball_mm), back);
         self.put(centre);
         self.saved_joule = 0.0;
         self.pressed = [0.0; 3];
@@ -109,25 +134,30 @@ impl Body {
             self.put(centre);
         }
         let goal = place(&self.rotation, hand, self.shape.ball_mm);
-        let near = tissue.near(BONE, self.centre(), self.centre(), self.ball.radius_mm);
+        let near = tissue.near(self.stops, self.centre(), self.centre(), self.ball.radius_mm);
         if norm(sub(goal, self.centre())) > settings.release_mm {
             self.take_up(&tissue, hand);
         } else if !near.is_empty() && self.ball.sunk(&tissue, &near, self.centre()) {
             // Bone is where none was, after a rewind or a turn: out of it the short way.
             let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
-            self.put(settle(&tissue, &self.ball, BONE, self.centre(), back));
+            self.put(settle(&tissue, &self.ball, self.stops, self.centre(), back));
         }
         let rpm = if input.tool.is_burr() { burr::rpm(settings, trigger) } else { 0.0 };
-        let motion =
+        let start = self.centre();
+        let mut motion =
             if rpm > 0.0 { self.drill(&tissue, settings, input, goal, rpm) } else { self.follow(&tissue, settings, goal) };
         self.pressed = sub(goal, self.centre());
+        motion.slid_mm = norm(sub(self.centre(), start));
+        if let Some(back) = unit(self.pressed) {
+            motion.force_newton = scale(back, -motion.load_newton);
+        }
         motion
     }
 
     /// A tool that takes nothing: bone stops it.
     fn follow(&mut self, tissue: &Tissue<'_>, settings: &Settings, goal: Vec3) -> Motion {
         self.saved_joule = 0.0;
-        let end = slide(tissue, &self.ball, BONE, self.centre(), goal);
+        let end = slide(tissue, &self.ball, self.stops, self.centre(), goal);
         self.put(end.at);
         let load_newton = if end.touched { load(settings, norm(sub(goal, end.at))) } else { 0.0 };
         Motion { touched: end.touched, load_newton, ..Motion::default() }
@@ -159,7 +189,48 @@ impl Body {
         let plunged =
             was_pressed && !driven.stopped && driven.free_mm > MOVED_MM && burr::goes_along(sub(at, start), self.pressed);
         let plunge_mm = if plunged { driven.free_mm } else { 0.0 };
-        Motion { swept: driven.swept, touched, load_newton, rpm: rpm * (1.0 - droop), plunge_mm }
+        let hardness = self.hardness(settings);
+        let kick = self.kick(tissue, settings, input.tool, goal, rpm);
+        let rpm = rpm * (1.0 - droop);
+        Motion { swept: driven.swept, touched, load_newton, rpm, plunge_mm, hardness, kick, ..Motion::default() }
+    }
+
+    /// Hardness of what was charged for: 0 the softest, 1 bone of 1,800 HU.
+    fn hardness(&self, settings: &Settings) -> f64 {
+        let span = settings.bone_joule_per_mm3_per_hu * 1_800.0;
+        if self.charged.mm3 <= 0.0 || span <= 0.0 {
+            return 0.0;
+        }
+        ((self.charged.joule / self.charged.mm3 - settings.bone_joule_per_mm3) / span).clamp(0.0, 1.0)
+    }
+
+    /// A spinning burr that sinks into soft tissue, or is pressed on flavum, is grabbed: it jumps across its shaft, as far as bone lets it.
+    fn kick(&mut self, tissue: &Tissue<'_>, settings: &Settings, tool: ToolKind, goal: Vec3, rpm: f64) -> Option<(Label, i32)> {
+        self.kick_pause = self.kick_pause.saturating_sub(1);
+        let (at, numbers) = (self.centre(), &settings.tools);
+        let full = if tool == ToolKind::DiamondBurr { numbers.diamond_kick_mm } else { numbers.fluted_kick_mm };
+        let way = full * rpm / settings.spindle_rpm.max(1.0);
+        if self.kick_pause > 0 || way <= 0.0 {
+            return None;
+        }
+        let pressed = norm(sub(goal, at));
+        let (structure, out) = tissue.near(SOFT, at, at, self.ball.radius_mm).into_iter().find_map(|k| {
+            let structure = tissue.patient.structures().get(k)?;
+            let (free, out) = self.ball.probe(tissue, &[k], at);
+            let rests = structure.class == TissueClass::Flavum && free < RESTS_MM && pressed >= numbers.kick_depth_mm;
+            (free <= -numbers.kick_depth_mm || rests).then_some((structure.label, out))
+        })?;
+        let shaft = turn(&self.rotation, [0.0, 0.0, 1.0]);
+        let across = out.and_then(|out| unit(cross(shaft, out))).unwrap_or_else(|| turn(&self.rotation, [1.0, 0.0, 0.0]));
+        let end = slide(tissue, &self.ball, BURR_TAKES, at, add(at, scale(across, way))).at;
+        self.put(end);
+        self.kick_pause = numbers.kick_pause_ticks;
+        Some((structure, um(norm(sub(end, at)))))
+    }
+
+    /// Puts the tool where a mallet drove it.
+    pub(crate) fn drive_to(&mut self, tip: Vec3) {
+        self.proxy.tip_um = um_from_mm(tip);
     }
 
     /// Corrects what this tick's sweep was charged to what its operation truly took: integers of 1/64 voxel take a little more or less

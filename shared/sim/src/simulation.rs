@@ -9,6 +9,7 @@ use spinor_volume::{BrickIndex, CutError, CutOp, CutState, Dirty, Label, Patient
 use crate::alarm::{AlarmMemory, NeuralFields};
 use crate::contact::Tissue;
 use crate::events::{BiteRefusal, Event, Holder};
+use crate::feel::Feel;
 use crate::input::{Hand, Tick, ToolInput, ToolKind, UserId};
 use crate::motion::{Body, Motion};
 use crate::pose::um;
@@ -16,9 +17,9 @@ use crate::settings::Settings;
 use crate::state::ToolState;
 use crate::sweep::Sweep;
 use crate::tools::burr::{self, BURR_TAKES};
-use crate::tools::kerrison;
+use crate::tools::work::{Bench, Memory};
 use crate::touch::TouchMemory;
-use crate::vector::{mix, norm, sub};
+use crate::vector::{Vec3, mix, norm, sub};
 
 /// Longest piece of a sweep that is one operation, voxels: a little less than a capsule may be long.
 const PIECE_VOXELS: f64 = 7.5;
@@ -60,8 +61,7 @@ struct Held {
     touch: TouchMemory,
     /// Ticks since its last input.
     age: u32,
-    /// Whether a punch has closed and not opened since.
-    closed: bool,
+    model: Memory,
 }
 
 /// The simulation of one room: the patient, what was cut, and the tools.
@@ -74,6 +74,8 @@ pub struct Simulation {
     tools: BTreeMap<(UserId, Hand), Held>,
     /// Events of tools put down between ticks.
     late: Vec<Event>,
+    /// Tips of the irrigations that flow in this tick.
+    flows: Vec<Vec3>,
 }
 
 impl Simulation {
@@ -87,7 +89,7 @@ impl Simulation {
     /// As [`Self::new`] with distances that were built for the same patient, and for thresholds at least as wide.
     pub fn with_fields(patient: Arc<Patient>, fields: Arc<NeuralFields>, settings: Settings) -> Self {
         let cut = CutState::new(patient.grid());
-        Self { patient, fields, settings: settings.checked(), cut, tools: BTreeMap::new(), late: Vec::new() }
+        Self { patient, fields, settings: settings.checked(), cut, tools: BTreeMap::new(), late: Vec::new(), flows: Vec::new() }
     }
 
     /// The patient.
@@ -134,11 +136,22 @@ impl Simulation {
         self.tools.get(&(user, hand)).map(|held| &held.state)
     }
 
-    /// Puts a tool down: its owner left, or lost the right to it. Its contacts end in the next tick's events.
+    /// Puts a tool down: its owner left, lost the right to it, or handed it on. Its contacts and alarms end in the next tick's events.
     pub fn remove_tool(&mut self, user: UserId, hand: Hand) {
-        if let Some(mut held) = self.tools.remove(&(user, hand)) {
-            held.touch.put_down(held.state.holder(), &mut self.late);
+        if let Some(held) = self.tools.remove(&(user, hand)) {
+            let events = self.put_down(held);
+            self.late.extend(events);
         }
+    }
+
+    /// What ends when a tool is put down: its contacts, what its model follows, its alarms.
+    fn put_down(&self, mut held: Held) -> Vec<Event> {
+        let (by, mut events) = (held.state.holder(), Vec::new());
+        held.touch.put_down(by, &mut events);
+        held.model.put_down(by, &mut events);
+        let ended = held.alarm.put_down(&self.settings, &self.fields);
+        events.extend(ended.into_iter().map(|(was, warning)| Event::Alarm { by, was, warning, sounding: false }));
+        events
     }
 
     /// Advances by one tick. Of each hand the input with the highest `seq` counts, unless the hand has gone beyond it already; a hand
@@ -158,6 +171,7 @@ impl Simulation {
         for (hand, input) in newest {
             self.accept(hand, input, &mut output);
         }
+        self.flows = self.tools.values().filter(|held| self.flows_from(held)).map(|held| held.state.proxy.tip_mm()).collect();
         let hands: Vec<(UserId, Hand)> = self.tools.keys().copied().collect();
         for hand in hands {
             let Some(mut held) = self.tools.remove(&hand) else { continue };
@@ -201,14 +215,15 @@ impl Simulation {
                 held.age = 0;
                 return;
             }
-            held.touch.put_down(held.state.holder(), &mut output.events);
+        }
+        if let Some(held) = self.tools.remove(&hand) {
+            output.events.extend(self.put_down(held));
         }
         let body = Body::new(&self.patient, &self.cut, &[], &self.settings, &input);
         let state = ToolState::new(input, body.proxy);
         let (alarm, touch) = (AlarmMemory::default(), TouchMemory::default());
-        // A punch that comes closed has to open first.
-        let closed = input.trigger >= self.settings.kerrison_closed;
-        self.tools.insert(hand, Held { state, body, alarm, touch, age: 0, closed });
+        let model = Memory::new(&self.settings, &input);
+        self.tools.insert(hand, Held { state, body, alarm, touch, age: 0, model });
     }
 
     /// One tool's tick: motion, cut, contacts, alarm.
@@ -216,6 +231,7 @@ impl Simulation {
         let input = held.state.input;
         let by = held.state.holder();
         let trigger = if held.age > self.settings.stale_input_ticks { 0 } else { input.trigger };
+        let before = held.body.proxy.tip_mm();
         let motion = held.body.advance(&self.patient, &self.cut, &[], &self.settings, &input, trigger);
         let mut removed = Vec::new();
         if let Some(sweep) = motion.swept {
@@ -223,24 +239,41 @@ impl Simulation {
             let occupancy: i64 = removed.iter().map(|(_, n)| n).sum();
             held.body.settle_account(occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * self.patient.grid().voxel_mm3());
         }
-        let mut active = motion.rpm > 0.0;
-        if input.tool.is_kerrison() {
-            active = trigger >= self.settings.trigger_dead_zone;
-            if trigger <= self.settings.kerrison_open {
-                held.closed = false;
-            } else if trigger >= self.settings.kerrison_closed && !held.closed {
-                held.closed = true;
-                removed = self.close_jaw(held, output);
-            }
+        let tip = held.body.proxy.tip_mm();
+        let work = held.model.work(
+            &Bench {
+                tissue: Tissue { patient: &self.patient, cut: &self.cut, pending: &[] },
+                fields: &self.fields,
+                settings: &self.settings,
+                by,
+                shape: &held.body.shape,
+                rotation: &held.body.rotation,
+                tip,
+                before,
+                trigger,
+                motion: &motion,
+                wet: self.flows.iter().any(|flow| norm(sub(*flow, tip)) <= self.settings.tools.irrigation_reach_mm),
+            },
+            &mut output.events,
+        );
+        if !work.ops.is_empty() {
+            removed = self.apply_all(&held.state, work.ops, output);
+        }
+        if work.bite && removed.is_empty() {
+            output.events.push(Event::BiteRefused { by, reason: BiteRefusal::Empty });
+        }
+        if let Some(driven) = work.driven {
+            held.body.drive_to(driven);
         }
         held.state.removed = removed.iter().map(|(_, n)| n).sum();
         for (structure, occupancy) in removed {
             output.events.push(Event::Removed { by, structure, occupancy });
         }
-        if motion.plunge_mm >= self.settings.breakthrough_mm {
-            output.events.push(Event::Breakthrough { by, plunge_um: um(motion.plunge_mm) });
+        let plunge_mm = motion.plunge_mm.max(work.plunge_mm);
+        if plunge_mm >= self.settings.breakthrough_mm {
+            output.events.push(Event::Breakthrough { by, plunge_um: um(plunge_mm) });
         }
-        self.report(held, &motion, active, output);
+        self.report(held, &motion, work.active, output);
     }
 
     /// Contacts and alarm of a tool where it is now.
@@ -254,6 +287,9 @@ impl Simulation {
         let distances = self.fields.distances_um(self.patient.grid(), &body.shape, &body.rotation, body.proxy.tip_mm());
         held.touch.bone(&self.settings, by, motion, &mut output.events);
         held.touch.neural(&self.settings, by, &distances, active, &mut output.events);
+        state.neural_millinewton = held.model.observe(&self.settings, by, &distances, &[], &mut output.events);
+        state.tenth_celsius = held.model.tenth_celsius();
+        state.feel = Feel::of(&self.settings, by.tool, motion);
         let alarm = held.alarm.judge(&self.settings, &self.fields, &distances, active);
         (state.nearest, state.level, state.warning, state.sounding) = (alarm.nearest, alarm.level, alarm.warning, alarm.sounding);
         let sounding = alarm.sounding;
@@ -265,10 +301,20 @@ impl Simulation {
         let grid = *self.patient.grid();
         let pieces = (norm(sub(sweep.b_mm, sweep.a_mm)) / (PIECE_VOXELS * grid.spacing_mm())).ceil().max(1.0) as u32;
         let at = |k: u32| mix(sweep.a_mm, sweep.b_mm, f64::from(k) / f64::from(pieces));
+        // A burr far outside the grid takes nothing there.
+        let op = |k: u32| CutOp::capsule_mm(&grid, at(k), at(k + 1), sweep.radius_mm, BURR_TAKES).ok();
+        self.apply_all(state, (0..pieces).filter_map(op), output)
+    }
+
+    /// Applies a tool's operations of one tick; what they took, by structure.
+    fn apply_all(
+        &mut self,
+        state: &ToolState,
+        ops: impl IntoIterator<Item = CutOp>,
+        output: &mut StepOutput,
+    ) -> Vec<(Label, i64)> {
         let mut removed = BTreeMap::new();
-        for k in 0..pieces {
-            // A burr far outside the grid takes nothing there.
-            let Ok(op) = CutOp::capsule_mm(&grid, at(k), at(k + 1), sweep.radius_mm, BURR_TAKES) else { continue };
+        for op in ops {
             for (label, n) in self.apply(resolved(state, op), output) {
                 *removed.entry(label).or_insert(0) += n;
             }
@@ -276,26 +322,10 @@ impl Simulation {
         removed.into_iter().collect()
     }
 
-    /// Closes a punch: a bite, or the reason why not; and whatever neural tissue lies between its jaws.
-    fn close_jaw(&mut self, held: &Held, output: &mut StepOutput) -> Vec<(Label, i64)> {
-        let by = held.state.holder();
-        let (shape, rotation, tip) = (&held.body.shape, &held.body.rotation, held.body.proxy.tip_mm());
-        let tissue = Tissue { patient: &self.patient, cut: &self.cut, pending: &[] };
-        for (structure, depth_um) in kerrison::pinched(&tissue, &self.fields, shape, rotation, tip) {
-            output.events.push(Event::NeuralPinch { by, structure, depth_um });
-        }
-        if let Err(reason) = kerrison::judge(&tissue, shape, rotation, tip) {
-            output.events.push(Event::BiteRefused { by, reason });
-            return Vec::new();
-        }
-        let removed = match kerrison::bite(&tissue, shape, rotation, tip) {
-            Some(Ok(op)) => self.apply(resolved(&held.state, op), output),
-            _ => Vec::new(),
-        };
-        if removed.is_empty() {
-            output.events.push(Event::BiteRefused { by, reason: BiteRefusal::Empty });
-        }
-        removed
+    /// Whether a tool is an irrigation that flows.
+    fn flows_from(&self, held: &Held) -> bool {
+        let flowing = held.state.input.trigger >= self.settings.trigger_dead_zone && held.age <= self.settings.stale_input_ticks;
+        held.state.input.tool == ToolKind::Irrigation && flowing
     }
 
     /// Applies an operation and notes it, unless it changes nothing.

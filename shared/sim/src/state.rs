@@ -3,6 +3,7 @@
 use spinor_volume::Label;
 
 use crate::events::{AlarmLevel, Holder, Warning};
+use crate::feel::Feel;
 use crate::input::{Pose, ToolInput};
 
 /// The neural structure nearest to a tool.
@@ -27,6 +28,12 @@ pub struct ToolState {
     pub spindle_rpm: u32,
     /// Whether the tool is stopped by bone, or cutting it.
     pub in_bone: bool,
+    /// Greatest load on a nerve that the tool is in.
+    pub neural_millinewton: u32,
+    /// Temperature of the bone under a burr, 1/10 °C; the patient's for other tools.
+    pub tenth_celsius: i32,
+    /// What the hand feels and the ear hears of it.
+    pub feel: Feel,
     /// Tissue taken in this tick, 1/32 voxel of occupancy.
     pub removed: i64,
     /// The nearest neural structure, none when all are farther than the alarm looks.
@@ -48,6 +55,9 @@ impl ToolState {
             load_millinewton: 0,
             spindle_rpm: 0,
             in_bone: false,
+            neural_millinewton: 0,
+            tenth_celsius: 0,
+            feel: Feel::default(),
             removed: 0,
             nearest: None,
             level: AlarmLevel::Clear,

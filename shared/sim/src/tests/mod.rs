@@ -4,8 +4,10 @@ mod alarm;
 mod cutting;
 mod determinism;
 mod garbage;
+mod instruments;
 mod prediction;
 mod punch;
+mod rules;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::{BiteRefusal, Event, Hand, Pose, StepOutput, Tick, ToolInput, ToolKin
 use spinor_volume::CutShape;
 
 /// Shaft to the back (+y), footplate to the right (−x): under the plate's edge at x = 18.
-const UNDER_EDGE: [i16; 4] = [-16_383, 16_383, 16_383, 16_383];
+pub(super) const UNDER_EDGE: [i16; 4] = [-16_383, 16_383, 16_383, 16_383];
 
 fn squeeze(driver: &mut Driver, tip_mm: [f64; 3], trigger: u8) -> StepOutput {
     driver.tick += 1;

@@ -11,10 +11,11 @@ use crate::input::{TICKS_PER_SECOND, ToolKind};
 use crate::settings::Settings;
 use crate::sweep::Sweep;
 use crate::tool::Shape;
+use crate::tools::rules::taken_by;
 use crate::vector::{Vec3, add, dot, mix, norm, scale, sub};
 
-/// What a burr takes: bone, and the flavum that it grazes.
-pub(crate) const BURR_TAKES: ClassMask = ClassMask::of(&[TissueClass::Bone, TissueClass::Flavum]);
+/// What a burr takes: bone, and the flavum that it grazes. Both kinds take the same.
+pub(crate) const BURR_TAKES: ClassMask = taken_by(ToolKind::FlutedBurr);
 
 /// How far into tissue, in 1/32 voxel, a burr that stands still may reach before it grinds: the rounding of fields and contact.
 const OVERLAP_STEPS: f64 = 4.0;
@@ -204,9 +205,7 @@ impl Account<'_> {
         if class == TissueClass::Flavum {
             return self.settings.flavum_joule_per_mm3;
         }
-        let grid = patient.grid();
-        let known = grid.locate(voxel).is_some_and(|(brick, _)| patient.density().brick(brick).is_some());
-        let hu = if known { patient.density().hu(grid, voxel) } else { self.settings.hu_when_unknown };
+        let hu = hu_of(patient, self.settings, voxel);
         self.settings.bone_joule_per_mm3 + self.settings.bone_joule_per_mm3_per_hu * f64::from(hu)
     }
 
@@ -232,6 +231,19 @@ impl Account<'_> {
         let first = self.swept.map_or(a, |sweep| sweep.a_mm);
         self.swept = Some(Sweep { a_mm: first, b_mm: b, radius_mm: self.radius_mm });
     }
+}
+
+/// Density of bone at a voxel, HU: assumed where the case carries none.
+fn hu_of(patient: &Patient, settings: &Settings, voxel: VoxelIndex) -> i32 {
+    let grid = patient.grid();
+    let known = grid.locate(voxel).is_some_and(|(brick, _)| patient.density().brick(brick).is_some());
+    if known { patient.density().hu(grid, voxel) } else { settings.hu_when_unknown }
+}
+
+/// The same at a position.
+pub(crate) fn hu_at(patient: &Patient, settings: &Settings, at: Vec3) -> i32 {
+    let index = patient.grid().index_from_patient(at);
+    hu_of(patient, settings, VoxelIndex(index.map(|v| (v + 0.5).floor() as i32)))
 }
 
 /// Whether a way goes along a direction, rather than across or against it.

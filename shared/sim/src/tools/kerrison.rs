@@ -3,22 +3,15 @@
 //! The footplate reaches along +y, at a right angle to the shaft or leaning 40° forward; the jaw comes down on its upper face.
 
 use spinor_volume::query::class_sdf_mm;
-use spinor_volume::{ClassMask, CutError, CutOp, Label, TissueClass};
+use spinor_volume::{ClassMask, CutOp, TissueClass};
 
-use crate::alarm::NeuralFields;
-use crate::contact::Tissue;
-use crate::events::BiteRefusal;
-use crate::pose::{Rotation, place, turn, um};
+use crate::events::{BiteRefusal, Event};
+use crate::pose::{place, turn, um};
 use crate::settings::Settings;
 use crate::tool::{JawBox, Shape, plate_rods, shaft};
+use crate::tools::rules::taken_by;
+use crate::tools::work::{Bench, Work};
 use crate::vector::{Vec3, add, scale};
-
-/// What a punch takes.
-const TAKES: ClassMask = ClassMask::of(&[TissueClass::Bone, TissueClass::Flavum]);
-/// Radius of a bite's edges, mm.
-const ROUNDING_MM: f64 = 0.2;
-/// Share of the jaw's or footplate's face that bone may cover before it does not go in.
-const FACE_SHARE: f64 = 0.4;
 
 /// Cosine and sine of the 40° by which a forward-leaning footplate departs from the right angle.
 const LEAN_40: (f64, f64) = (0.766_044_443_118_978, 0.642_787_609_686_539_3);
@@ -51,69 +44,90 @@ pub(crate) fn shape(width_mm: f64, leaning: bool, settings: &Settings) -> Shape 
     }
 }
 
-/// Whether the jaw takes something where it is, and if not, why.
-pub(crate) fn judge(tissue: &Tissue<'_>, shape: &Shape, rotation: &Rotation, tip: Vec3) -> Result<(), BiteRefusal> {
-    let (Some(jaw), Some(footplate)) = (shape.jaw, shape.footplate) else { return Err(BiteRefusal::Empty) };
-    let step = 0.75 * tissue.patient.grid().spacing_mm();
-    let share = |jaw: JawBox, class: TissueClass| {
-        let (mut inside, mut all) = (0_u32, 0_u32);
-        for at in jaw.lattice(step) {
-            inside += u32::from(tissue.holds(class, place(rotation, tip, at)));
-            all += 1;
+/// Closes the jaw: a bite, or the reason why not; and whatever neural tissue lies in it is pinched.
+pub(crate) fn close(bench: &Bench<'_>, events: &mut Vec<Event>) -> Work {
+    pinch(bench, events);
+    match (judge(bench), bench.shape.jaw) {
+        (Ok(()), Some(jaw)) => bite(bench, &jaw),
+        (Err(reason), _) => {
+            events.push(Event::BiteRefused { by: bench.by, reason });
+            Work::default()
         }
-        f64::from(inside) / f64::from(all.max(1))
-    };
-    if share(jaw, TissueClass::Bone) == 0.0 && share(jaw, TissueClass::Flavum) == 0.0 {
+        (Ok(()), None) => Work::default(),
+    }
+}
+
+/// Whether the jaw takes something where it is, and if not, why.
+fn judge(bench: &Bench<'_>) -> Result<(), BiteRefusal> {
+    let (Some(jaw), Some(footplate)) = (bench.shape.jaw, bench.shape.footplate) else { return Err(BiteRefusal::Empty) };
+    let numbers = &bench.settings.tools;
+    let (bone, most) = (TissueClass::Bone, numbers.bite_face_share);
+    if share(bench, &jaw, bone) == 0.0 && share(bench, &jaw, TissueClass::Flavum) == 0.0 {
         return Err(BiteRefusal::Empty);
     }
-    if share(footplate, TissueClass::Bone) > FACE_SHARE {
+    if share(bench, &footplate, bone) > most {
         return Err(BiteRefusal::NoRoom);
     }
-    let mut face = jaw;
-    face.centre_mm = add(face.centre_mm, scale(face.axes[2], face.half_mm[2]));
-    face.half_mm[2] = 0.0;
-    if share(face, TissueClass::Bone) > FACE_SHARE {
+    // An edge: where the shaft stands, just beside the jaw, there is no bone.
+    let (reach, depth) = (jaw.half_mm[1], numbers.edge_depth_mm / 2.0);
+    let beside = JawBox {
+        centre_mm: add(jaw.centre_mm, scale(jaw.axes[1], -reach - depth)),
+        half_mm: [jaw.half_mm[0], depth, jaw.half_mm[2]],
+        ..jaw
+    };
+    if share(bench, &beside, bone) > most {
+        return Err(BiteRefusal::NoEdge);
+    }
+    let face = JawBox {
+        centre_mm: add(jaw.centre_mm, scale(jaw.axes[2], jaw.half_mm[2])),
+        half_mm: [jaw.half_mm[0], jaw.half_mm[1], 0.0],
+        ..jaw
+    };
+    if share(bench, &face, bone) > most {
         return Err(BiteRefusal::TooThick);
     }
     Ok(())
 }
 
-/// The operation of a bite.
-pub(crate) fn bite(tissue: &Tissue<'_>, shape: &Shape, rotation: &Rotation, tip: Vec3) -> Option<Result<CutOp, CutError>> {
-    let jaw = shape.jaw?;
-    let axes = jaw.axes.map(|axis| turn(rotation, axis));
-    let rounding = ROUNDING_MM.min(jaw.half_mm[0] / 2.0);
-    let half = jaw.half_mm.map(|h| h - rounding);
-    Some(CutOp::box_mm(tissue.patient.grid(), place(rotation, tip, jaw.centre_mm), half, axes, rounding, TAKES))
+/// Share of a box of the tool that a class of tissue fills.
+pub(crate) fn share(bench: &Bench<'_>, part: &JawBox, class: TissueClass) -> f64 {
+    let (mut inside, mut all) = (0_u32, 0_u32);
+    for at in part.lattice(0.75 * bench.tissue.patient.grid().spacing_mm()) {
+        inside += u32::from(bench.tissue.holds(class, place(bench.rotation, bench.tip, at)));
+        all += 1;
+    }
+    f64::from(inside) / f64::from(all.max(1))
 }
 
-/// Neural structures that reach into the closing jaw, with the depth of the deepest point, µm.
-pub(crate) fn pinched(
-    tissue: &Tissue<'_>,
-    fields: &NeuralFields,
-    shape: &Shape,
-    rotation: &Rotation,
-    tip: Vec3,
-) -> Vec<(Label, i32)> {
-    let Some(jaw) = shape.jaw else { return Vec::new() };
+/// The bite of a jaw.
+pub(crate) fn bite(bench: &Bench<'_>, jaw: &JawBox) -> Work {
+    let axes = jaw.axes.map(|axis| turn(bench.rotation, axis));
+    let rounding = bench.settings.tools.bite_rounding_mm.min(jaw.half_mm[0] / 2.0);
+    let half = jaw.half_mm.map(|h| (h - rounding).max(0.0));
+    let centre = place(bench.rotation, bench.tip, jaw.centre_mm);
+    let op = CutOp::box_mm(bench.tissue.patient.grid(), centre, half, axes, rounding, taken_by(bench.by.tool));
+    Work { ops: op.into_iter().collect(), bite: true, ..Work::default() }
+}
+
+/// Tells the neural structures that reach into the closing jaw, with the depth of the deepest point.
+pub(crate) fn pinch(bench: &Bench<'_>, events: &mut Vec<Event>) {
+    let Some(jaw) = bench.shape.jaw else { return };
     // Most jaws are nowhere near: ask the stored fields first.
-    let grid = tissue.patient.grid();
+    let (tissue, grid) = (&bench.tissue, bench.tissue.patient.grid());
     let reach = jaw.half_mm[0] + jaw.half_mm[1] + jaw.half_mm[2];
-    let centre = place(rotation, tip, jaw.centre_mm);
+    let centre = place(bench.rotation, bench.tip, jaw.centre_mm);
     if tissue.near(ClassMask::of(&[TissueClass::Neural]), centre, centre, reach).is_empty() {
-        return Vec::new();
+        return;
     }
     let points: Vec<Vec3> = jaw
         .lattice(0.75 * grid.spacing_mm())
-        .map(|at| place(rotation, tip, at))
+        .map(|at| place(bench.rotation, bench.tip, at))
         .filter(|at| class_sdf_mm(tissue.patient, tissue.cut, TissueClass::Neural, *at) < 0.0)
         .collect();
-    let mut found = Vec::new();
-    for neural in fields.iter() {
+    for neural in bench.fields.iter() {
         let deepest = points.iter().filter_map(|at| neural.distance_mm(grid, *at)).fold(0.0, f64::min);
         if deepest < 0.0 {
-            found.push((neural.label, um(-deepest)));
+            events.push(Event::NeuralPinch { by: bench.by, structure: neural.label, depth_um: um(-deepest) });
         }
     }
-    found
 }

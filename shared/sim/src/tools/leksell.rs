@@ -1,7 +1,13 @@
 //! The Leksell rongeur: a large bite from an outer surface.
 
+use spinor_volume::TissueClass;
+
+use crate::events::{BiteRefusal, Event};
 use crate::settings::Settings;
 use crate::tool::{AXES, JawBox, Shape, blade_rods, shaft};
+use crate::tools::kerrison;
+use crate::tools::work::{Bench, Work};
+use crate::vector::{add, scale};
 
 /// Half the thickness of a jaw, mm.
 const JAW_RADIUS_MM: f64 = 1.0;
@@ -21,4 +27,30 @@ pub(crate) fn shape(width_mm: f64, settings: &Settings) -> Shape {
         axes: AXES,
     };
     Shape { ball_mm: [0.0, -beside, JAW_RADIUS_MM], ball_radius_mm: JAW_RADIUS_MM, parts, jaw: Some(jaw), footplate: None }
+}
+
+/// Closes the jaws on the bone between them. They bite only from an outer surface: no bone above them, nothing deep between them.
+pub(crate) fn close(bench: &Bench<'_>, events: &mut Vec<Event>) -> Work {
+    kerrison::pinch(bench, events);
+    let Some(jaw) = bench.shape.jaw else { return Work::default() };
+    let numbers = &bench.settings.tools;
+    let face = |above_mm: f64| {
+        let centre_mm = add(jaw.centre_mm, scale(jaw.axes[2], jaw.half_mm[2] + above_mm));
+        JawBox { centre_mm, half_mm: [jaw.half_mm[0], jaw.half_mm[1], 0.0], ..jaw }
+    };
+    let between = |class| kerrison::share(bench, &jaw, class);
+    let reason = if between(TissueClass::Bone) == 0.0 {
+        BiteRefusal::Empty
+    } else if kerrison::share(bench, &face(numbers.edge_depth_mm), TissueClass::Bone) > numbers.bite_face_share
+        || between(TissueClass::Flavum) > 0.0
+        || between(TissueClass::Neural) > 0.0
+    {
+        BiteRefusal::NotOuter
+    } else if kerrison::share(bench, &face(0.0), TissueClass::Bone) > numbers.bite_face_share {
+        BiteRefusal::TooThick
+    } else {
+        return kerrison::bite(bench, &jaw);
+    };
+    events.push(Event::BiteRefused { by: bench.by, reason });
+    Work::default()
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod burr;
 pub(crate) mod curette;
+pub(crate) mod disc;
 pub(crate) mod flow;
+pub(crate) mod heat;
 pub(crate) mod kerrison;
 pub(crate) mod leksell;
 pub(crate) mod osteotome;
@@ -11,3 +13,4 @@ pub(crate) mod pituitary;
 pub(crate) mod probe;
 pub(crate) mod retractor;
 pub mod rules;
+pub(crate) mod work;
