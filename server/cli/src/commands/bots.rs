@@ -13,8 +13,8 @@ use spinor_client_core::testing::{Conditions, Relay, Stroke};
 use spinor_client_core::{BodyPose, Bot, Happening, JoinOptions, Request, Stats, Status};
 use spinor_server::room_file::RoomFile;
 use spinor_shared::room::Role;
-use spinor_shared::wire::WirePose;
-use spinor_sim::{Hand, ToolKind};
+use spinor_shared::wire::{WireEvent, WirePose};
+use spinor_sim::{AlarmLevel, Event, Hand, ToolKind};
 use spinor_volume::mesh::{BrickMesh, Mesher};
 
 use super::invite::numbered;
@@ -104,6 +104,8 @@ struct Report {
     digests: (Option<u64>, Option<u64>),
     stats: Option<Stats>,
     told_refusals: u64,
+    /// Changes of alarm levels that the server told, with their ticks.
+    alarms: Vec<(u32, Event)>,
 }
 
 struct Plan {
@@ -169,6 +171,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         output::json(&value);
     } else {
+        print_alarms(&reports);
         print_plain(&value);
     }
     if reports.iter().all(|report| report.stats.is_none()) {
@@ -328,9 +331,16 @@ fn look(bot: &mut Bot, report: &mut Report, (mesher, mesh): (&mut Mesher, &mut B
             Happening::Digest { digest, .. } => report.digests.1 = Some(digest),
             Happening::Stats(stats) => report.stats = Some(*stats),
             Happening::Refused { .. } => report.told_refusals += 1,
+            Happening::Events { tick, events } => report.alarms.extend(events.iter().filter_map(|event| alarm(tick, event))),
             _ => {}
         }
     }
+}
+
+/// A change of an alarm's level, none where the event is something else.
+fn alarm(tick: u32, event: &WireEvent) -> Option<(u32, Event)> {
+    let event = Event::try_from(*event).ok()?;
+    matches!(event, Event::Alarm { .. }).then_some((tick, event))
 }
 
 /// Lets go of the trigger, waits until the server says what it has, and compares.
@@ -426,9 +436,29 @@ fn summary(args: &Args, reports: &[Report], shared: &Shared) -> Value {
         "server_rss_mb": round(stats.rss_mb),
         "ops": stats.ops,
         "coalesced": stats.coalesced,
+        "alarm_events": alarms_of(reports).len(),
+        "alarm_events_heard": alarms_of(reports).iter().filter(|(_, event)| matches!(event, Event::Alarm { sounding: true, .. })).count(),
         "refused": stats.refused.iter().cloned().collect::<std::collections::BTreeMap<String, u64>>(),
         "repairs": reports.iter().map(|r| r.repairs).sum::<u64>(),
     })
+}
+
+/// The changes of alarm levels as the bot saw them that was there longest: everybody in a room is told the same.
+fn alarms_of(reports: &[Report]) -> &[(u32, Event)] {
+    reports.iter().map(|report| report.alarms.as_slice()).max_by_key(|alarms| alarms.len()).unwrap_or_default()
+}
+
+/// One line for each level that rose.
+fn print_alarms(reports: &[Report]) {
+    for (tick, event) in alarms_of(reports) {
+        let Event::Alarm { by, was, warning, sounding } = event else { continue };
+        if warning.level == AlarmLevel::Clear || warning.level <= *was {
+            continue;
+        }
+        let seconds = f64::from(*tick) / f64::from(spinor_sim::input::TICKS_PER_SECOND);
+        let heard = if *sounding { "heard" } else { "shown" };
+        println!("alarm at {seconds:6.1} s       {} of user {}: {warning}, {heard}", by.tool.word(), by.user.0);
+    }
 }
 
 fn round(value: f64) -> f64 {
