@@ -139,6 +139,12 @@ impl Peer {
         merged
     }
 
+    /// Stops sending changes until the client asks for the room's state again.
+    pub(crate) fn start_again(&mut self) {
+        self.ready = false;
+        self.behind = Default::default();
+    }
+
     /// Whether a lane still has merged bricks to send.
     pub(crate) fn is_behind(&self) -> bool {
         self.behind.iter().any(|behind| !behind.bricks.is_empty())

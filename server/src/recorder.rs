@@ -1,6 +1,5 @@
 //! The recording of a room, written before anything of a tick is shown, and synced to the disk every second.
 
-use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -10,10 +9,9 @@ use std::time::Duration;
 
 use spinor_shared::case::CaseHash;
 use spinor_shared::session::{
-    Control, Keyframe, Record, SessionError, SessionHead, SessionReader, SessionWriter, Tail, restore_keyframe,
+    Reached, Record, ReplayError, SessionError, SessionHead, SessionReader, SessionWriter, Tail, reach,
 };
 use spinor_volume::Patient;
-use spinor_volume::cut::{CutError, CutOp, CutState};
 use thiserror::Error;
 
 /// Operations after which a keyframe is due.
@@ -45,9 +43,9 @@ pub enum RecordError {
         /// As given.
         given: CaseHash,
     },
-    /// A recorded operation that the case does not admit.
-    #[error("the recording's operation at tick {0} is impossible: {1}")]
-    Cut(u32, CutError),
+    /// What was recorded cannot be applied to the case.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
 }
 
 /// A recording that is being written.
@@ -65,16 +63,7 @@ pub(crate) struct Recorder {
 /// Where a resumed session stands.
 pub(crate) struct Resumed {
     pub(crate) room: String,
-    pub(crate) cut: CutState,
-    pub(crate) tick: u32,
-    pub(crate) epoch: u32,
-    pub(crate) ops: u64,
-    /// Alarm thresholds that somebody set, micrometres: caution, danger.
-    pub(crate) alarm_um: Option<[u32; 2]>,
-    /// Whether all tools were frozen.
-    pub(crate) frozen: bool,
-    /// People who had lost the right to operate.
-    pub(crate) withdrawn: BTreeSet<u32>,
+    pub(crate) reached: Reached,
 }
 
 impl Recorder {
@@ -114,46 +103,11 @@ impl Recorder {
         };
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(io("cannot open"))?;
         let mut reader = SessionReader::open(BufReader::new(&file))?;
-        let mut head = None;
-        let mut keyframe: Option<Keyframe> = None;
-        let mut after: Vec<(u32, CutOp)> = Vec::new();
-        let (mut tick, mut epoch, mut ops, mut base_ops) = (0, 0, 0, 0);
-        let (mut alarm_um, mut frozen, mut withdrawn) = (None, false, BTreeSet::new());
-        while let Some(record) = reader.next_record()? {
-            tick = tick.max(record.tick().unwrap_or(0));
-            match record {
-                Record::Head(h) => head = Some(h),
-                Record::Tick(t) => {
-                    for op in &t.ops {
-                        after.push((t.tick, CutOp::try_from(op.cut).map_err(SessionError::from)?));
-                        ops += 1;
-                    }
-                }
-                Record::Keyframe(k) => {
-                    epoch = epoch.max(k.epoch);
-                    base_ops = ops;
-                    after.clear();
-                    keyframe = Some(k);
-                }
-                Record::Epoch { epoch: e, .. } => epoch = epoch.max(e),
-                Record::Control { control, .. } => match control {
-                    Control::Alarm { caution_um, danger_um } => alarm_um = Some([caution_um, danger_um]),
-                    Control::Freeze(on) => frozen = on,
-                    Control::Tool { user, given: true } => {
-                        withdrawn.remove(&user);
-                    }
-                    Control::Tool { user, given: false } => {
-                        withdrawn.insert(user);
-                    }
-                    _ => {}
-                },
-                _ => {}
-            }
-        }
-        let head = head.ok_or(SessionError::Incomplete("head"))?;
+        let Some(Record::Head(head)) = reader.next_record()? else { return Err(SessionError::Incomplete("head").into()) };
         if head.case_hash != case.0 {
             return Err(RecordError::OtherCase { recorded: CaseHash(head.case_hash), given: case });
         }
+        let reached = reach(&mut reader, patient, None)?;
         let whole = match reader.tail() {
             Tail::Whole { bytes } => bytes,
             Tail::Torn { bytes } => {
@@ -163,21 +117,12 @@ impl Recorder {
             Tail::Unread => reader.at(),
         };
         drop(reader);
-        let mut cut = match &keyframe {
-            Some(keyframe) => restore_keyframe(patient, keyframe)?,
-            None => CutState::new(patient.grid()),
-        };
-        for (tick, op) in &after {
-            op.check(patient.grid()).map_err(|e| RecordError::Cut(*tick, e))?;
-            cut.apply(patient, op);
-        }
         file.set_len(whole).map_err(io("cannot cut the torn end of"))?;
         file.seek(SeekFrom::Start(whole)).map_err(io("cannot go to the end of"))?;
         let file = Arc::new(file);
         let mut recorder = Self::new(path.to_owned(), file.clone(), SessionWriter::resume(file, whole));
-        recorder.last_keyframe = base_ops;
-        let resumed = Resumed { room: head.room, cut, tick, epoch, ops, alarm_um, frozen, withdrawn };
-        Ok((recorder, resumed))
+        recorder.last_keyframe = reached.keyframe_ops;
+        Ok((recorder, Resumed { room: head.room, reached }))
     }
 
     fn new(path: PathBuf, file: Arc<File>, writer: SessionWriter<Arc<File>>) -> Self {

@@ -33,7 +33,10 @@ impl Room {
             self.refuse(user, request.word(), Refusal::Rate);
             return Outcome::Done;
         }
-        let directs = matches!(request, Request::Freeze(_) | Request::Pause(_) | Request::Tool { .. } | Request::Alarm { .. });
+        let directs = matches!(
+            request,
+            Request::Freeze(_) | Request::Pause(_) | Request::Tool { .. } | Request::Alarm { .. } | Request::Rewind { .. }
+        );
         if directs && !role.may_direct() {
             self.refuse(user, request.word(), Refusal::Role(role));
             return Outcome::Done;
@@ -86,6 +89,16 @@ impl Room {
                     return Outcome::Close(Refusal::Garbage);
                 }
                 self.tell_all(&Notice::Said { user, mark });
+            }
+            Request::Rewind { to_tick } => {
+                if let Err(refusal) = self.begin_rewind(user, to_tick) {
+                    self.refuse(user, "rewind", refusal);
+                }
+            }
+            Request::Pass { hand, to } => {
+                if let Err(refusal) = self.pass(user, hand, to) {
+                    self.refuse(user, "pass", refusal);
+                }
             }
             Request::Leave => return Outcome::Close(Refusal::Closing),
         }

@@ -21,8 +21,10 @@ use spinor_sim::{Hand, Settings, Simulation, ToolInput, UserId};
 use crate::bulk::CaseData;
 use crate::delta::{BrickKey, Sender};
 use crate::gate::Refusals;
+use crate::pass::Given;
 use crate::peer::{Peer, notice_bytes};
 use crate::recorder::{Recorder, Resumed};
+use crate::rewind::Rewinding;
 
 /// Somebody who was let in, whether a connection is there or not.
 pub(crate) struct Member {
@@ -60,6 +62,9 @@ pub(crate) struct Room {
     pub(crate) settings: Settings,
     pub(crate) members: BTreeMap<u32, Member>,
     pub(crate) hands: BTreeMap<(UserId, Hand), HandInput>,
+    /// Tools that were just handed over, by the hand that gave them.
+    pub(crate) given: BTreeMap<(UserId, Hand), Given>,
+    pub(crate) rewinding: Option<Rewinding>,
     pub(crate) sender: Sender,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) backlog: VecDeque<Record>,
@@ -98,15 +103,15 @@ impl Room {
         let mut before = 0;
         let (mut frozen, mut withdrawn) = (false, BTreeSet::new());
         let mut is_resumed = false;
-        if let Some(resumed) = resumed {
-            sim.restore(resumed.cut);
+        if let Some(Resumed { reached, .. }) = resumed {
+            sim.restore(reached.cut);
             sender.begin_from(sim.cut());
-            (before, tick, epoch, ops) = (resumed.tick, resumed.tick + 1, resumed.epoch + 1, resumed.ops);
-            if let Some([caution_um, danger_um]) = resumed.alarm_um {
+            (before, tick, epoch, ops) = (reached.tick, reached.tick + 1, reached.epoch + 1, reached.ops);
+            if let Some([caution_um, danger_um]) = reached.alarm_um {
                 sim.set_thresholds(f64::from(caution_um) / 1000.0, f64::from(danger_um) / 1000.0);
                 settings = *sim.settings();
             }
-            (frozen, withdrawn) = (resumed.frozen, resumed.withdrawn);
+            (frozen, withdrawn) = (reached.frozen, reached.withdrawn);
             is_resumed = true;
         }
         let mut room = Self {
@@ -116,6 +121,8 @@ impl Room {
             settings,
             members: BTreeMap::new(),
             hands: BTreeMap::new(),
+            given: BTreeMap::new(),
+            rewinding: None,
             sender,
             recorder,
             backlog: VecDeque::new(),
@@ -241,6 +248,9 @@ impl Room {
         let input = wire.of(UserId(user)).map_err(|_| Refusal::Garbage)?;
         if !is_possible(&input) {
             return Err(Refusal::Garbage);
+        }
+        if self.is_late(&input) {
+            return Ok(());
         }
         match self.hands.get_mut(&(input.user, input.hand)) {
             Some(hand) if input.seq > hand.input.seq => (hand.input, hand.fresh) = (input, true),

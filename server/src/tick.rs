@@ -33,6 +33,9 @@ impl Room {
                 self.show(&held);
             }
         }
+        if self.is_rewinding() {
+            return Vec::new();
+        }
         if self.paused {
             self.answer_digests();
             return Vec::new();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own helpers may fail where they stand")]
 
+mod direction;
 mod gate;
 mod harness;
 mod killed;

@@ -230,7 +230,8 @@ impl Mirror {
 
     fn take_snapshot(&mut self, frame: SnapshotFrame) -> Result<(), MirrorError> {
         if frame.epoch != self.epoch || frame.bricks.len() > MAX_BRICKS {
-            return Err(MirrorError::OutOfPlace(kind::SNAPSHOT));
+            // A snapshot that was on its way when the room went back.
+            return if frame.epoch < self.epoch { Ok(()) } else { Err(MirrorError::OutOfPlace(kind::SNAPSHOT)) };
         }
         for brick in frame.bricks {
             let key = (class_from_number(brick.class)?, BrickIndex(brick.brick));
@@ -244,7 +245,7 @@ impl Mirror {
 
     fn end_snapshot(&mut self, end: SnapshotEnd) -> Result<(), MirrorError> {
         if end.epoch != self.epoch {
-            return Err(MirrorError::OutOfPlace(kind::SNAPSHOT_END));
+            return if end.epoch < self.epoch { Ok(()) } else { Err(MirrorError::OutOfPlace(kind::SNAPSHOT_END)) };
         }
         self.complete = true;
         self.tick = self.tick.max(end.tick);

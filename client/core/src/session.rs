@@ -80,6 +80,26 @@ pub enum Happening {
         /// Operations since the room opened.
         ops: u64,
     },
+    /// A tool was handed over: the giver's hand is empty, the receiver's holds it.
+    Passed {
+        /// Who gave it.
+        from: u32,
+        /// Out of which hand.
+        from_hand: u8,
+        /// Who has it now.
+        to: u32,
+        /// In which hand.
+        hand: u8,
+        /// The tool.
+        tool: u8,
+        /// Size of its head, 1/10 mm.
+        size_tenth_mm: u8,
+    },
+    /// The room went back to an earlier moment. Hands are empty; the mirror follows as soon as the state of then is here.
+    Rewound {
+        /// The epoch that began.
+        epoch: u32,
+    },
     /// The connection was lost; the session reconnects by itself.
     Lost(String),
     /// The connection is there (again).
@@ -210,7 +230,9 @@ impl Session {
     fn noticed(&mut self, notice: Notice) {
         let happening = match notice {
             Notice::Room(view) => {
+                let epoch = view.epoch;
                 self.view = Some(view);
+                self.follow_epoch(epoch);
                 Happening::Room
             }
             Notice::Events { tick, events } => Happening::Events { tick, events },
@@ -218,9 +240,25 @@ impl Session {
             Notice::Stats(stats) => Happening::Stats(stats),
             Notice::Digest { tick, digest, ops, .. } => Happening::Digest { tick, digest, ops },
             Notice::Said { user, mark } => Happening::Said { user, mark },
+            Notice::Passed { from, from_hand, to, hand, tool, size_tenth_mm } => {
+                Happening::Passed { from, from_hand, to, hand, tool, size_tenth_mm }
+            }
             Notice::Closing(_) => return,
         };
         self.note(happening);
+    }
+
+    /// The room went back to an earlier moment: what is cut now has to be had anew. What was cut stays to be seen until it is here.
+    fn follow_epoch(&mut self, epoch: u32) {
+        let Some(me) = self.me.as_ref().filter(|_| epoch > self.mirror.epoch()) else { return };
+        match self.mirror.begin(me.patient_hash, me.patient_bytes, epoch) {
+            Ok(have_patient) => {
+                self.request(Request::Ready { have_patient, want_images: self.want_images && !have_patient });
+                self.tools.clear();
+                self.note(Happening::Rewound { epoch });
+            }
+            Err(error) => self.start_anew(&error),
+        }
     }
 
     /// Damaged frames: this connection cannot be trusted any more, the next one starts with a snapshot.

@@ -196,6 +196,7 @@ fn direct(room: &mut Room, simulation: &mut Simulation, by: UserId, control: &Co
             let name = room.people.get(&by).map_or("", |p| p.name.as_str());
             room.message = Some((format!("{name}: {words}"), f64::INFINITY));
         }
+        Control::Pass { .. } => {}
     }
 }
 

@@ -49,6 +49,12 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
                     simulation.remove_tool(UserId(user), hand);
                 }
             }
+            Record::Control { user, control: Control::Pass { from_hand, .. }, .. } => {
+                catch_up(&mut simulation, &mut next, tick, &mut found)?;
+                if let Ok(hand) = spinor_shared::wire::hand_from_number(from_hand) {
+                    simulation.remove_tool(UserId(user), hand);
+                }
+            }
             Record::Control { control: Control::Alarm { caution_um, danger_um }, .. } => {
                 catch_up(&mut simulation, &mut next, tick, &mut found)?;
                 simulation.set_thresholds(f64::from(caution_um) / 1_000.0, f64::from(danger_um) / 1_000.0);

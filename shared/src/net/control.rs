@@ -44,6 +44,18 @@ pub enum Request {
     Say(Mark),
     /// Leaves in order.
     Leave,
+    /// Takes the patient back to the end of a tick (directs). The room has to be recorded; a new epoch begins there.
+    Rewind {
+        /// The tick.
+        to_tick: u32,
+    },
+    /// Hands the tool in a hand over to somebody. Whoever directs gives the right to operate with it.
+    Pass {
+        /// Number of the hand.
+        hand: u8,
+        /// To whom.
+        to: u32,
+    },
 }
 
 impl Request {
@@ -60,6 +72,8 @@ impl Request {
             Self::Digest => "digest",
             Self::Say(_) => "say",
             Self::Leave => "leave",
+            Self::Rewind { .. } => "rewind",
+            Self::Pass { .. } => "pass",
         }
     }
 }
@@ -177,6 +191,21 @@ pub enum Notice {
     },
     /// The connection ends, and why.
     Closing(Refusal),
+    /// A tool was handed over. The giver's hand is empty; the receiver holds it in a hand that was.
+    Passed {
+        /// Who gave it.
+        from: u32,
+        /// Out of which hand.
+        from_hand: u8,
+        /// Who has it now.
+        to: u32,
+        /// In which hand.
+        hand: u8,
+        /// The tool.
+        tool: u8,
+        /// Size of its head, 1/10 mm.
+        size_tenth_mm: u8,
+    },
 }
 
 /// How the server fares. Counted since it started.

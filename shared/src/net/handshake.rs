@@ -117,6 +117,12 @@ pub enum Refusal {
     /// The client does not read what is sent to it.
     #[error("this client does not keep up")]
     Slow,
+    /// Only a recorded room can go back.
+    #[error("the room is not recorded, so that it cannot go back to an earlier moment")]
+    NotRecorded,
+    /// There is no such moment, person or thing.
+    #[error("there is no such person, tool or moment here")]
+    Nothing,
 }
 
 impl Refusal {
@@ -138,6 +144,8 @@ impl Refusal {
             Self::Disk => "disk",
             Self::Closing => "closing",
             Self::Replaced => "replaced",
+            Self::NotRecorded => "not_recorded",
+            Self::Nothing => "nothing",
             Self::Slow => "slow",
         }
     }
@@ -166,6 +174,8 @@ impl Refusal {
             Self::Closing => 14,
             Self::Replaced => 15,
             Self::Slow => 16,
+            Self::NotRecorded => 17,
+            Self::Nothing => 18,
         };
         quinn::VarInt::from_u32(n)
     }

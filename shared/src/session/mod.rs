@@ -13,11 +13,13 @@
 //! in `SessionReader`, and add a recording of the old version to `tests/recordings/` that a test opens. Until then new kinds of records and
 //! events go behind the last ones: `tests/recordings/v1.spinrec` has to stay readable.
 
+mod reach;
 mod reader;
 mod record;
 mod replay;
 mod writer;
 
+pub use reach::{Reached, reach};
 pub use reader::{SessionReader, Tail};
 pub use record::{Control, HeadPose, Keyframe, OpRecord, Record, SessionHead, TickRecord, keyframe_of, restore_keyframe};
 pub use replay::{Check, Part, Replay, ReplayError, ReplayState, ReplaySummary, replay};

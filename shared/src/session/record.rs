@@ -102,6 +102,19 @@ pub enum Control {
     },
     /// Anything a later program knows how to name, in words.
     Note(String),
+    /// A tool went from the person's hand into another's.
+    Pass {
+        /// Out of which hand.
+        from_hand: u8,
+        /// To whom.
+        to: u32,
+        /// Into which hand.
+        hand: u8,
+        /// The tool.
+        tool: u8,
+        /// Size of its head, 1/10 mm.
+        size_tenth_mm: u8,
+    },
 }
 
 /// One record of a session.
