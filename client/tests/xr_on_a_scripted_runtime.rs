@@ -31,6 +31,11 @@ fn runtime_library() -> PathBuf {
 
 fn build_runtime() -> PathBuf {
     let profile = Path::new(env!("CARGO_BIN_EXE_spinor-client")).parent().unwrap();
+    let library = profile.join("libmockxr.so");
+    // A build of the whole workspace has made it. By itself it has another feature shape, and builds libraries again.
+    if is_current(&library) {
+        return library;
+    }
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "-p", "spinor-mock-openxr"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     if profile.ends_with("release") {
@@ -38,7 +43,15 @@ fn build_runtime() -> PathBuf {
     }
     cargo.env("CARGO_TARGET_DIR", profile.parent().unwrap());
     assert!(cargo.status().unwrap().success(), "the scripted runtime does not build");
-    profile.join("libmockxr.so")
+    library
+}
+
+/// Whether the scripted runtime is there and no older than its source.
+fn is_current(library: &Path) -> bool {
+    let written = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mock_openxr/src");
+    let newest = std::fs::read_dir(source).unwrap().filter_map(|entry| written(&entry.unwrap().path())).max();
+    written(library).is_some_and(|built| newest.is_some_and(|newest| built >= newest))
 }
 
 /// A run of the client in a folder of its own.
