@@ -123,10 +123,27 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         RoomFile::new(public, server.digest(), server.room(), server.owner_key()).write(path)?;
         eprintln!("invite people with: spinor invite --room {} --role attending --name NAME", path.display());
     }
-    let stop = server.stopper();
-    ctrlc::set_handler(move || stop.stop()).context("cannot catch signals")?;
+    close_on_signals(&server)?;
     server.run();
     eprintln!("the room has closed");
+    Ok(())
+}
+
+/// Lets Ctrl-C, and on Unix a service manager's SIGTERM or a closed terminal, close the rooms in order.
+fn close_on_signals(server: &Server) -> anyhow::Result<()> {
+    let stop = server.stopper();
+    ctrlc::set_handler(move || stop.stop()).context("cannot catch Ctrl-C")?;
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGHUP, SIGTERM};
+        let stop = server.stopper();
+        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP]).context("cannot catch signals")?;
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for _ in signals.forever() {
+                stop.stop();
+            }
+        })?;
+    }
     Ok(())
 }
 
