@@ -4,11 +4,11 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::session::{Reached, Record, ReplayError, SessionError, SessionReader, reach};
 use spinor_sim::Simulation;
+use tokio::sync::oneshot::{Receiver, channel, error::TryRecvError};
 
 use crate::room::Room;
 
@@ -45,7 +45,7 @@ impl Room {
 
     /// Whether the room stands still because it is going back. Once the earlier state is there, the new epoch begins.
     pub(crate) fn is_rewinding(&mut self) -> bool {
-        let Some(rewinding) = &self.rewinding else { return false };
+        let Some(rewinding) = &mut self.rewinding else { return false };
         let (by, to_tick) = (rewinding.by, rewinding.to_tick);
         match rewinding.result.try_recv() {
             Err(TryRecvError::Empty) => return true,
@@ -54,7 +54,7 @@ impl Room {
                 tracing::error!(room = %self.name, %error, "the room stays where it is: its recording cannot be read back");
                 self.refuse(by, "rewind", Refusal::Disk);
             }
-            Err(TryRecvError::Disconnected) => self.refuse(by, "rewind", Refusal::Closing),
+            Err(TryRecvError::Closed) => self.refuse(by, "rewind", Refusal::Closing),
         }
         self.rewinding = None;
         false
