@@ -1,7 +1,7 @@
 //! The recording of a room, written before anything of a tick is shown, and synced to the disk every second.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use spinor_shared::case::CaseHash;
 use spinor_shared::session::{
-    Reached, Record, ReplayError, SessionError, SessionHead, SessionReader, SessionWriter, Tail, reach,
+    MAGIC, Reached, Record, ReplayError, SessionError, SessionHead, SessionReader, SessionWriter, Tail, VERSION, reach,
 };
 use spinor_volume::Patient;
 use thiserror::Error;
@@ -118,6 +118,9 @@ impl Recorder {
         };
         drop(reader);
         file.set_len(whole).map_err(io("cannot cut the torn end of"))?;
+        // What is appended has today's version, whichever the recording began with.
+        let versioned = file.seek(SeekFrom::Start(MAGIC.len() as u64)).and_then(|_| file.write_all(&VERSION.to_le_bytes()));
+        versioned.map_err(io("cannot write the version of"))?;
         file.seek(SeekFrom::Start(whole)).map_err(io("cannot go to the end of"))?;
         let file = Arc::new(file);
         let mut recorder = Self::new(path.to_owned(), file.clone(), SessionWriter::resume(file, whole));

@@ -16,6 +16,8 @@ use commands::{assess, bots, branch, evaluate, export, info, ingest, invite, mod
 /// For education and rehearsal; not a medical device.
 #[derive(Parser)]
 #[command(name = "spinor", version, propagate_version = true)]
+#[command(after_help = "Example: spinor prepare --ct ct.nii.gz --labels labels.nii.gz --scheme verse --out patient.spinor\n\n\
+    SPINOR_LOG chooses what is logged on stderr, as in SPINOR_LOG=debug.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
