@@ -1,16 +1,19 @@
 //! From a recording to what happened in it: events with names, and distances and tips by tick.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
-use spinor_shared::session::{Control, OpRecord, Part, Record, Replay, ReplayError, ReplayState, SessionError, Tail, TickRecord};
-use spinor_shared::wire::{WireCut, WireError};
-use spinor_sim::tool::Shape;
-use spinor_sim::{Event, Hand, Holder, Settings, Simulation, Tick, ToolInput, UserId};
+use spinor_shared::session::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, Tail};
+use spinor_shared::wire::WireError;
+use spinor_sim::{Event, UserId};
 use spinor_volume::cut::CutState;
 use spinor_volume::{Label, Patient};
 use thiserror::Error;
+
+use crate::again::Again;
+pub use crate::again::{Followed, Proximity, Sample};
+use crate::metrics::target_of;
 
 /// Longest session that is measured, ticks: a day at 60 Hz. A longer one is a damaged number.
 const MOST_TICKS: u32 = 24 * 3_600 * 60;
@@ -46,28 +49,27 @@ pub struct Person {
     pub role: String,
 }
 
-/// One tool at one tick.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// The tick.
+/// What somebody who directs the room did, or the room itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directed {
+    /// At which tick.
     pub tick: u32,
-    /// The tool and its holder.
-    pub by: Holder,
-    /// Its tip where bone let it be, patient LPS, mm.
-    pub tip_mm: [f64; 3],
-    /// Distance to the nearest neural structure, mm.
-    pub nearest_mm: Option<f64>,
+    /// Who; none where the room went back without a name.
+    pub user: Option<UserId>,
+    /// What.
+    pub what: Direction,
 }
 
-/// A neural structure through the session.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Proximity {
-    /// Least distance of any tool, mm.
-    pub least_mm: Option<f64>,
-    /// Ticks with a tool within caution, none within danger.
-    pub caution_ticks: u32,
-    /// Ticks with a tool within danger.
-    pub danger_ticks: u32,
+/// What was directed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// As recorded.
+    Control(Control),
+    /// The session went back to the end of another tick; work after it no longer counts.
+    Rewind {
+        /// The tick it went back to.
+        to: u32,
+    },
 }
 
 /// All that is measured from.
@@ -93,12 +95,18 @@ pub struct Session {
     pub people: BTreeMap<u32, Person>,
     /// Recorded events by tick.
     pub events: Vec<(u32, Event)>,
+    /// What was directed, by tick.
+    pub directed: Vec<Directed>,
     /// Tools by tick.
     pub samples: Vec<Sample>,
     /// Neural structures.
     pub proximity: BTreeMap<Label, Proximity>,
     /// Thresholds in force at the end, mm: caution, danger.
     pub thresholds_mm: [f64; 2],
+    /// The procedure that a note in the recording names, followed through it; why not, where its patient has no such place.
+    pub procedure: Option<Result<Followed, String>>,
+    /// Names of the kinds of events that the simulation, run again, made.
+    pub simulated_kinds: BTreeSet<String>,
     /// Ticks simulated again.
     pub simulated: u32,
     /// Ticks in which that gave other operations than the recorded ones.
@@ -136,6 +144,7 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
     let mut again = Again::new(Arc::clone(&patient));
     let mut people = BTreeMap::new();
     let mut events = Vec::new();
+    let mut directed = Vec::new();
     let mut ticks: Option<[u32; 2]> = None;
     while let Some(record) = replay.next_record()? {
         if let Some(tick) = record.tick() {
@@ -146,28 +155,44 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
             ticks = Some(ticks.map_or([tick, tick + 1], |[first, last]| [first.min(tick), last.max(tick + 1)]));
         }
         state.advance(&record)?;
+        if let Record::Control { control: Control::Note(words), .. } = &record
+            && let Some(target) = target_of(words)
+        {
+            again.follow(target);
+        }
+        if let Record::Control { tick, user, control } = &record {
+            let what = Direction::Control(control.clone());
+            directed.push(Directed { tick: *tick, user: Some(UserId(*user)), what });
+        }
         match &record {
             Record::Joined { user, name, role, .. } => {
                 people.insert(*user, Person { name: name.clone(), role: role.word().to_owned() });
             }
             Record::Tick(tick) => {
+                let from = events.len();
                 for event in &tick.events {
                     let event = Event::try_from(*event).map_err(|source| AssessError::Wire { tick: tick.tick, source })?;
                     events.push((tick.tick, event));
                 }
-                again.tick(tick)?;
+                again
+                    .tick(tick, events.get(from..).unwrap_or_default())
+                    .map_err(|source| AssessError::Wire { tick: tick.tick, source })?;
             }
-            Record::Left { user, .. } | Record::Control { control: Control::Tool { user, given: false }, .. } => {
-                again.put_down(UserId(*user));
+            Record::Left { tick, user } => again.put_down(*tick, UserId(*user)),
+            Record::Control { tick, control: Control::Alarm { caution_um, danger_um }, .. } => {
+                again.set_thresholds(*tick, f64::from(*caution_um) / 1_000.0, f64::from(*danger_um) / 1_000.0);
             }
-            Record::Control { control: Control::Alarm { caution_um, danger_um }, .. } => {
-                again.simulation.set_thresholds(f64::from(*caution_um) / 1_000.0, f64::from(*danger_um) / 1_000.0);
+            Record::Epoch { tick, from_tick, .. } => {
+                if from_tick < tick {
+                    directed.push(Directed { tick: *tick, user: None, what: Direction::Rewind { to: *from_tick } });
+                }
+                again.restart(state.cut().clone());
             }
-            Record::Epoch { .. } => again.restart(state.cut().clone()),
             _ => {}
         }
     }
-    let settings = again.simulation.settings();
+    let thresholds_mm = again.thresholds_mm();
+    let procedure = again.finish(state.cut());
     Ok(Session {
         case: head.case_hash.iter().map(|b| format!("{b:02x}")).collect(),
         room: head.room,
@@ -178,7 +203,10 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
         cut: state.cut().clone(),
         people,
         events,
-        thresholds_mm: [settings.caution_mm, settings.danger_mm],
+        directed,
+        thresholds_mm,
+        procedure,
+        simulated_kinds: again.kinds,
         samples: again.samples,
         proximity: again.proximity,
         simulated: again.simulated,
@@ -186,83 +214,4 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
         torn: matches!(replay.tail(), Tail::Torn { .. }),
         patient,
     })
-}
-
-/// The simulation run again.
-struct Again {
-    simulation: Simulation,
-    next: Option<u32>,
-    samples: Vec<Sample>,
-    proximity: BTreeMap<Label, Proximity>,
-    simulated: u32,
-    differing: u32,
-}
-
-impl Again {
-    fn new(patient: Arc<Patient>) -> Self {
-        let simulation = Simulation::new(patient, Settings::default());
-        Self { simulation, next: None, samples: Vec::new(), proximity: BTreeMap::new(), simulated: 0, differing: 0 }
-    }
-
-    /// A new epoch starts with empty hands, as the server starts it.
-    fn restart(&mut self, cut: CutState) {
-        let (patient, fields) = (Arc::clone(self.simulation.patient()), Arc::clone(self.simulation.fields()));
-        self.simulation = Simulation::with_fields(patient, fields, *self.simulation.settings());
-        self.simulation.restore(cut);
-        self.next = None;
-    }
-
-    fn put_down(&mut self, user: UserId) {
-        for hand in [Hand::Left, Hand::Right] {
-            self.simulation.remove_tool(user, hand);
-        }
-    }
-
-    /// A recorded tick, after the ticks before it in which nothing was recorded.
-    fn tick(&mut self, record: &TickRecord) -> Result<(), AssessError> {
-        for idle in self.next.unwrap_or(record.tick)..record.tick {
-            self.step(idle, &[], &[]);
-        }
-        let inputs = record.inputs.iter().map(|(user, input)| input.of(UserId(*user))).collect::<Result<Vec<_>, _>>();
-        let inputs = inputs.map_err(|source| AssessError::Wire { tick: record.tick, source })?;
-        self.step(record.tick, &inputs, &record.ops);
-        self.next = Some(record.tick.saturating_add(1));
-        Ok(())
-    }
-
-    fn step(&mut self, tick: u32, inputs: &[ToolInput], recorded: &[OpRecord]) {
-        let output = self.simulation.step(Tick(tick), inputs);
-        let same =
-            output.ops.len() == recorded.len() && output.ops.iter().zip(recorded).all(|(a, b)| WireCut::from(&a.op) == b.cut);
-        self.simulated += 1;
-        self.differing += u32::from(!same);
-        let simulation = &self.simulation;
-        let settings = simulation.settings();
-        let mut least: BTreeMap<Label, i32> = BTreeMap::new();
-        for state in simulation.tools() {
-            let nearest_mm = state.nearest.map(|n| mm(n.distance_um));
-            self.samples.push(Sample { tick, by: state.holder(), tip_mm: state.proxy.tip_mm(), nearest_mm });
-            let Some(rotation) = state.proxy.rotation() else { continue };
-            let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, settings);
-            let grid = simulation.patient().grid();
-            for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
-                if let Some(um) = distance {
-                    least.entry(label).and_modify(|l| *l = (*l).min(um)).or_insert(um);
-                }
-            }
-        }
-        for (label, um) in least {
-            let distance = mm(um);
-            let uncertainty = simulation.patient().structure(label).map_or(0.0, |s| f64::from(s.uncertainty_mm));
-            let widened = uncertainty.clamp(0.0, settings.widening_limit_mm);
-            let entry = self.proximity.entry(label).or_default();
-            entry.least_mm = Some(entry.least_mm.map_or(distance, |l| l.min(distance)));
-            entry.danger_ticks += u32::from(distance < settings.danger_mm + widened);
-            entry.caution_ticks += u32::from((settings.danger_mm + widened..settings.caution_mm + widened).contains(&distance));
-        }
-    }
-}
-
-fn mm(um: i32) -> f64 {
-    f64::from(um) / 1_000.0
 }

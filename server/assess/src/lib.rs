@@ -6,15 +6,25 @@
 //!
 //! For education and rehearsal: nothing here rates a surgeon, and nothing is a medical device.
 
+mod again;
 pub mod csv;
 pub mod definitions;
+pub mod figures;
+pub mod filter;
 pub mod gather;
 pub mod metrics;
+pub mod osats;
+pub mod phases;
+mod picture;
+pub mod place;
 mod plot;
 pub mod report;
+pub mod score;
 #[cfg(test)]
 mod tests;
+pub mod xapi;
 
 pub use gather::{AssessError, Session, gather};
 pub use metrics::{Metrics, measure};
+pub use osats::Osats;
 pub use report::html;

@@ -141,16 +141,115 @@ fn figures_of_a_scripted_session_agree_with_sums_taken_meanwhile() {
     assert!((probe.peak_mm_per_s - 3.6).abs() < 0.1 && probe.mean_mm_per_s <= probe.peak_mm_per_s, "{probe:?}");
 
     let json = serde_json::to_value(&metrics).unwrap();
+    every_number_is_defined(&json);
     for key in ["session", "duration_s", "removed_mm3", "levels", "users", "safety", "motion", "definitions"] {
         assert!(json.get(key).is_some(), "metrics.json lacks {key}");
     }
     let report = html(&session, &metrics, &[("before.spinrec".into(), metrics.clone())]);
     assert!(report.contains("Not a medical device") && report.contains("What is not measured") && report.contains("<svg"));
     assert!(!report.contains("<b>Bo</b>") && report.contains("&lt;b&gt;Bo"));
-    assert!(!report.contains("<script") && !report.contains("src="), "the report needs nothing else");
+    let sources: Vec<&str> = report.split("src=\"").skip(1).collect();
+    assert_eq!(sources.len(), 4, "two pictures before and two after");
+    assert!(
+        sources.iter().all(|s| s.starts_with("data:image/png;base64,")) && !report.contains("<script"),
+        "it needs nothing else"
+    );
+    assert!(sources[0].split('"').next() != sources[1].split('"').next(), "what was cut shows");
     let lines = csv::events(&session);
     assert_eq!(lines.lines().count(), session.events.len() + 1);
     assert!(lines.starts_with(csv::HEADER) && lines.contains("neural_touch"));
+}
+
+/// The figures put first: the contact is the worst finding, the score is below 100, and a burr that touched nothing neural has no part in it.
+#[test]
+fn the_worst_comes_first_and_lowers_the_score() {
+    let session = gather(&record().0[..]).unwrap();
+    let mut metrics = measure(&session);
+    let findings = crate::report::findings(&metrics);
+    assert!(findings[0].text.contains("touched the dural sac once") && findings[0].text.contains("<b>Bo</b>"), "{findings:?}");
+    assert!(findings.windows(2).all(|pair| pair[0].gravity >= pair[1].gravity));
+    assert_eq!((metrics.figures["neural_contacts"], metrics.figures["active_contacts"]), (Some(1.0), Some(0.0)));
+    let score = metrics.score.safety.unwrap();
+    assert!((50.0..100.0).contains(&score), "{score}");
+    // The probe came down at 3.6 mm/s, straight: no tremor but the rounding to micrometres, and its speed is known.
+    let probe = metrics.motion["<b>Bo</b> (#2)"]["ball probe"];
+    assert!(probe.tremor_mm.unwrap() < 0.03 && (probe.hand_mean_mm_per_s.unwrap() - 3.6).abs() < 0.2, "{probe:?}");
+    // What no recording of this kind can say is missing and says why.
+    assert_eq!(metrics.figures["sentinel_errors"], None);
+    assert!(metrics.absent["process.procedure"].contains("no procedure"));
+    assert!(metrics.absent["safety.harm.retraction_s"].contains("no retractor"));
+    assert_eq!(metrics.figures["osats_total"], None);
+    let mut form: serde_json::Value = serde_json::from_str(&crate::osats::template()).unwrap();
+    crate::osats::ITEMS.iter().for_each(|item| form["items"][item.key] = 3.into());
+    metrics.rate(crate::osats::parse(form.to_string().as_bytes()).unwrap());
+    assert_eq!(metrics.figures["osats_total"], Some(21.0));
+    assert!(!metrics.absent.contains_key("figures.osats_total"));
+    every_number_is_defined(&serde_json::to_value(&metrics).unwrap());
+    assert!(html(&session, &metrics, &[]).contains("21 of 35"));
+}
+
+/// Statements have the shape that a learning record store asks for, the same identifiers every time, and nobody's name.
+#[test]
+fn statements_name_nobody_and_keep_their_identifiers() {
+    let session = gather(&record().0[..]).unwrap();
+    let metrics = measure(&session);
+    let statements = crate::xapi::statements(&session, &metrics);
+    assert_eq!(statements, crate::xapi::statements(&session, &metrics));
+    let list = statements.as_array().unwrap();
+    let mut ids = std::collections::BTreeSet::new();
+    for s in list {
+        let allowed = ["id", "actor", "verb", "object", "result", "context", "timestamp", "version"];
+        assert!(s.as_object().unwrap().keys().all(|key| allowed.contains(&key.as_str())), "{s}");
+        assert!(ids.insert(s["id"].as_str().unwrap().to_owned()), "an identifier stands twice");
+        assert_eq!(s["version"], "1.0.3");
+        assert!(["Agent", "Group"].contains(&s["actor"]["objectType"].as_str().unwrap()));
+        assert!(s["actor"].get("name").is_none() && s["actor"].get("mbox").is_none());
+        let account = &s["actor"]["account"];
+        assert!(account["homePage"].as_str().unwrap().starts_with("https://") && account["name"].is_string());
+        assert!(s["verb"]["id"].as_str().unwrap().starts_with("http://adlnet.gov/expapi/verbs/"));
+        assert!(
+            s["object"]["id"].as_str().unwrap().starts_with("https://") && s["object"]["definition"]["name"]["en"].is_string()
+        );
+        assert!(s["timestamp"].as_str().unwrap().ends_with('Z'));
+        if let Some(scaled) = s["result"]["score"].get("scaled") {
+            assert!((-1.0..=1.0).contains(&scaled.as_f64().unwrap()));
+        }
+    }
+    assert!(list.iter().any(|s| s["verb"]["display"]["en"] == "touched" && s["actor"]["account"]["name"] == "user-2"));
+    let text = statements.to_string();
+    assert!(!text.contains("Ada") && !text.contains("Bo<"), "a name left the house");
+}
+
+/// Walks `metrics.json`: what stands there has a definition, or is the register itself.
+fn every_number_is_defined(json: &serde_json::Value) {
+    fn walk(value: &serde_json::Value, path: &mut Vec<String>, leaves: &mut Vec<Vec<String>>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+                path.push(key.clone());
+                walk(value, path, leaves);
+                path.pop();
+            }),
+            serde_json::Value::Array(list) => list.iter().enumerate().for_each(|(k, value)| {
+                path.push(k.to_string());
+                walk(value, path, leaves);
+                path.pop();
+            }),
+            _ => leaves.push(path.clone()),
+        }
+    }
+    let mut leaves = Vec::new();
+    walk(json, &mut Vec::new(), &mut leaves);
+    let register = ["session", "absent", "definitions", "not_measured"];
+    let definitions = crate::definitions::all();
+    for path in leaves.iter().filter(|path| !register.contains(&path[0].as_str()) && path.join(".") != "osats") {
+        let found = definitions.iter().filter(|d| d.covers(path)).count();
+        assert_eq!(found, 1, "{} has {found} definitions", path.join("."));
+    }
+    // A figure without a value says why.
+    for path in leaves.iter().filter(|path| path[0] == "figures") {
+        let null = json["figures"][&path[1]].is_null();
+        assert_eq!(null, json["absent"].get(path.join(".")).is_some(), "{}", path.join("."));
+    }
 }
 
 /// A recording cut off anywhere after its case is measured up to there; garbage is refused.

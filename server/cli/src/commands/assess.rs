@@ -1,15 +1,16 @@
 //! `spinor assess`: metrics and a report from a recording.
 
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use spinor_assess::{Metrics, Session, csv, gather, html, measure};
+use spinor_assess::{Metrics, Session, csv, gather, html, measure, osats, xapi};
 
 use crate::output;
 
-/// Measure a recording: writes report.html, metrics.json and events.csv. For education; not a medical device.
+/// Measure a recording: writes report.html, metrics.json, events.csv, statements.json (xAPI) and an empty form for a mentor's rating. For
+/// education; not a medical device.
 #[derive(clap::Args)]
 #[command(after_help = "Example: spinor assess session.spinrec --against attending.spinrec --out report/")]
 pub(crate) struct Args {
@@ -18,7 +19,10 @@ pub(crate) struct Args {
     /// Another recording to compare with; may be given several times.
     #[arg(long, value_name = "F.spinrec")]
     against: Vec<PathBuf>,
-    /// Folder for the three files; made when missing.
+    /// A mentor's rating to merge in: osats-template.json of an earlier report, filled in.
+    #[arg(long, value_name = "FILE.json")]
+    osats: Option<PathBuf>,
+    /// Folder for the files; made when missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Print the metrics as one JSON object.
@@ -27,7 +31,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let (session, metrics) = read(&args.file)?;
+    // A form that cannot be read is refused before the recording is measured, which takes longer.
+    let rating = args.osats.as_deref().map(read_rating).transpose()?;
+    let (session, mut metrics) = read(&args.file)?;
+    if let Some(rating) = rating {
+        metrics.rate(rating);
+    }
     let mut against = Vec::new();
     for path in &args.against {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -38,17 +47,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     write(&args.out, "report.html", &html(&session, &metrics, &against))?;
     write(&args.out, "metrics.json", &format!("{json:#}\n"))?;
     write(&args.out, "events.csv", &csv::events(&session))?;
+    write(&args.out, "statements.json", &format!("{:#}\n", xapi::statements(&session, &metrics)))?;
+    write(&args.out, "osats-template.json", &osats::template())?;
     if args.json {
         output::json(&json);
         return Ok(());
     }
     let removed: f64 = metrics.removed_mm3.values().sum();
+    let score = metrics.score.safety.map_or_else(|| "none".to_owned(), |s| format!("{s:.0} of 100"));
     println!(
-        "{} of session, {removed:.1} mm3 removed, {} neural contacts",
+        "{} of session, {removed:.1} mm3 removed, {} neural contacts, safety score {score}",
         output::moment(metrics.duration_s),
         metrics.safety.contacts.len()
     );
-    println!("report.html, metrics.json and events.csv are in {}", args.out.display());
+    println!("report.html, metrics.json, events.csv, statements.json and osats-template.json are in {}", args.out.display());
     Ok(())
 }
 
@@ -57,6 +69,13 @@ fn read(path: &Path) -> anyhow::Result<(Session, Metrics)> {
     let session = gather(BufReader::with_capacity(1 << 20, file)).with_context(|| format!("cannot assess {}", path.display()))?;
     let metrics = measure(&session);
     Ok((session, metrics))
+}
+
+fn read_rating(path: &Path) -> anyhow::Result<spinor_assess::Osats> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut bytes = Vec::new();
+    file.take(osats::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+    osats::parse(&bytes).with_context(|| format!("{} is no filled-in form", path.display()))
 }
 
 fn write(dir: &Path, name: &str, content: &str) -> anyhow::Result<()> {

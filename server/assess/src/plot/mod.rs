@@ -1,15 +1,22 @@
-//! Plots as inline SVG.
+//! Plots as inline SVG, one below the other on one axis of time.
+
+mod compare;
+mod timeline;
+
+pub(crate) use compare::{colour, ratios};
+pub(crate) use timeline::{activity_colour, timeline};
 
 use maud::{Markup, html};
-use spinor_sim::{AlarmLevel, Event};
+use spinor_sim::Event;
 use spinor_volume::TissueClass;
 
 use crate::gather::Session;
 use crate::metrics::volume_mm3;
 
-const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 48.0;
+pub(super) const WIDTH: f64 = 900.0;
+const HEIGHT: f64 = 230.0;
+pub(super) const LEFT: f64 = 104.0;
+pub(super) const RIGHT: f64 = 8.0;
 const BOTTOM: f64 = 30.0;
 const TOP: f64 = 10.0;
 /// Most points of a line.
@@ -24,7 +31,7 @@ struct Frame {
 
 impl Frame {
     fn x(&self, seconds: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - 8.0) * (seconds / self.seconds.max(1e-9)).clamp(0.0, 1.0)
+        x_of(seconds, self.seconds)
     }
 
     fn y(&self, value: f64) -> f64 {
@@ -34,35 +41,61 @@ impl Frame {
 
     fn band(&self, low: f64, high: f64, colour: &str) -> Markup {
         let (top, bottom) = (self.y(high), self.y(low));
-        html! { rect x=(LEFT) y=(n(top)) width=(n(WIDTH - LEFT - 8.0)) height=(n((bottom - top).max(0.0))) fill=(colour) {} }
+        html! { rect x=(LEFT) y=(n(top)) width=(n(WIDTH - LEFT - RIGHT)) height=(n((bottom - top).max(0.0))) fill=(colour) {} }
     }
 
     fn axes(&self, unit: &str, step: f64) -> Markup {
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step).floor() as i64;
-        let every = self.seconds / 6.0;
         html! {
             @for k in first..=last.min(first + 12) {
                 @let y = self.y(k as f64 * step);
-                line x1=(LEFT) x2=(n(WIDTH - 8.0)) y1=(n(y)) y2=(n(y)) stroke="#ccc" stroke-width="0.5" {}
+                line x1=(LEFT) x2=(n(WIDTH - RIGHT)) y1=(n(y)) y2=(n(y)) stroke="#ccc" stroke-width="0.5" {}
                 text x=(n(LEFT - 6.0)) y=(n(y + 4.0)) text-anchor="end" { (format!("{}", k as f64 * step)) }
             }
-            @for k in 0..=6 {
-                @let s = f64::from(k) * every;
-                text x=(n(self.x(s))) y=(n(HEIGHT - 12.0)) text-anchor="middle" { (format!("{s:.0} s")) }
-            }
-            text x="4" y="12" { (unit) }
+            (seconds_axis(self.seconds, HEIGHT - 12.0))
+            text x="0" y=(n(TOP + 8.0)) { (unit) }
         }
     }
 }
 
-fn n(v: f64) -> String {
+/// Where a moment stands along x.
+pub(super) fn x_of(seconds: f64, of: f64) -> f64 {
+    LEFT + (WIDTH - LEFT - RIGHT) * (seconds / of.max(1e-9)).clamp(0.0, 1.0)
+}
+
+/// Labels of the axis of time at whole steps.
+pub(super) fn seconds_axis(seconds: f64, y: f64) -> Markup {
+    let steps = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0];
+    let step = steps.into_iter().find(|s| seconds / s <= 10.0).unwrap_or(28_800.0);
+    let count = (seconds / step).floor() as u32;
+    html! {
+        @for k in 0..=count {
+            @let s = f64::from(k) * step;
+            @let x = x_of(s, seconds);
+            @let anchor = if x > WIDTH - RIGHT - 16.0 { "end" } else { "middle" };
+            text x=(n(x)) y=(n(y)) text-anchor=(anchor) { (clock(s)) }
+        }
+    }
+}
+
+/// Minutes and seconds, or hours and minutes from an hour on.
+pub(crate) fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    if whole >= 3_600 {
+        format!("{}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60)
+    } else {
+        format!("{}:{:02}", whole / 60, whole % 60)
+    }
+}
+
+pub(super) fn n(v: f64) -> String {
     format!("{v:.1}")
 }
 
-fn svg(label: &str, content: Markup) -> Markup {
+pub(super) fn svg(label: &str, height: f64, content: Markup) -> Markup {
     html! {
-        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) xmlns="http://www.w3.org/2000/svg" { (content) }
+        svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(label) xmlns="http://www.w3.org/2000/svg" { (content) }
     }
 }
 
@@ -73,7 +106,7 @@ pub(crate) fn distance(session: &Session) -> Markup {
     let mut bins = vec![None::<f64>; BINS];
     for sample in &session.samples {
         let bin = ((session.seconds(sample.tick) / seconds.max(1e-9)) * BINS as f64) as usize;
-        if let (Some(bin), Some(distance)) = (bins.get_mut(bin.min(BINS - 1)), sample.nearest_mm) {
+        if let (Some(bin), Some(distance)) = (bins.get_mut(bin.min(BINS - 1)), sample.nearest_mm()) {
             *bin = Some(bin.map_or(distance, |least| least.min(distance)));
         }
     }
@@ -89,24 +122,18 @@ pub(crate) fn distance(session: &Session) -> Markup {
         // A second of silence is a gap; a bin without a sample in a short session is not.
         pen_down = bin.is_some() || (pen_down && seconds < 30.0);
     }
-    let marks = session.events.iter().filter_map(|(tick, event)| match event {
-        Event::Alarm { was, warning, .. } if warning.level > *was => {
-            let colour = if warning.level == AlarmLevel::Danger { "#b00020" } else { "#c77700" };
-            Some((frame.x(session.seconds(*tick)), colour, warning.to_string()))
-        }
-        _ => None,
-    });
     svg(
         "Distance to the nearest neural structure over time",
+        HEIGHT,
         html! {
             (frame.band(frame.low, 0.0, "#e7a1a8"))
             (frame.band(0.0, danger, "#f6cdd1"))
             (frame.band(danger, caution, "#fdecc8"))
             (frame.axes("mm", 2.0))
             path d=(path) fill="none" stroke="#1a4d8f" stroke-width="1.4" {}
-            @for (x, colour, text) in marks.take(2_000) {
-                path d=(format!("M{} {} l-4 -8 h8 z", n(x), n(TOP + 10.0))) fill=(colour) { title { (text) } }
-            }
+            text x=(n(WIDTH - RIGHT - 4.0)) y=(n(frame.y(caution) + 12.0)) text-anchor="end" fill="#8a5a00" { "caution" }
+            text x=(n(WIDTH - RIGHT - 4.0)) y=(n(frame.y(danger) + 12.0)) text-anchor="end" fill="#b00020" { "danger" }
+            text x=(n(WIDTH - RIGHT - 4.0)) y=(n(frame.y(0.0) + 12.0)) text-anchor="end" fill="#b00020" { "inside" }
         },
     )
 }
@@ -153,6 +180,7 @@ pub(crate) fn removed(session: &Session) -> Markup {
     };
     svg(
         "Removed volume over time",
+        HEIGHT,
         html! {
             (frame.axes("mm³", step))
             @for (k, (name, colour, points)) in lines.iter().enumerate() {

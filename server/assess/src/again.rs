@@ -1,0 +1,285 @@
+//! The simulation run again on the recorded inputs: where each tool was at every tick, and how near to what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use spinor_shared::session::{OpRecord, TickRecord};
+use spinor_shared::wire::{WireCut, WireError};
+use spinor_sim::procedure::{Plan, PlanComparison, Target, Tracker};
+use spinor_sim::tool::Shape;
+use spinor_sim::{AlarmLevel, Event, Hand, Holder, Nearest, Settings, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId};
+use spinor_volume::cut::CutState;
+use spinor_volume::query::{clamp_mm, class_sdf_mm};
+use spinor_volume::{Label, Patient, TissueClass};
+
+/// Every how many ticks what takes longer is looked at: the bone's surface about a burr, and whether bone covers it.
+const LOOK_TICKS: u32 = 6;
+/// How far behind a tool bone may lie to cover it, mm (K): a lamina's thickness and the room under it.
+const COVER_MM: f64 = 14.0;
+
+/// One tool at one tick.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// The tick.
+    pub tick: u32,
+    /// The tool and its holder.
+    pub by: Holder,
+    /// Size of the tool's head, 1/10 mm.
+    pub size_tenth_mm: u8,
+    /// Its tip where bone let it be, patient LPS, µm.
+    pub tip_um: [i32; 3],
+    /// Its tip where the hand wanted it, patient LPS, µm.
+    pub hand_um: [i32; 3],
+    /// Whether a burr spun or a punch was closing.
+    pub active: bool,
+    /// Load between the hand and the stopped tool, mN.
+    pub load_millinewton: u32,
+    /// Whether it was stopped by bone, or cutting it.
+    pub in_bone: bool,
+    /// The nearest neural structure.
+    pub nearest: Option<Nearest>,
+    /// The gravest alarm level.
+    pub level: AlarmLevel,
+    /// Whether the alarm was heard.
+    pub sounding: bool,
+    /// Tissue taken in this tick, 1/32 voxel of occupancy.
+    pub taken: i64,
+    /// Angle between the shaft and the bone's outward normal where a burr's head touches it, degrees; looked at ten times a second.
+    pub surface_degrees: Option<f32>,
+    /// Whether intact bone lay behind the tip (towards the back) while it took tissue; looked at for every bite, else ten times a second.
+    pub covered: Option<bool>,
+}
+
+impl Sample {
+    /// The tip, patient LPS, mm.
+    pub fn tip_mm(&self) -> [f64; 3] {
+        self.tip_um.map(|um| f64::from(um) / 1_000.0)
+    }
+
+    /// Where the hand wanted the tip, patient LPS, mm.
+    pub fn hand_mm(&self) -> [f64; 3] {
+        self.hand_um.map(|um| f64::from(um) / 1_000.0)
+    }
+
+    /// Distance to the nearest neural structure, mm; none beyond the reach of the measurement.
+    pub fn nearest_mm(&self) -> Option<f64> {
+        self.nearest.map(|n| f64::from(n.distance_um) / 1_000.0)
+    }
+}
+
+/// A neural structure through the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Proximity {
+    /// Least distance of any tool, mm.
+    pub least_mm: Option<f64>,
+    /// Ticks with a tool within caution, none within danger.
+    pub caution_ticks: u32,
+    /// Ticks with a tool within danger.
+    pub danger_ticks: u32,
+}
+
+/// A procedure followed through a recording.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Its steps and sentinel errors.
+    pub tracker: Tracker,
+    /// The bone taken, against the plan.
+    pub plan: PlanComparison,
+}
+
+/// The simulation run again.
+pub(crate) struct Again {
+    simulation: Simulation,
+    next: Option<u32>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) proximity: BTreeMap<Label, Proximity>,
+    pub(crate) kinds: BTreeSet<String>,
+    tracker: Option<Result<Tracker, String>>,
+    pub(crate) simulated: u32,
+    pub(crate) differing: u32,
+}
+
+impl Again {
+    pub(crate) fn new(patient: Arc<Patient>) -> Self {
+        let simulation = Simulation::new(patient, Settings::default());
+        Self {
+            simulation,
+            next: None,
+            samples: Vec::new(),
+            proximity: BTreeMap::new(),
+            kinds: BTreeSet::new(),
+            tracker: None,
+            simulated: 0,
+            differing: 0,
+        }
+    }
+
+    /// Follows a procedure from here on; of several the last one counts.
+    pub(crate) fn follow(&mut self, target: Target) {
+        let tracker = Tracker::new(self.simulation.patient(), target);
+        self.tracker = Some(tracker.map_err(|e| format!("the procedure cannot be followed in this patient: {e}")));
+    }
+
+    /// The procedure at the end of the session.
+    pub(crate) fn finish(&mut self, cut: &CutState) -> Option<Result<Followed, String>> {
+        let patient = self.simulation.patient();
+        Some(self.tracker.take()?.map(|mut tracker| {
+            tracker.finish(patient, cut);
+            let plan = Plan::of(tracker.target()).compare(patient, tracker.site(), cut);
+            Followed { tracker, plan }
+        }))
+    }
+
+    /// Thresholds in force, mm: caution, danger.
+    pub(crate) fn thresholds_mm(&self) -> [f64; 2] {
+        let settings = self.simulation.settings();
+        [settings.caution_mm, settings.danger_mm]
+    }
+
+    /// Thresholds from a tick on.
+    pub(crate) fn set_thresholds(&mut self, tick: u32, caution_mm: f64, danger_mm: f64) {
+        self.catch_up(tick);
+        self.simulation.set_thresholds(caution_mm, danger_mm);
+    }
+
+    /// A new epoch starts with empty hands, as the server starts it.
+    pub(crate) fn restart(&mut self, cut: CutState) {
+        let (patient, fields) = (Arc::clone(self.simulation.patient()), Arc::clone(self.simulation.fields()));
+        self.simulation = Simulation::with_fields(patient, fields, *self.simulation.settings());
+        self.simulation.restore(cut);
+        self.next = None;
+    }
+
+    /// Somebody left at a tick, and with them their tools. Who loses the right to operate keeps the tool, as on the server: its trigger is
+    /// let go by the inputs that are recorded.
+    pub(crate) fn put_down(&mut self, tick: u32, user: UserId) {
+        self.catch_up(tick);
+        for hand in [Hand::Left, Hand::Right] {
+            self.simulation.remove_tool(user, hand);
+        }
+    }
+
+    /// Steps the ticks before `tick` in which nothing was recorded.
+    fn catch_up(&mut self, tick: u32) {
+        let from = self.next.unwrap_or(tick);
+        for idle in from..tick {
+            self.step(idle, &[], &[], &[]);
+        }
+        self.next = Some(from.max(tick));
+    }
+
+    /// A recorded tick with its events, after the ticks before it.
+    pub(crate) fn tick(&mut self, record: &TickRecord, events: &[(u32, Event)]) -> Result<(), WireError> {
+        self.catch_up(record.tick);
+        let inputs = record.inputs.iter().map(|(user, input)| input.of(UserId(*user))).collect::<Result<Vec<_>, _>>()?;
+        let events: Vec<Event> = events.iter().map(|(_, event)| *event).collect();
+        self.step(record.tick, &inputs, &record.ops, &events);
+        self.next = Some(record.tick.saturating_add(1));
+        Ok(())
+    }
+
+    fn step(&mut self, tick: u32, inputs: &[ToolInput], recorded: &[OpRecord], events: &[Event]) {
+        let output = self.simulation.step(Tick(tick), inputs);
+        let same =
+            output.ops.len() == recorded.len() && output.ops.iter().zip(recorded).all(|(a, b)| WireCut::from(&a.op) == b.cut);
+        self.simulated += 1;
+        self.differing += u32::from(!same);
+        for event in &output.events {
+            let kind = crate::metrics::kind(event);
+            self.kinds.insert(kind);
+        }
+        if let Some(Ok(tracker)) = &mut self.tracker {
+            let tools: Vec<ToolState> = self.simulation.tools().copied().collect();
+            tracker.update(self.simulation.patient(), self.simulation.cut(), tick, &tools, events, None);
+        }
+        let simulation = &self.simulation;
+        let settings = simulation.settings();
+        let mut least: BTreeMap<Label, i32> = BTreeMap::new();
+        for state in simulation.tools() {
+            self.samples.push(sample(simulation, tick, state));
+            let Some(rotation) = state.proxy.rotation() else { continue };
+            let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, settings);
+            let grid = simulation.patient().grid();
+            for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
+                if let Some(um) = distance {
+                    least.entry(label).and_modify(|l| *l = (*l).min(um)).or_insert(um);
+                }
+            }
+        }
+        for (label, um) in least {
+            let distance = f64::from(um) / 1_000.0;
+            let uncertainty = simulation.patient().structure(label).map_or(0.0, |s| f64::from(s.uncertainty_mm));
+            let widened = uncertainty.clamp(0.0, settings.widening_limit_mm);
+            let entry = self.proximity.entry(label).or_default();
+            entry.least_mm = Some(entry.least_mm.map_or(distance, |l| l.min(distance)));
+            entry.danger_ticks += u32::from(distance < settings.danger_mm + widened);
+            entry.caution_ticks += u32::from((settings.danger_mm + widened..settings.caution_mm + widened).contains(&distance));
+        }
+    }
+}
+
+fn sample(simulation: &Simulation, tick: u32, state: &ToolState) -> Sample {
+    let input = &state.input;
+    let look = tick.is_multiple_of(LOOK_TICKS);
+    let burr = input.tool.is_burr();
+    let taken = state.removed > 0;
+    Sample {
+        tick,
+        by: state.holder(),
+        size_tenth_mm: input.size_tenth_mm,
+        tip_um: state.proxy.tip_um,
+        hand_um: input.pose.tip_um,
+        active: if burr { state.spindle_rpm > 0 } else { taken || closing(simulation, state) },
+        load_millinewton: state.load_millinewton,
+        in_bone: state.in_bone,
+        nearest: state.nearest,
+        level: state.level,
+        sounding: state.sounding,
+        taken: state.removed,
+        surface_degrees: (look && burr && state.in_bone).then(|| surface_degrees(simulation, state)).flatten(),
+        covered: (taken && (look || !burr)).then(|| covered(simulation, state.proxy.tip_mm())),
+    }
+}
+
+/// Whether a tool with a jaw or an edge is pressed.
+fn closing(simulation: &Simulation, state: &ToolState) -> bool {
+    !is_blunt(state.input.tool) && state.input.trigger >= simulation.settings().trigger_dead_zone
+}
+
+/// Whether a tool takes no tissue.
+pub(crate) const fn is_blunt(tool: ToolKind) -> bool {
+    matches!(tool, ToolKind::Probe | ToolKind::Suction | ToolKind::Penfield | ToolKind::Retractor | ToolKind::Irrigation)
+}
+
+/// The bone's outward normal about a burr's head: against the mean direction in which bone comes nearest to the head's surface.
+fn surface_degrees(simulation: &Simulation, state: &ToolState) -> Option<f32> {
+    let rotation = state.proxy.rotation()?;
+    let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, simulation.settings());
+    let (tip, radius) = (state.proxy.tip_mm(), shape.ball_radius_mm);
+    let near = 0.5 * clamp_mm(simulation.patient().grid());
+    let mut inward = [0.0; 3];
+    for n in 0..27 {
+        let step = [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1].map(f64::from);
+        let long = (step[0] * step[0] + step[1] * step[1] + step[2] * step[2]).sqrt();
+        if long == 0.0 {
+            continue;
+        }
+        let direction = step.map(|v| v / long);
+        let at: [f64; 3] = std::array::from_fn(|k| tip[k] + radius * direction[k]);
+        let weight = (near - class_sdf_mm(simulation.patient(), simulation.cut(), TissueClass::Bone, at)).max(0.0);
+        for k in 0..3 {
+            inward[k] += weight * direction[k];
+        }
+    }
+    let long = (inward[0] * inward[0] + inward[1] * inward[1] + inward[2] * inward[2]).sqrt();
+    let along: f64 = (0..3).map(|k| -inward[k] * rotation[k][2]).sum();
+    (long > 1e-6).then(|| (along / long).clamp(-1.0, 1.0).acos().to_degrees() as f32)
+}
+
+/// Whether bone that is left lies behind a position, towards the back (+y).
+fn covered(simulation: &Simulation, at: [f64; 3]) -> bool {
+    (2..=COVER_MM as i32).any(|mm| {
+        let behind = [at[0], at[1] + f64::from(mm), at[2]];
+        class_sdf_mm(simulation.patient(), simulation.cut(), TissueClass::Bone, behind) < 0.0
+    })
+}

@@ -1,0 +1,133 @@
+//! How each tool moved.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::efficiency::{step_mm, tracks};
+use crate::again::Sample;
+use crate::filter::{self, WINDOW, derivatives};
+use crate::gather::Session;
+
+/// Ticks over which a peak speed of the tip is taken.
+const PEAK_TICKS: usize = 3;
+/// A hand that goes farther than this in one tick was lost by its tracking and found again: 3 m/s, mm.
+const JUMP_MM: f64 = 50.0;
+
+/// How a tool moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct Motion {
+    pub held_s: f64,
+    pub path_mm: f64,
+    pub mean_mm_per_s: f64,
+    pub peak_mm_per_s: f64,
+    pub hand_path_mm: f64,
+    pub hand_mean_mm_per_s: Option<f64>,
+    pub hand_peak_mm_per_s: Option<f64>,
+    pub mean_acceleration_mm_per_s2: Option<f64>,
+    pub peak_acceleration_mm_per_s2: Option<f64>,
+    pub mean_jerk_mm_per_s3: Option<f64>,
+    pub peak_jerk_mm_per_s3: Option<f64>,
+    pub tremor_mm: Option<f64>,
+    pub surface_degrees: Option<f64>,
+}
+
+/// A hand's way without gaps or jumps.
+pub(crate) fn runs<'a>(way: &'a [&'a Sample]) -> impl Iterator<Item = &'a [&'a Sample]> {
+    way.chunk_by(|a, b| b.tick == a.tick + 1 && hand_step_mm(a, b) < JUMP_MM)
+}
+
+fn hand_step_mm(a: &Sample, b: &Sample) -> f64 {
+    let (a, b) = (a.hand_mm(), b.hand_mm());
+    (0..3).map(|k| (b[k] - a[k]).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Smoothed derivatives of a hand's run, with the sample each belongs to.
+pub(crate) fn smoothed<'a>(run: &'a [&'a Sample], hz: f64) -> Vec<(&'a Sample, filter::Derivatives)> {
+    let way: Vec<[f64; 3]> = run.iter().map(|s| s.hand_mm()).collect();
+    derivatives(&way, hz).into_iter().filter_map(|d| Some((*run.get(d.at)?, d))).collect()
+}
+
+/// Sums of a tool's motion over all its runs.
+#[derive(Default)]
+struct Sums {
+    n: f64,
+    speed: [f64; 2],
+    acceleration: [f64; 2],
+    jerk: [f64; 2],
+    off2: f64,
+    degrees: f64,
+    looks: f64,
+}
+
+fn grow(sum: &mut [f64; 2], value: f64) {
+    sum[0] += value;
+    sum[1] = sum[1].max(value);
+}
+
+pub(crate) fn motion(session: &Session, absent: &mut BTreeMap<String, String>) -> BTreeMap<String, BTreeMap<String, Motion>> {
+    let hz = f64::from(session.tick_hz.max(1));
+    let mut all: BTreeMap<String, BTreeMap<String, (Motion, Sums)>> = BTreeMap::new();
+    for ((user, _, _), way) in tracks(session) {
+        let Some(first) = way.first() else { continue };
+        let tools = all.entry(session.name(user)).or_default();
+        let (motion, sums) = tools.entry(first.by.tool.word().to_owned()).or_default();
+        motion.held_s += way.len() as f64 / hz;
+        // A gap in the ticks is a tool put down and taken up again elsewhere: no way was gone.
+        motion.path_mm += way.windows(2).filter(|p| p[1].tick == p[0].tick + 1).map(|p| step_mm(p[0], p[1])).sum::<f64>();
+        for window in way.windows(PEAK_TICKS + 1) {
+            if window[PEAK_TICKS].tick == window[0].tick + PEAK_TICKS as u32 {
+                let speed = window.windows(2).map(|p| step_mm(p[0], p[1])).sum::<f64>() * hz / PEAK_TICKS as f64;
+                motion.peak_mm_per_s = motion.peak_mm_per_s.max(speed);
+            }
+        }
+        for run in runs(&way) {
+            motion.hand_path_mm += run.windows(2).map(|p| hand_step_mm(p[0], p[1])).sum::<f64>();
+            for (_, d) in smoothed(run, hz) {
+                sums.n += 1.0;
+                grow(&mut sums.speed, d.speed);
+                grow(&mut sums.acceleration, d.acceleration);
+                grow(&mut sums.jerk, d.jerk);
+                sums.off2 += d.off_mm * d.off_mm;
+            }
+        }
+        for degrees in way.iter().filter_map(|s| s.surface_degrees) {
+            sums.degrees += f64::from(degrees);
+            sums.looks += 1.0;
+        }
+    }
+    let mut done: BTreeMap<String, BTreeMap<String, Motion>> = BTreeMap::new();
+    for (user, tools) in all {
+        for (tool, (motion, sums)) in tools {
+            let why = |key: &str| format!("motion.{user}.{tool}.{key}");
+            if sums.n == 0.0 {
+                absent.insert(why("*"), format!("the tool was never held for {WINDOW} ticks without a gap"));
+            }
+            if sums.looks == 0.0 {
+                absent
+                    .insert(why("surface_degrees"), "no burr's head of this tool touched bone when it was looked at".to_owned());
+            }
+            let motion = finish(motion, &sums);
+            done.entry(user.clone()).or_default().insert(tool, motion);
+        }
+    }
+    done
+}
+
+fn finish(motion: Motion, sums: &Sums) -> Motion {
+    let mean = |sum: [f64; 2]| (sums.n > 0.0).then(|| sum[0] / sums.n);
+    let peak = |sum: [f64; 2]| (sums.n > 0.0).then_some(sum[1]);
+    Motion {
+        mean_mm_per_s: if motion.held_s > 0.0 { motion.path_mm / motion.held_s } else { 0.0 },
+        hand_mean_mm_per_s: mean(sums.speed),
+        hand_peak_mm_per_s: peak(sums.speed),
+        mean_acceleration_mm_per_s2: mean(sums.acceleration),
+        peak_acceleration_mm_per_s2: peak(sums.acceleration),
+        mean_jerk_mm_per_s3: mean(sums.jerk),
+        peak_jerk_mm_per_s3: peak(sums.jerk),
+        tremor_mm: (sums.n > 0.0).then(|| (sums.off2 / sums.n).sqrt()),
+        surface_degrees: (sums.looks > 0.0).then(|| sums.degrees / sums.looks),
+        ..motion
+    }
+}

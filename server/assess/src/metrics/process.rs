@@ -1,0 +1,129 @@
+//! Whether the procedure's steps were done, and in order.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use spinor_sim::procedure::{Procedure, Sentinel, Side, StepStatus, Target};
+
+use crate::gather::Session;
+
+/// The procedure as followed through the recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct Process {
+    pub procedure: Option<String>,
+    pub completed: Option<bool>,
+    pub steps_done: Option<u32>,
+    pub steps_share: Option<f64>,
+    pub steps_in_order: Option<bool>,
+    pub steps: Vec<Step>,
+    pub sentinel_errors: Option<u32>,
+    pub sentinels: Vec<SentinelError>,
+    pub wrong_level: Option<bool>,
+    pub planned_mm3: Option<f64>,
+    pub within_plan_mm3: Option<f64>,
+    pub outside_plan_mm3: Option<f64>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct Step {
+    pub id: String,
+    pub title: String,
+    pub status: &'static str,
+    pub at_s: Option<f64>,
+}
+
+/// A sentinel error that happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct SentinelError {
+    pub what: &'static str,
+    pub structure: Option<String>,
+    pub at_s: f64,
+    pub times: u32,
+}
+
+/// The target that a note in a recording names, as `procedure=laminectomy level=L4 side=left` among other words.
+pub fn target_of(note: &str) -> Option<Target> {
+    let word = |key: &str| note.split([' ', ',', ';']).find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
+    let level = word("level")?.strip_prefix('L')?.parse().ok().filter(|level| (1..=5).contains(level))?;
+    let side = Side::BOTH.into_iter().find(|side| Some(side.word()) == word("side"))?;
+    Some(Target { procedure: Procedure::from_name(word("procedure")?)?, level, side })
+}
+
+pub(crate) fn process(session: &Session, absent: &mut BTreeMap<String, String>) -> Process {
+    let followed = match &session.procedure {
+        Some(Ok(followed)) => followed,
+        other => {
+            let why = match other {
+                Some(Err(why)) => why.as_str(),
+                _ => "no procedure was chosen in this session",
+            };
+            let keys =
+                ["procedure", "completed", "steps_done", "steps_share", "steps_in_order", "sentinel_errors", "wrong_level"];
+            for key in keys.into_iter().chain(["planned_mm3", "within_plan_mm3", "outside_plan_mm3"]) {
+                absent.insert(format!("process.{key}"), why.to_owned());
+            }
+            return Process::default();
+        }
+    };
+    let tracker = &followed.tracker;
+    let target = tracker.target();
+    let step = |(step, status): (&spinor_sim::procedure::Step, &StepStatus)| {
+        let (status, tick) = match *status {
+            StepStatus::Open => ("open", None),
+            StepStatus::Done { tick } => ("done", Some(tick)),
+            StepStatus::OutOfOrder { tick, .. } => ("out of order", Some(tick)),
+        };
+        Step { id: step.id.to_owned(), title: step.title.clone(), status, at_s: tick.map(|t| session.seconds(t)) }
+    };
+    let steps: Vec<Step> = tracker.steps().iter().zip(tracker.status()).map(step).collect();
+    let done = steps.iter().filter(|s| s.status != "open").count();
+    let sentinels = tracker.sentinels();
+    let plan = followed.plan;
+    Process {
+        procedure: Some(format!("{} at L{}, {}", target.procedure.name(), target.level, target.side.word())),
+        completed: Some(tracker.is_complete()),
+        steps_done: Some(done as u32),
+        steps_share: Some(done as f64 / (steps.len() as f64).max(1.0)),
+        steps_in_order: Some(steps.iter().all(|s| s.status != "out of order")),
+        steps,
+        sentinel_errors: Some(sentinels.len() as u32),
+        sentinels: sentinels
+            .iter()
+            .map(|s| SentinelError {
+                what: s.sentinel.words(),
+                structure: s.structure.map(|label| label.name()),
+                at_s: session.seconds(s.tick),
+                times: s.times,
+            })
+            .collect(),
+        wrong_level: Some(sentinels.iter().any(|s| s.sentinel == Sentinel::WrongLevel)),
+        planned_mm3: Some(plan.planned_mm3),
+        within_plan_mm3: Some(plan.within_mm3),
+        outside_plan_mm3: Some(plan.outside_mm3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes name a target by its words in any order; what is no procedure, level or side is none.
+    #[test]
+    fn notes_name_a_target() {
+        let target = target_of("rehearsal: procedure=ulbd level=L4 side=right skill=steady seed=7").unwrap();
+        assert_eq!((target.procedure, target.level, target.side), (Procedure::Ulbd, 4, Side::Right));
+        for wrong in [
+            "",
+            "step done: level_check",
+            "procedure=ulbd level=L9 side=left",
+            "procedure=x level=L4 side=left",
+            "procedure=ulbd level=L4",
+        ] {
+            assert_eq!(target_of(wrong), None, "{wrong}");
+        }
+    }
+}

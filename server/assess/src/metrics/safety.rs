@@ -1,0 +1,284 @@
+//! What endangered the patient.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use spinor_sim::{AlarmLevel, Event, Hand, UserId};
+use spinor_volume::TissueClass;
+
+use super::contacts::{Contact, ToolContacts, by_tool};
+use super::efficiency::tracks;
+use super::harm::{Harm, harm};
+use super::motion::{runs, smoothed};
+use crate::again::Sample;
+use crate::filter::quantile;
+use crate::gather::Session;
+
+/// How far a tool must go back from its nearest place for an alarm to count as answered, mm (K).
+const RETREAT_MM: f64 = 0.3;
+/// How long an answer to an alarm is waited for, s (K).
+const REACTION_S: f64 = 10.0;
+/// How long after a breakthrough the tool's way counts as plunge, s (K).
+const PLUNGE_S: f64 = 0.5;
+
+/// What endangered the patient.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct Safety {
+    pub thresholds_mm: BTreeMap<&'static str, f64>,
+    pub structures: BTreeMap<String, StructureSafety>,
+    pub contacts: Vec<Contact>,
+    pub contacts_by_tool: BTreeMap<String, BTreeMap<String, ToolContacts>>,
+    pub breakthroughs: u32,
+    pub greatest_plunge_mm: f64,
+    pub plunges: Vec<Plunge>,
+    pub alarms: Alarms,
+    pub running_in_danger_s: f64,
+    pub danger_speed_p95_mm_per_s: Option<f64>,
+    pub peak_load_newton: Option<f64>,
+    pub harm: Harm,
+}
+
+/// One neural structure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct StructureSafety {
+    pub least_distance_mm: Option<f64>,
+    pub caution_s: f64,
+    pub danger_s: f64,
+    pub contacts: u32,
+    pub active_contacts: u32,
+    pub contact_s: f64,
+    pub active_s: f64,
+    pub greatest_depth_mm: f64,
+    pub pinches: u32,
+    pub uncertainty_mm: f64,
+    pub source: &'static str,
+}
+
+/// A burr that came through bone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct Plunge {
+    pub at_s: f64,
+    pub user: String,
+    pub tool: &'static str,
+    pub first_mm: f64,
+    pub reach_mm: Option<f64>,
+    pub least_distance_mm: Option<f64>,
+}
+
+/// The alarm through the session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct Alarms {
+    pub to_caution: u32,
+    pub to_danger: u32,
+    pub heard_s: f64,
+    pub share_heard: f64,
+    pub median_reaction_s: Option<f64>,
+    pub longest_reaction_s: Option<f64>,
+    pub unanswered: u32,
+    pub rises: Vec<AlarmRise>,
+}
+
+/// A level that rose to danger.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "defined in `definitions`")]
+pub struct AlarmRise {
+    pub at_s: f64,
+    pub user: String,
+    pub tool: &'static str,
+    pub structure: String,
+    pub distance_mm: Option<f64>,
+    pub threshold_mm: f64,
+    pub heard: bool,
+    pub reaction_s: Option<f64>,
+}
+
+pub(crate) fn safety(session: &Session, contacts: Vec<Contact>, absent: &mut BTreeMap<String, String>) -> Safety {
+    let hz = f64::from(session.tick_hz.max(1));
+    let hands = hands(session);
+    let plunges = plunges(session, &hands);
+    let danger = |s: &&Sample| s.level == AlarmLevel::Danger;
+    let running: BTreeSet<u32> = session.samples.iter().filter(danger).filter(|s| s.active).map(|s| s.tick).collect();
+    let speed = danger_speed(session);
+    if speed.is_none() {
+        absent.insert("safety.danger_speed_p95_mm_per_s".to_owned(), "no tool moved within the danger threshold".to_owned());
+    }
+    let peak = session.samples.iter().filter(|s| s.in_bone).map(|s| s.load_millinewton).max();
+    if peak.is_none() {
+        absent.insert("safety.peak_load_newton".to_owned(), "no tool touched bone".to_owned());
+    }
+    Safety {
+        thresholds_mm: BTreeMap::from([("caution", session.thresholds_mm[0]), ("danger", session.thresholds_mm[1])]),
+        structures: structures(session, &contacts, absent),
+        contacts_by_tool: by_tool(&contacts),
+        contacts,
+        breakthroughs: plunges.len() as u32,
+        greatest_plunge_mm: plunges.iter().map(|p| p.first_mm).fold(0.0, f64::max),
+        plunges,
+        alarms: alarms(session, &hands, absent),
+        running_in_danger_s: running.len() as f64 / hz,
+        danger_speed_p95_mm_per_s: speed,
+        harm: harm(session, absent),
+        peak_load_newton: peak.map(|mn| f64::from(mn) / 1_000.0),
+    }
+}
+
+fn structures(
+    session: &Session,
+    contacts: &[Contact],
+    absent: &mut BTreeMap<String, String>,
+) -> BTreeMap<String, StructureSafety> {
+    let hz = f64::from(session.tick_hz.max(1));
+    let mut all = BTreeMap::new();
+    for structure in session.patient.structures().iter().filter(|s| s.class == TissueClass::Neural) {
+        let near = session.proximity.get(&structure.label).copied().unwrap_or_default();
+        let name = structure.label.name();
+        let own = || contacts.iter().filter(|c| c.structure == name);
+        let pinched = |e: &Event| matches!(e, Event::NeuralPinch { structure: s, .. } if *s == structure.label);
+        if near.least_mm.is_none() {
+            let key = format!("safety.structures.{name}.least_distance_mm");
+            absent.insert(key, "no tool came within reach of the measurement".to_owned());
+        }
+        let entry = StructureSafety {
+            least_distance_mm: near.least_mm,
+            caution_s: f64::from(near.caution_ticks) / hz,
+            danger_s: f64::from(near.danger_ticks) / hz,
+            contacts: own().count() as u32,
+            active_contacts: own().filter(|c| c.active).count() as u32,
+            contact_s: own().map(|c| c.seconds).sum(),
+            active_s: own().map(|c| c.active_s).sum(),
+            greatest_depth_mm: own().map(|c| c.deepest_mm).fold(0.0, f64::max),
+            pinches: session.events.iter().filter(|(_, e)| pinched(e)).count() as u32,
+            uncertainty_mm: f64::from(structure.uncertainty_mm),
+            source: structure.source.word(),
+        };
+        all.insert(name, entry);
+    }
+    all
+}
+
+/// What each hand did, whatever tool it held.
+type Hands<'a> = BTreeMap<(UserId, Hand), Vec<&'a Sample>>;
+
+fn hands(session: &Session) -> Hands<'_> {
+    let mut hands: Hands<'_> = BTreeMap::new();
+    for sample in &session.samples {
+        hands.entry((sample.by.user, sample.by.hand)).or_default().push(sample);
+    }
+    hands
+}
+
+/// A hand's samples from one tick on, for a while.
+fn after<'a>(hands: &Hands<'a>, hand: (UserId, Hand), from: u32, ticks: u32) -> Vec<&'a Sample> {
+    let Some(way) = hands.get(&hand) else { return Vec::new() };
+    let start = way.partition_point(|s| s.tick < from);
+    way[start..].iter().take_while(|s| s.tick <= from.saturating_add(ticks)).copied().collect()
+}
+
+fn plunges(session: &Session, hands: &Hands<'_>) -> Vec<Plunge> {
+    let ticks = (PLUNGE_S * f64::from(session.tick_hz)) as u32;
+    let mut all = Vec::new();
+    for (tick, event) in &session.events {
+        let Event::Breakthrough { by, plunge_um } = event else { continue };
+        let way = after(hands, (by.user, by.hand), tick.saturating_sub(1), ticks + 1);
+        all.push(Plunge {
+            at_s: session.seconds(*tick),
+            user: session.name(by.user),
+            tool: by.tool.word(),
+            first_mm: f64::from(*plunge_um) / 1_000.0,
+            reach_mm: reach_mm(&way),
+            least_distance_mm: way.iter().filter_map(|s| s.nearest_mm()).reduce(f64::min),
+        });
+    }
+    all
+}
+
+/// How far the tip went on from where it was a tick before it came through, in the direction of that tick; none without such a tick.
+fn reach_mm(way: &[&Sample]) -> Option<f64> {
+    let [before, through, ..] = way else { return None };
+    let (from, to) = (before.tip_mm(), through.tip_mm());
+    let along: [f64; 3] = std::array::from_fn(|k| to[k] - from[k]);
+    let long = (along[0] * along[0] + along[1] * along[1] + along[2] * along[2]).sqrt();
+    let on = |s: &&Sample| (0..3).map(|k| (s.tip_mm()[k] - from[k]) * along[k]).sum::<f64>() / long;
+    (long > 0.0).then(|| way.iter().map(on).fold(0.0, f64::max))
+}
+
+fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, String>) -> Alarms {
+    let hz = f64::from(session.tick_hz.max(1));
+    let heard: BTreeSet<u32> = session.samples.iter().filter(|s| s.sounding).map(|s| s.tick).collect();
+    let ticks = session.ticks[1].saturating_sub(session.ticks[0]);
+    let mut alarms = Alarms {
+        heard_s: heard.len() as f64 / hz,
+        share_heard: if ticks == 0 { 0.0 } else { heard.len() as f64 / f64::from(ticks) },
+        ..Alarms::default()
+    };
+    for (tick, event) in &session.events {
+        let Event::Alarm { by, was, warning, sounding } = event else { continue };
+        if warning.level <= *was {
+            continue;
+        }
+        if warning.level != AlarmLevel::Danger {
+            alarms.to_caution += 1;
+            continue;
+        }
+        alarms.to_danger += 1;
+        let way = after(hands, (by.user, by.hand), *tick, (REACTION_S * hz) as u32);
+        let distance = (warning.distance_um != i32::MAX).then(|| f64::from(warning.distance_um) / 1_000.0);
+        alarms.rises.push(AlarmRise {
+            at_s: session.seconds(*tick),
+            user: session.name(by.user),
+            tool: by.tool.word(),
+            structure: warning.structure.name(),
+            distance_mm: distance,
+            threshold_mm: f64::from(warning.threshold_um) / 1_000.0,
+            heard: *sounding,
+            reaction_s: reaction_ticks(&way, (REACTION_S * hz) as u32, session.ticks[1]).map(|ticks| f64::from(ticks) / hz),
+        });
+    }
+    let mut reactions: Vec<f64> = alarms.rises.iter().filter_map(|r| r.reaction_s).collect();
+    alarms.unanswered = (alarms.rises.len() - reactions.len()) as u32;
+    alarms.longest_reaction_s = reactions.iter().copied().reduce(f64::max);
+    alarms.median_reaction_s = quantile(&mut reactions, 0.5);
+    if reactions.is_empty() {
+        let why = if alarms.to_danger == 0 { "no level rose to danger" } else { "no rise to danger was answered within 10 s" };
+        for key in ["median_reaction_s", "longest_reaction_s"] {
+            absent.insert(format!("safety.alarms.{key}"), why.to_owned());
+        }
+    }
+    alarms
+}
+
+/// Ticks until a rise to danger was answered: the trigger let go, the tool put down, or taken back from its nearest place. None when
+/// nothing of it came in time, or the session ended first (`end` is the tick after its last).
+fn reaction_ticks(way: &[&Sample], most: u32, end: u32) -> Option<u32> {
+    let first = way.first()?;
+    let mut least = first.nearest_mm().unwrap_or(f64::INFINITY);
+    for sample in way {
+        let distance = sample.nearest_mm().unwrap_or(f64::INFINITY);
+        least = least.min(distance);
+        let away = distance > least + RETREAT_MM;
+        let let_go = first.active && !sample.active;
+        if away || let_go || sample.by.tool != first.by.tool {
+            return Some(sample.tick - first.tick);
+        }
+    }
+    let last = way.last()?.tick;
+    let put_down = last - first.tick < most && last + 1 < end;
+    put_down.then_some(last + 1 - first.tick)
+}
+
+/// The speed that hands within the danger threshold stayed below for 95 % of the time.
+fn danger_speed(session: &Session) -> Option<f64> {
+    let hz = f64::from(session.tick_hz.max(1));
+    let mut speeds = Vec::new();
+    for way in tracks(session).values() {
+        for run in runs(way) {
+            let near = smoothed(run, hz).into_iter().filter(|(sample, _)| sample.level == AlarmLevel::Danger);
+            speeds.extend(near.map(|(_, d)| d.speed));
+        }
+    }
+    quantile(&mut speeds, 0.95)
+}

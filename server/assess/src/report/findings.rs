@@ -1,0 +1,203 @@
+//! What matters, in sentences, worst first.
+
+use spinor_sim::procedure::Sentinel;
+
+use super::{f, said, who};
+use crate::figures::by_key;
+use crate::metrics::{Contact, Metrics};
+use crate::plot::clock;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gravity {
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Notice,
+    /// Could have done harm.
+    Danger,
+    /// Would have done harm.
+    Harm,
+}
+
+impl Gravity {
+    /// The word before the sentence.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Notice => "look at",
+            Self::Danger => "danger",
+            Self::Harm => "harm",
+        }
+    }
+
+    /// The class in the page's style.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Notice => "notice",
+            Self::Danger => "danger",
+            Self::Harm => "harm",
+        }
+    }
+}
+
+/// A sentence about the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How grave.
+    pub gravity: Gravity,
+    /// What.
+    pub text: String,
+}
+
+/// The findings of a session, worst first.
+pub fn findings(metrics: &Metrics) -> Vec<Finding> {
+    let mut all = Vec::new();
+    let mut say = |gravity, text: String| all.push(Finding { gravity, text });
+    pinches(metrics, &mut say);
+    procedure(metrics, &mut say);
+    contacts(metrics, &mut say);
+    motion(metrics, &mut say);
+    work(metrics, &mut say);
+    all.sort_by_key(|finding| std::cmp::Reverse(finding.gravity));
+    all
+}
+
+fn times(n: usize) -> String {
+    match n {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => format!("{n} times"),
+    }
+}
+
+fn pinches(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
+    for (name, s) in metrics.safety.structures.iter().filter(|(_, s)| s.pinches > 0) {
+        say(Gravity::Harm, format!("A punch closed on the {} {}.", said(name), times(s.pinches as usize)));
+    }
+}
+
+/// Sentinel errors that no other finding tells, and steps left out.
+fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
+    let told = [Sentinel::BurrOnNerve, Sentinel::PinchedNerve, Sentinel::Plunge].map(Sentinel::words);
+    for error in metrics.process.sentinels.iter().filter(|s| !told.contains(&s.what)) {
+        let at = error.structure.as_ref().map(|name| format!(" ({})", said(name))).unwrap_or_default();
+        say(Gravity::Harm, format!("Sentinel error at {}: {}{at}.", clock(error.at_s), error.what));
+    }
+    let named = |status: &str| {
+        let titles = metrics.process.steps.iter().filter(|s| s.status == status).map(|s| s.title.clone());
+        titles.collect::<Vec<_>>().join("; ")
+    };
+    let (open, early) = (named("open"), named("out of order"));
+    if !open.is_empty() {
+        say(Gravity::Notice, format!("Steps not done: {open}."));
+    }
+    if !early.is_empty() {
+        say(Gravity::Notice, format!("Steps done before an earlier one: {early}."));
+    }
+    if metrics.process.completed == Some(true) && early.is_empty() {
+        say(Gravity::Good, "All steps of the procedure were done, in their order.".to_owned());
+    }
+    let harm = &metrics.safety.harm;
+    if let Some(n) = harm.disc_breaches.filter(|n| *n > 0) {
+        say(Gravity::Harm, format!("A tip came out of the front of a disc {}.", times(n as usize)));
+    }
+    if let Some((newton, target)) = missed(metrics, "retraction_peak_newton") {
+        say(Gravity::Danger, format!("A nerve was held with up to {} N; {target} N is the limit.", f(newton, 1)));
+    }
+    if let Some((s, target)) = missed(metrics, "dry_drilling_s") {
+        say(Gravity::Danger, format!("The burr drilled dry for {} s; {target} s are enough to burn bone.", f(s, 0)));
+    }
+    if let Some(n) = harm.kicks.filter(|n| *n > 0) {
+        say(Gravity::Notice, format!("A burr grabbed soft tissue and jumped {}.", times(n as usize)));
+    }
+}
+
+/// Contacts by structure, those of running tools apart, each with its deepest.
+fn contacts(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
+    let contacts = &metrics.safety.contacts;
+    for (active, gravity, how) in [(true, Gravity::Harm, "A running or closing tool"), (false, Gravity::Danger, "A tool at rest")]
+    {
+        for name in metrics.safety.structures.keys() {
+            let own: Vec<&Contact> = contacts.iter().filter(|c| c.structure == *name && c.active == active).collect();
+            let Some(deepest) = own.iter().max_by(|a, b| a.deepest_mm.total_cmp(&b.deepest_mm)) else { continue };
+            let text = format!(
+                "{how} touched the {} {}, at deepest {} mm ({} of {}, at {}).",
+                said(name),
+                times(own.len()),
+                f(deepest.deepest_mm, 2),
+                deepest.tool,
+                who(metrics, &deepest.user),
+                clock(deepest.start_s)
+            );
+            say(gravity, text);
+        }
+    }
+    if contacts.is_empty() {
+        let least = metrics.figures.get("least_distance_mm").copied().flatten();
+        let near = least.map_or_else(String::new, |mm| format!("; the nearest came to {} mm", f(mm, 1)));
+        say(Gravity::Good, format!("No tool touched dura or roots{near}."));
+    }
+}
+
+fn value(metrics: &Metrics, key: &str) -> Option<f64> {
+    metrics.figures.get(key).copied().flatten()
+}
+
+/// A figure's value and target where the target is missed.
+fn missed(metrics: &Metrics, key: &str) -> Option<(f64, f64)> {
+    let (figure, value) = (by_key(key)?, value(metrics, key)?);
+    (figure.met(value) == Some(false)).then_some((value, figure.target?.value))
+}
+
+fn motion(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
+    if let Some((mm, target)) = missed(metrics, "plunge_mm") {
+        let worst = metrics.safety.plunges.iter().find(|p| p.reach_mm == Some(mm));
+        let at = worst.map_or_else(String::new, |p| format!(" ({} of {}, at {})", p.tool, who(metrics, &p.user), clock(p.at_s)));
+        say(
+            Gravity::Danger,
+            format!("A burr that came through bone went on for {} mm{at}; less than {target} mm is the aim.", f(mm, 1)),
+        );
+    }
+    if let Some((speed, target)) = missed(metrics, "danger_speed_p95_mm_per_s") {
+        say(
+            Gravity::Danger,
+            format!("Tools moved at up to {} mm/s within danger of nerves; {target} mm/s is the aim.", f(speed, 0)),
+        );
+    }
+    if let Some((s, target)) = missed(metrics, "reaction_s") {
+        say(Gravity::Notice, format!("A danger alarm was answered after {} s (median); {target} s is the aim.", f(s, 1)));
+    }
+    if let Some(n) = value(metrics, "unanswered_alarms").filter(|n| *n > 0.0) {
+        let of = metrics.safety.alarms.to_danger;
+        say(Gravity::Notice, format!("{} of {of} danger alarms went unanswered for 10 s.", f(n, 0)));
+    }
+    if let Some((mm, target)) = missed(metrics, "tremor_mm") {
+        say(Gravity::Notice, format!("The hand shook by {} mm with the worst tool; {target} mm is the aim.", f(mm, 2)));
+    }
+}
+
+fn work(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
+    if let Some(share) = value(metrics, "alarm_share_heard").filter(|share| *share > 0.25) {
+        say(
+            Gravity::Notice,
+            format!("The alarm sounded for {} % of the time; one that never stops is not heeded.", f(100.0 * share, 0)),
+        );
+    }
+    if let Some((share, target)) = missed(metrics, "share_removing") {
+        let text = format!(
+            "Tissue was taken in {} % of the time; surgeons and residents reach {} % and more.",
+            f(100.0 * share, 0),
+            f(100.0 * target, 0)
+        );
+        say(Gravity::Notice, text);
+    }
+    let refused = value(metrics, "bites_refused").unwrap_or(0.0);
+    if refused > value(metrics, "bites").unwrap_or(0.0) {
+        say(Gravity::Notice, format!("{} closings of a punch took nothing, more than took something.", f(refused, 0)));
+    }
+    if let Some(sum) = value(metrics, "osats_total") {
+        say(Gravity::Good, format!("The mentor's rating is {} of 35.", f(sum, 0)));
+    }
+}

@@ -1,0 +1,118 @@
+//! `report.html`: one file that needs nothing else, for the screen and for paper.
+
+mod compare;
+mod details;
+mod findings;
+mod page;
+mod process;
+mod rating;
+
+use maud::{DOCTYPE, PreEscaped, html};
+
+pub use findings::{Finding, Gravity, findings};
+
+use crate::figures::Figure;
+use crate::gather::Session;
+use crate::metrics::Metrics;
+use crate::picture::pictures;
+use crate::plot;
+
+const STYLE: &str = include_str!("report.css");
+
+/// The report of a session, beside the figures of others with which it is compared.
+pub fn html(session: &Session, metrics: &Metrics, against: &[(String, Metrics)]) -> String {
+    let pictures = pictures(session);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                title { "Session report" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (page::head(session, metrics))
+                (page::summary(metrics))
+                @if let Some(pictures) = &pictures { (page::pictures(pictures, metrics)) }
+                section {
+                    h2 { "Timeline" }
+                    (page::legend(metrics))
+                    (plot::timeline(session, metrics))
+                    h3 { "Distance to the nearest neural structure" }
+                    (plot::distance(session))
+                    p.small { "Least distance of any tool's surface, as far as bone let it come; below 0 it is inside. Bands: caution within "
+                        (session.thresholds_mm[0]) " mm, danger within " (session.thresholds_mm[1])
+                        " mm. Each structure's own uncertainty widens its thresholds. Gaps: no tool within reach of the measurement." }
+                    h3 { "Removed volume" }
+                    (plot::removed(session))
+                }
+                (page::figures(metrics))
+                @if !against.is_empty() { (compare::compared(metrics, against)) }
+                (rating::rating(metrics))
+                (details::safety(metrics))
+                (details::outcome(metrics))
+                (process::process(metrics))
+                (details::phases(metrics))
+                (details::motion(metrics))
+                (details::team(session, metrics))
+                (page::register(metrics))
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// A number with so many digits; a rounded zero has no sign.
+pub(crate) fn f(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.trim_start_matches(['-', '0', '.']).is_empty() { text.trim_start_matches('-').to_owned() } else { text }
+}
+
+/// A number, or a dash where there is none.
+pub(crate) fn opt(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |v| f(v, digits))
+}
+
+/// A figure's value as a report shows it: shares in percent.
+pub(crate) fn shown(figure: &Figure, value: Option<f64>) -> String {
+    match value {
+        Some(value) if figure.key.contains("share") => format!("{} %", f(100.0 * value, 0)),
+        value => opt(value, figure.digits),
+    }
+}
+
+/// A person's name without the number, where nobody else has the same name.
+pub(crate) fn who<'a>(metrics: &Metrics, full: &'a str) -> &'a str {
+    let bare = |name: &'a str| name.rsplit_once(" (#").map_or(name, |(bare, _)| bare);
+    let alike =
+        metrics.users.keys().filter(|name| name.rsplit_once(" (#").map_or(name.as_str(), |(b, _)| b) == bare(full)).count();
+    if alike > 1 { full } else { bare(full) }
+}
+
+/// A structure's name as people say it: `vertebrae_L4` is L4, `nerve_root_L5_left` the left L5 root.
+pub(crate) fn said(name: &str) -> String {
+    let parts: Vec<&str> = name.split('_').collect();
+    match parts.as_slice() {
+        ["vertebrae", level] => format!("{level} vertebra"),
+        ["dural", "sac"] => "dural sac".to_owned(),
+        ["spinal", "cord"] => "spinal cord".to_owned(),
+        ["nerve", "root", level, side] => format!("{side} {level} root"),
+        ["intervertebral", "disc", upper, lower] => format!("disc {upper}/{lower}"),
+        ["ligamentum", "flavum", upper, lower] => format!("flavum {upper}/{lower}"),
+        _ => name.replace('_', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_read_well() {
+        assert_eq!((f(-0.001, 1), f(-0.06, 1), opt(None, 2)), ("0.0".into(), "-0.1".into(), "–".into()));
+        assert_eq!(said("nerve_root_L5_left"), "left L5 root");
+        assert_eq!(said("intervertebral_disc_L5_S1"), "disc L5/S1");
+        assert_eq!(said("sacrum"), "sacrum");
+    }
+}

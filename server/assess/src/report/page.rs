@@ -1,0 +1,175 @@
+//! The top of the report, its table of figures, and its register.
+
+use maud::{Markup, html};
+
+use super::findings::{Gravity, findings};
+use super::{f, opt, said, shown, who};
+use spinor_sim::UserId;
+
+use crate::definitions::Better;
+use crate::figures::{FIGURES, Figure};
+use crate::gather::Session;
+use crate::metrics::Metrics;
+use crate::phases::Activity;
+use crate::picture::Pictures;
+use crate::plot::{activity_colour, clock};
+
+/// Title, session, and what limits what follows.
+pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
+    let info = &metrics.session;
+    let date = crate::xapi::timestamp(info.started_unix_s, 0.0);
+    let people: Vec<String> =
+        session.people.iter().map(|(n, p)| format!("{}, {}", who(metrics, &session.name(UserId(*n))), p.role)).collect();
+    let proposed: Vec<String> =
+        session.patient.structures().iter().filter(|s| s.source.word() == "proposed").map(|s| said(&s.label.name())).collect();
+    html! {
+        h1 { "Session report" }
+        p { b { (info.room) } ", " (date.get(..10).unwrap_or_default()) " " (date.get(11..16).unwrap_or_default()) " UTC, " (clock(metrics.duration_s)) " min"
+            @if !people.is_empty() { ". " (people.join("; ")) }
+            ". " span.small { "Case " code { (info.case.chars().take(12).collect::<String>()) } ", recorded by " (info.software) "." } }
+        p.note { "For education and rehearsal. Not a medical device: no figure here is a measure of clinical skill or a basis for treatment." }
+        @if info.simulated_again_differing_ticks > 0 {
+            p.note.warn { "Run again from the inputs, " (info.simulated_again_differing_ticks) " of " (info.simulated_again_ticks)
+                " ticks cut differently from the recording: distances and paths are those of this program, not exactly those of the session." }
+        }
+        @if info.torn_tail { p.note.warn { "The recording ends in the middle of a record: its writer was stopped. What came before is whole." } }
+        @if !proposed.is_empty() {
+            p.note.warn { "Proposed from the anatomy around them and seen in no image: " (proposed.join(", ")) "." }
+        }
+    }
+}
+
+/// Score, targets, and what matters, worst first.
+pub(super) fn summary(metrics: &Metrics) -> Markup {
+    let judged: Vec<bool> = FIGURES.iter().filter_map(|fig| fig.met(metrics.figures.get(fig.key).copied().flatten()?)).collect();
+    let met = judged.iter().filter(|met| **met).count();
+    let findings = findings(metrics);
+    let score = &metrics.score;
+    html! {
+        section {
+            h2 { "Summary" }
+            div.summary {
+                div {
+                    div.score {
+                        "Safety score" b { (score.safety.map_or("–".to_owned(), |s| f(s, 0))) } span.small { "of 100, by a fixed rule" }
+                        @if score.of_weight < 1.0 { br; span.small { "judged on " (f(100.0 * score.of_weight, 0)) " % of the rule" } }
+                    }
+                    p.small { (met) " of " (judged.len()) " targets met." }
+                }
+                ul.findings {
+                    @for finding in &findings {
+                        li class=(finding.gravity.class()) { span.tag { (finding.gravity.word()) } (finding.text) }
+                    }
+                    @if findings.iter().all(|finding| finding.gravity == Gravity::Good) {
+                        li.good { "Nothing that this report measures stands out." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pictures before and after.
+pub(super) fn pictures(pictures: &Pictures, metrics: &Metrics) -> Markup {
+    let level = pictures.level.as_ref().map(|l| format!(" at {l}")).unwrap_or_default();
+    let taken: f64 = metrics.removed_mm3.values().sum();
+    html! {
+        section {
+            h2 { "Before and after" }
+            div.pictures {
+                figure { img src=(pictures.behind.before) alt="from behind, before"; figcaption { "From behind, before" } }
+                figure { img src=(pictures.behind.after) alt="from behind, after"; figcaption { "From behind, after (" (f(taken, 0)) " mm³ taken)" } }
+                figure { img src=(pictures.section.before) alt="section, before"; figcaption { "Section" (level) ", before" } }
+                figure { img src=(pictures.section.after) alt="section, after"; figcaption { "Section" (level) ", after; what was taken is tinted red" } }
+            }
+            p.small { "From behind: the patient's left is on the left; faces that a tool cut are red. Section through the plane that lost most (z "
+                (f(pictures.height_mm, 1)) " mm), seen from below: front at the top, the patient's right on the left. Bone pale, flavum orange, dural \
+                sac blue, roots yellow, disc green. Bar: 10 mm." }
+        }
+    }
+}
+
+/// What the colours of the timeline mean.
+pub(super) fn legend(metrics: &Metrics) -> Markup {
+    let seen = |activity: &Activity| metrics.phases.iter().any(|p| p.activity == *activity);
+    html! {
+        div.legend {
+            @for activity in Activity::ALL.iter().filter(|a| seen(a)) { span { i style=(format!("background:{}", activity_colour(*activity))) {} (activity.word()) } }
+            span { i style="background:#f0b64c" {} "caution" } span { i style="background:#d4374c" {} "danger" }
+            span { i style="background:#b00020" {} "contact, tool running" } span { i style="background:#6d4c8f" {} "contact, tool at rest" }
+            span { i style="background:#dfe6ef" {} "held" } span { i style="background:#9db4d3" {} "running" } span { i style="background:#2f5d95" {} "taking tissue" }
+        }
+    }
+}
+
+fn target(figure: &Figure) -> String {
+    let Some(target) = figure.target else { return String::new() };
+    let sign = match figure.definition.better {
+        Better::Lower if target.value == 0.0 => return "none".to_owned(),
+        Better::Lower => "≤",
+        Better::Higher => "≥",
+        Better::Neither => "",
+    };
+    let value = if figure.key.contains("share") { format!("{} %", f(100.0 * target.value, 0)) } else { target.value.to_string() };
+    format!("{sign} {value}")
+}
+
+/// The figures by category with their targets.
+pub(super) fn figures(metrics: &Metrics) -> Markup {
+    let categories = ["safety", "outcome", "process", "efficiency", "motion", "team"];
+    let of = |category: &'static str| FIGURES.iter().filter(move |fig| fig.definition.category == category);
+    html! {
+        section {
+            h2 { "Figures and targets" }
+            table.long {
+                tr { th { "Figure" } th.n { "Value" } th { "Unit" } th.n { "Target" } th { "" } th { "Target's source, or why there is no value" } }
+                @for category in categories {
+                    tr.group { td colspan="6" { (category) } }
+                    @for figure in of(category) {
+                        @let value = metrics.figures.get(figure.key).copied().flatten();
+                        tr.sub[figure.label.starts_with("of these")] {
+                            td { (figure.label) } td.n { (shown(figure, value)) } td { (figure.definition.unit) } td.n { (target(figure)) }
+                            td { @match value.and_then(|v| figure.met(v)) {
+                                Some(true) => { span.met { "met" } }
+                                Some(false) => { span.missed { "missed" } }
+                                None => {}
+                            } }
+                            td.small { @if value.is_none() { (figure.absent) } @else if let Some(t) = figure.target { (t.source) } }
+                        }
+                    }
+                }
+            }
+            details {
+                summary { "How the safety score comes about" }
+                p.small { "Each item has full points at \"good\" or better, none at \"bad\" or worse, in proportion between; items without a value are left out. The \
+                    bounds are teaching values, fixed beforehand; nothing was trained." }
+                table {
+                    tr { th { "Item" } th.n { "Value" } th.n { "Good" } th.n { "Bad" } th.n { "Points" } th.n { "of" } }
+                    @for item in &metrics.score.items {
+                        tr { td { (crate::figures::by_key(item.figure).map_or(item.figure, |fig| fig.label)) } td.n { (opt(item.value, 2)) } td.n { (item.good) }
+                             td.n { (item.bad) } td.n { (opt(item.points, 1)) } td.n { (item.weight) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Definitions, and what is not measured.
+pub(super) fn register(metrics: &Metrics) -> Markup {
+    html! {
+        section {
+            h2 { "What is not measured" }
+            ul { @for line in &metrics.not_measured { li { (line) } } }
+            details {
+                summary { "Definitions of all " (metrics.definitions.len()) " metrics" }
+                table.long {
+                    tr { th { "Category" } th { "Path in metrics.json" } th { "Unit" } th { "Better" } th { "Definition" } th { "Source" } }
+                    @for d in &metrics.definitions {
+                        tr { td { (d.category) } td { code { (d.path) } } td { (d.unit) } td { (d.better.word()) } td { (d.definition) } td { (d.source) } }
+                    }
+                }
+            }
+        }
+    }
+}
