@@ -211,6 +211,8 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     }
     if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
         warnings.insert(0, NO_NEURAL.to_owned());
+    } else if !baked.structures.iter().any(|s| s.source == Source::Proposed) {
+        warnings.splice(0..0, unguarded(&baked));
     }
     seconds.fuse = since.elapsed().as_secs_f64();
 
@@ -344,7 +346,7 @@ fn propose(baked: &mut Baked, warnings: &mut Vec<String>) {
             sac.uncertainty_mm
         ),
     );
-    let missed = beyond(baked, &sac);
+    let missed = beyond(baked, &[&sac]);
     if !missed.is_empty() {
         warnings
             .insert(1, format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
@@ -362,15 +364,34 @@ fn propose(baked: &mut Baked, warnings: &mut Vec<String>) {
     baked.reports.insert(at, report);
 }
 
-/// Vertebrae whose middle lies above or below the sac.
-fn beyond(baked: &Baked, sac: &Structure) -> Vec<String> {
-    let Some((low, high)) = extent_z_mm(&baked.grid, sac) else { return Vec::new() };
+/// What the alarm does not guard although the input holds neural structures: levels that sac and cord do not reach, and roots.
+fn unguarded(baked: &Baked) -> Vec<String> {
+    let is_central = |s: &&Structure| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD);
+    let central: Vec<&Structure> = baked.structures.iter().filter(is_central).collect();
+    let mut out = Vec::new();
+    // A sac ends within the sacrum.
+    let missed: Vec<String> = beyond(baked, &central).into_iter().filter(|name| *name != Label::SACRUM.name()).collect();
+    if !missed.is_empty() {
+        out.push(format!(
+            "Neither dural sac nor spinal cord was given at {}: the alarm guards nothing in the canal there.",
+            missed.join(", ")
+        ));
+    }
+    if !baked.structures.iter().any(|s| s.class == TissueClass::Neural && !is_central(&s)) {
+        out.push("No nerve root was given: the alarm guards none.".to_owned());
+    }
+    out
+}
+
+/// Bones whose middle lies above or below all of the given structures.
+fn beyond(baked: &Baked, structures: &[&Structure]) -> Vec<String> {
+    let spans: Vec<(f64, f64)> = structures.iter().filter_map(|s| extent_z_mm(&baked.grid, s)).collect();
     let bones = baked.structures.iter().filter(|s| s.class == TissueClass::Bone);
     bones
         .filter(|bone| {
             extent_z_mm(&baked.grid, bone).is_some_and(|(from, to)| {
                 let middle = 0.5 * (from + to);
-                middle < low || middle > high
+                !spans.iter().any(|(low, high)| (*low..=*high).contains(&middle))
             })
         })
         .map(|bone| bone.label.name())

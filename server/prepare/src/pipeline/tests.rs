@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::nifti_io::write_nifti;
 use crate::volume3d::Geometry;
-use spinor_volume::Source;
 
 /// Two vertebrae: a body, and a ring around a canal behind it.
 fn exact(at: [f64; 3], centre_z: f64) -> f64 {
@@ -87,6 +86,31 @@ fn a_case_without_nerves_says_so_first() {
     let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
     assert_eq!(made.case.meta.warnings[0], NO_NEURAL);
     assert_eq!(made.json("x")["warnings"][0], NO_NEURAL);
+}
+
+/// A cord that ends below the upper vertebra, and no root: nothing is proposed, and the case says first what the alarm does not guard.
+#[test]
+fn levels_and_roots_without_a_guard_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let mut map = read_nifti_u16(&labels).unwrap();
+    for at in 0..map.voxels.len() {
+        let p = map.geometry.patient_from_index(map.geometry.index_of(at).map(|v| v as f64));
+        let in_cord = p[0].hypot(p[1] - 25.0) < 5.0 && (410.0..442.0).contains(&p[2]);
+        map.voxels[at] = match map.voxels[at] {
+            23 => 44,
+            22 => 43,
+            _ if in_cord => Label::SPINAL_CORD.0,
+            other => other,
+        };
+    }
+    let path = dir.path().join("cord.nii.gz");
+    write_nifti(&path, &map).unwrap();
+    let made = quietly(&PrepareOptions { ct, labels: Some((path, Scheme::TotalSpineSeg)), ..PrepareOptions::default() }).unwrap();
+    assert!(made.case.patient.structures().iter().all(|s| s.source == Source::Labelled));
+    let [levels, roots, ..] = made.case.meta.warnings.as_slice() else { panic!("{:?}", made.case.meta.warnings) };
+    assert!(levels.contains("vertebrae_L3") && !levels.contains("vertebrae_L4"), "{levels}");
+    assert!(roots.contains("No nerve root"), "{roots}");
 }
 
 /// MR is packed on its own lattice and never passes for registered.
