@@ -16,7 +16,7 @@ pub fn clamp_mm(grid: &Grid) -> f64 {
 }
 
 /// The eight voxels around a position, x fastest, and its place between them (0-1 along each axis).
-fn cell(grid: &Grid, at_mm: [f64; 3]) -> ([i32; 3], [f64; 3]) {
+pub(crate) fn cell(grid: &Grid, at_mm: [f64; 3]) -> ([i32; 3], [f64; 3]) {
     let index = grid.index_from_patient(at_mm);
     let mut low = [0; 3];
     let mut part = [0.0; 3];
@@ -30,7 +30,7 @@ fn cell(grid: &Grid, at_mm: [f64; 3]) -> ([i32; 3], [f64; 3]) {
 }
 
 /// Trilinear interpolation of eight corner values, x fastest.
-fn trilinear(corner: &[f64; 8], part: [f64; 3]) -> f64 {
+pub(crate) fn trilinear(corner: &[f64; 8], part: [f64; 3]) -> f64 {
     let mix = |a: f64, b: f64, t: f64| a + (b - a) * t;
     let x = |k: usize| mix(corner[k], corner[k + 1], part[0]);
     mix(mix(x(0), x(2), part[1]), mix(x(4), x(6), part[1]), part[2])

@@ -62,32 +62,63 @@ pub(super) fn vertebra(at: [f64; 3]) -> f64 {
         block(q, [-2.5, 14.0, -14.0], [2.5, 35.0, -2.0]),
         block(q, [10.0, 3.0, -2.0], [16.0, 10.0, 2.0]),
         block(q, [12.0, 5.0, -25.0], [17.2, 14.0, -10.0]),
-        block(q, [18.8, 0.0, -2.0], [23.0, 12.0, 25.0]),
+        block(q, [18.8, -3.0, -2.0], [23.0, 12.0, 25.0]),
     ]
     .into_iter()
     .fold(f64::INFINITY, f64::min)
 }
 
-/// The patient, on a grid of `spacing_mm`, turned by `turn` about the patient's axes first (`outer = turn * local`).
+/// The disc between the two.
+pub(super) fn disc(at: [f64; 3]) -> f64 {
+    block(at, [-19.0, -35.0, -5.0], [19.0, -8.0, 5.0])
+}
+
+/// The flavum between the two.
+pub(super) fn flavum(at: [f64; 3]) -> f64 {
+    block(at, [-11.0, 8.0, -15.0], [11.0, 12.0, 6.0])
+}
+
+/// Where the left root of L4 begins and ends.
+pub(super) const ROOT_MM: [[f64; 3]; 2] = [[5.0, -2.0, 12.0], [30.0, -6.0, 2.0]];
+
+/// Half-axes of a sac that is narrow at the disc: 5.5 and 3.4 mm there, 8 and 5.5 mm beside the pedicles. Its front lies at y = −5.5.
+pub(super) fn narrow_half_axes(z: f64) -> [f64; 2] {
+    let t = ((z.abs() - 4.0) / 10.0).clamp(0.0, 1.0);
+    [5.5 + 2.5 * t, 3.4 + 2.1 * t]
+}
+
+/// About the distance to that sac; exact at its surface.
+pub(super) fn narrow_sac(at: [f64; 3]) -> f64 {
+    let [a, b] = narrow_half_axes(at[2]);
+    let (u, v) = (at[0] / a, (at[1] + 5.5 - b) / b);
+    let k = (u * u + v * v).sqrt();
+    // First order: the value over its slope.
+    let slope = (u / a * (u / a) + v / b * (v / b)).sqrt() / k.max(1e-3);
+    (k - 1.0) / slope.max(1.0 / a)
+}
+
+/// The patient with a round sac, on a grid of `spacing_mm`, turned about the patient's axes (`outer = turn * local`).
 pub(super) fn boxes(spacing_mm: f64, turn: [[f64; 3]; 3]) -> Patient {
+    boxes_with(spacing_mm, turn, |p| (p[0] * p[0] + p[1] * p[1]).sqrt() - SAC_MM)
+}
+
+/// As [`boxes`] with another sac.
+pub(super) fn boxes_with(spacing_mm: f64, turn: [[f64; 3]; 3], sac: impl Fn([f64; 3]) -> f64) -> Patient {
     let grid = Grid::covering([-32.0, -44.0, -48.0], [32.0, 44.0, 48.0], spacing_mm).unwrap();
     // The transpose takes a position back.
     let local =
         move |p: [f64; 3]| -> [f64; 3] { std::array::from_fn(|k| turn[0][k] * p[0] + turn[1][k] * p[1] + turn[2][k] * p[2]) };
     let raised = |p: [f64; 3], z: f64| [p[0], p[1], p[2] - z];
     let structures = vec![
-        structure(&grid, Label::DURAL_SAC, |p| {
-            let p = local(p);
-            (p[0] * p[0] + p[1] * p[1]).sqrt() - SAC_MM
-        }),
+        structure(&grid, Label::DURAL_SAC, |p| sac(local(p))),
         structure(&grid, Label::lumbar(4), |p| vertebra(raised(local(p), MIDDLE_MM))),
         structure(&grid, Label::lumbar(5), |p| vertebra(raised(local(p), -MIDDLE_MM))),
-        structure(&grid, Label::disc_below(4), |p| block(local(p), [-19.0, -35.0, -5.0], [19.0, -8.0, 5.0])),
-        structure(&grid, Label::flavum_below(4), |p| block(local(p), [-11.0, 8.0, -15.0], [11.0, 12.0, 6.0])),
+        structure(&grid, Label::disc_below(4), |p| disc(local(p))),
+        structure(&grid, Label::flavum_below(4), |p| flavum(local(p))),
         structure(&grid, Label::root(4, true), |p| {
             let p = local(p);
             // From the sac outwards and down under the pedicle of L4.
-            let (a, b) = ([5.0, -2.0, 12.0], [30.0, -6.0, 2.0]);
+            let [a, b] = ROOT_MM;
             let ab: [f64; 3] = std::array::from_fn(|k| b[k] - a[k]);
             let ap: [f64; 3] = std::array::from_fn(|k| p[k] - a[k]);
             let dot = |u: [f64; 3], v: [f64; 3]| u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
