@@ -83,7 +83,7 @@ pub(super) const ROOT_MM: [[f64; 3]; 2] = [[5.0, -2.0, 12.0], [30.0, -6.0, 2.0]]
 
 /// Half-axes of a sac that is narrow at the disc: 5.5 and 3.4 mm there, 8 and 5.5 mm beside the pedicles. Its front lies at y = −5.5.
 pub(super) fn narrow_half_axes(z: f64) -> [f64; 2] {
-    let t = ((z.abs() - 4.0) / 10.0).clamp(0.0, 1.0);
+    let t = ((z.abs() - 4.0) / 8.0).clamp(0.0, 1.0);
     [5.5 + 2.5 * t, 3.4 + 2.1 * t]
 }
 
