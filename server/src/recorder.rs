@@ -111,7 +111,8 @@ impl Recorder {
         let whole = match reader.tail() {
             Tail::Whole { bytes } => bytes,
             Tail::Torn { bytes } => {
-                tracing::warn!(path = %path.display(), bytes, "the recording's last record is torn and dropped");
+                let kept = keep_torn_end(path, bytes)?;
+                tracing::warn!(path = %path.display(), bytes, kept = %kept.display(), "the recording's last record is torn: cut off and kept apart");
                 bytes
             }
             Tail::Unread => reader.at(),
@@ -187,6 +188,23 @@ impl Recorder {
             tracing::error!(%error, "cannot sync the recording to the disk");
         }
     }
+}
+
+/// Copies what lies behind the last whole record beside the recording, before it is cut off: if it was more than the record that was
+/// being written when the writer died, somebody may want it back.
+fn keep_torn_end(path: &Path, from: u64) -> Result<PathBuf, RecordError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".torn-{from}"));
+    let kept = PathBuf::from(name);
+    let copy = || {
+        let mut end = File::open(path)?;
+        end.seek(SeekFrom::Start(from))?;
+        let mut file = File::create(&kept)?;
+        std::io::copy(&mut end, &mut file)?;
+        file.sync_all()
+    };
+    copy().map_err(|source| RecordError::Io { what: "cannot keep the torn end in", path: kept.clone(), source })?;
+    Ok(kept)
 }
 
 impl Drop for Recorder {

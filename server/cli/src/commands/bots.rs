@@ -88,6 +88,7 @@ struct Shared {
 #[derive(Default)]
 struct Report {
     user: u32,
+    name: String,
     join_ms: f64,
     late: bool,
     /// Since when it was inside with everything loaded: what was sent before is no measure of the network.
@@ -120,6 +121,10 @@ struct Plan {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.clients == 0 || args.rooms == 0 || args.clients * args.rooms > 1024 {
         bail!("between 1 and 1024 clients in all rooms, not {} in {}", args.clients, args.rooms);
+    }
+    let numbers = [("--seconds", args.seconds), ("--delay-ms", args.delay_ms), ("--loss", args.loss)];
+    if let Some((name, value)) = numbers.into_iter().find(|(_, value)| !(0.0..=86_400_000.0).contains(value)) {
+        bail!("{name} cannot be {value}");
     }
     if args.join_late >= args.clients || args.cutting > args.clients - args.join_late {
         bail!("of {} clients, {} cannot cut while {} join late", args.clients, args.cutting, args.join_late);
@@ -247,6 +252,7 @@ fn join(plan: &Plan, options: JoinOptions) -> anyhow::Result<(Bot, Report)> {
     let session = bot.session();
     let report = Report {
         user: session.me().map_or(0, |me| me.user),
+        name: plan.name.clone(),
         join_ms: session.loaded_after().unwrap_or_default().as_secs_f64() * 1e3,
         late: plan.late,
         ..Report::default()
@@ -457,7 +463,8 @@ fn print_alarms(reports: &[Report]) {
         }
         let seconds = f64::from(*tick) / f64::from(spinor_sim::input::TICKS_PER_SECOND);
         let heard = if *sounding { "heard" } else { "shown" };
-        println!("alarm at {seconds:6.1} s       {} of user {}: {warning}, {heard}", by.tool.word(), by.user.0);
+        let name = reports.iter().find(|report| report.user == by.user.0).map_or("somebody", |report| report.name.as_str());
+        println!("alarm at {seconds:6.1} s       {name}, {}: {warning}, {heard}", by.tool.word());
     }
 }
 

@@ -1,5 +1,6 @@
 //! `spinor info`: what is in a case or a recording, at once.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use spinor_prepare::pipeline::CaseSummary;
 use spinor_shared::case::{self, Case};
-use spinor_shared::session::{self, Replay};
+use spinor_shared::room::Role;
+use spinor_shared::session::{self, Record, Replay, Tail};
 
 use crate::output;
 
@@ -37,18 +39,91 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
         Kind::Recording => {
             let input = BufReader::new(File::open(&args.file).with_context(|| args.file.display().to_string())?);
-            let replay = Replay::open(input).with_context(|| args.file.display().to_string())?;
-            let head = replay.head();
-            let summary = CaseSummary::of(replay.case(), case::CaseHash(head.case_hash));
+            let mut replay = Replay::open(input).with_context(|| args.file.display().to_string())?;
+            let found = look_through(&mut replay).with_context(|| args.file.display().to_string())?;
+            let summary = CaseSummary::of(replay.case(), case::CaseHash(replay.head().case_hash));
             if args.json {
-                output::json(&json!({ "recording": { "tick_hz": head.tick_hz }, "case": summary }));
+                output::json(&json!({ "recording": found.json(&replay), "case": summary }));
             } else {
-                println!("a recording at {} ticks a second, of", head.tick_hz);
+                found.print(&replay);
                 print!("{summary}");
             }
         }
     }
     Ok(())
+}
+
+/// What a recording holds, counted.
+#[derive(Default)]
+struct Contents {
+    ticks: u32,
+    ops: usize,
+    events: usize,
+    keyframes: usize,
+    digests: usize,
+    epochs: u32,
+    closed: bool,
+    /// Name and role by number.
+    people: BTreeMap<u32, (String, Role)>,
+}
+
+fn look_through(replay: &mut Replay<BufReader<File>>) -> anyhow::Result<Contents> {
+    let mut found = Contents { epochs: 1, ..Contents::default() };
+    while let Some(record) = replay.next_record()? {
+        found.ticks = found.ticks.max(record.tick().map_or(0, |tick| tick.saturating_add(1)));
+        match record {
+            Record::Tick(tick) => {
+                found.ops += tick.ops.len();
+                found.events += tick.events.len();
+            }
+            Record::Joined { user, name, role, .. } => {
+                found.people.insert(user, (name, role));
+            }
+            Record::Keyframe(_) => found.keyframes += 1,
+            Record::Digest { .. } => found.digests += 1,
+            Record::Epoch { .. } => found.epochs += 1,
+            Record::Closed { .. } => found.closed = true,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+impl Contents {
+    fn seconds(&self, replay: &Replay<BufReader<File>>) -> f64 {
+        f64::from(self.ticks) / f64::from(replay.head().tick_hz.max(1))
+    }
+
+    fn json(&self, replay: &Replay<BufReader<File>>) -> serde_json::Value {
+        let head = replay.head();
+        let people: Vec<_> = self.people.values().map(|(name, role)| json!({ "name": name, "role": role.to_string() })).collect();
+        json!({
+            "tick_hz": head.tick_hz, "room": head.room, "software": head.software, "started_unix_s": head.started_unix_s,
+            "ticks": self.ticks, "seconds": self.seconds(replay), "ops": self.ops, "events": self.events,
+            "keyframes": self.keyframes, "digests": self.digests, "epochs": self.epochs, "people": people,
+            "closed": self.closed, "torn_tail": matches!(replay.tail(), Tail::Torn { .. }),
+        })
+    }
+
+    fn print(&self, replay: &Replay<BufReader<File>>) {
+        let head = replay.head();
+        println!("recording of room {}, {}, by {}", head.room, output::moment(self.seconds(replay)), head.software);
+        for (name, role) in self.people.values() {
+            println!("  {name}, {role}");
+        }
+        println!(
+            "  {} operations, {} events, {} keyframes and {} digests in {} epoch(s)",
+            self.ops, self.events, self.keyframes, self.digests, self.epochs
+        );
+        match replay.tail() {
+            Tail::Torn { bytes } => {
+                println!("  torn after byte {bytes}: its writer was killed; spinor serve --resume goes on with it")
+            }
+            _ if !self.closed => println!("  not closed: the room still runs, or its server was killed after a whole record"),
+            _ => {}
+        }
+        println!("of the case:");
+    }
 }
 
 /// What a file is, by its first bytes.

@@ -68,7 +68,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             println!("the recording ends in a torn record after byte {bytes}: its writer was killed; nothing before is missing");
         }
     }
-    if args.verify && mismatches > 0 {
+    if (args.verify || args.physics) && mismatches > 0 {
         let Some(first) = summary.checks.iter().find(|c| c.recorded != c.replayed) else {
             bail!("the digests agree, but the simulation, run again, differs in {mismatches} ticks");
         };
