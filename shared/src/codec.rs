@@ -49,15 +49,27 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
         .map_err(|e| CodecError::Encode { what: std::any::type_name::<T>(), reason: e.to_string() })
 }
 
-/// The value that all of `bytes` hold. Lengths are checked against [`LIMIT`], and memory grows with the bytes that are there, not with what they claim.
+/// The value that all of `bytes` hold. What they may claim is bounded by what is there: a text or a run of bytes takes its memory
+/// before it is read, so a limit that suits the largest recording would let nine bytes off the network ask for a gibibyte.
 ///
 /// # Errors
 /// When the bytes end early, hold something else, or more.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let what = std::any::type_name::<T>();
-    let (value, used) = bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<LIMIT>())
-        .map_err(|e| CodecError::Decode { what, length: bytes.len(), reason: e.to_string() })?;
+    // The limit is part of a type. A byte of input is at most a number of eight bytes, so eight times the input is always enough.
+    let decoded = match bytes.len() {
+        0..512 => decode_within::<T, { 1 << 12 }>(bytes),
+        512..8_192 => decode_within::<T, { 1 << 16 }>(bytes),
+        8_192..131_072 => decode_within::<T, { 1 << 20 }>(bytes),
+        131_072..2_097_152 => decode_within::<T, { 1 << 24 }>(bytes),
+        _ => decode_within::<T, LIMIT>(bytes),
+    };
+    let (value, used) = decoded.map_err(|e| CodecError::Decode { what, length: bytes.len(), reason: e.to_string() })?;
     if used == bytes.len() { Ok(value) } else { Err(CodecError::Trailing { what, left: bytes.len() - used }) }
+}
+
+fn decode_within<T: DeserializeOwned, const MOST: usize>(bytes: &[u8]) -> Result<(T, usize), bincode::error::DecodeError> {
+    bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<MOST>())
 }
 
 #[cfg(test)]
@@ -70,6 +82,25 @@ mod tests {
         let lie = [253, 0, 0, 0, 0, 0, 0, 0, 16];
         assert!(matches!(decode::<Vec<u8>>(&lie), Err(CodecError::Decode { .. })));
         assert!(matches!(decode::<Vec<[u64; 4]>>(&lie), Err(CodecError::Decode { .. })));
+    }
+
+    /// Five bytes that claim a text of almost a gibibyte are refused for what they claim, before memory is taken for it.
+    #[test]
+    fn a_long_lie_in_few_bytes_takes_no_memory() {
+        let lie = [252, 0, 0, 0, 63];
+        for error in [decode::<String>(&lie).unwrap_err(), decode::<serde_bytes::ByteBuf>(&lie).unwrap_err()] {
+            let CodecError::Decode { reason, .. } = error else { panic!("{error}") };
+            assert!(reason.contains("LimitExceeded"), "{reason}");
+        }
+    }
+
+    /// The numbers that take most memory for their bytes, just below and at every bound of the limit, still come back.
+    #[test]
+    fn no_honest_value_meets_the_limit() {
+        for length in [0, 509, 512, 8_189, 8_192, 131_067, 131_072, 2_097_147, 2_097_152] {
+            let value = vec![7_u64; length];
+            assert!(decode::<Vec<u64>>(&encode(&value).unwrap()).unwrap() == value, "{length} numbers");
+        }
     }
 
     #[test]
