@@ -67,6 +67,10 @@ impl<R: Read> SessionReader<R> {
         if got < 8 {
             return self.torn();
         }
+        // No record is empty. What a power failure leaves of a file that was being written may be zeros to its end.
+        if length == 0 && sum == 0 && self.is_zero_to_the_end()? {
+            return self.torn();
+        }
         if length > MAX_FRAME {
             return Err(SessionError::Damaged { at: self.at, reason: format!("a record claims {length} bytes") });
         }
@@ -96,6 +100,17 @@ impl<R: Read> SessionReader<R> {
     /// Offset of the next record.
     pub fn at(&self) -> u64 {
         self.at
+    }
+
+    fn is_zero_to_the_end(&mut self) -> Result<bool, SessionError> {
+        let mut piece = [0; 4096];
+        loop {
+            match read_up_to(&mut self.input, &mut piece)? {
+                0 => return Ok(true),
+                got if piece[..got].iter().any(|byte| *byte != 0) => return Ok(false),
+                _ => {}
+            }
+        }
     }
 
     fn torn(&mut self) -> Result<Option<Record>, SessionError> {

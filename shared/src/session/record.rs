@@ -1,5 +1,7 @@
 //! What a recording holds.
 
+use std::io::Read;
+
 use serde::{Deserialize, Serialize};
 use spinor_volume::cut::CutState;
 use spinor_volume::{BrickIndex, Patient};
@@ -8,6 +10,9 @@ use super::SessionError;
 use crate::codec;
 use crate::room::Role;
 use crate::wire::{WireBrick, WireCut, WireEvent, WireInput};
+
+/// Largest window that a keyframe may ask the decompressor for: 2²⁵ bytes.
+const WINDOW_LOG: u32 = 25;
 
 /// First record: what was recorded, and with what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,7 +242,7 @@ pub fn restore_keyframe(patient: &Patient, keyframe: &Keyframe) -> Result<CutSta
     let damaged =
         |reason: String| SessionError::Damaged { at: 0, reason: format!("keyframe of tick {}: {reason}", keyframe.tick) };
     let most = patient.grid().brick_count().saturating_mul(4 * 4_200) + 1_024;
-    let raw = zstd::bulk::decompress(&keyframe.bricks, most).map_err(|e| damaged(e.to_string()))?;
+    let raw = decompress(&keyframe.bricks, most as u64).map_err(|e| damaged(e.to_string()))?;
     let bricks: Vec<WireBrick> = codec::decode(&raw)?;
     let mut cut = CutState::new(patient.grid());
     for brick in &bricks {
@@ -245,4 +250,16 @@ pub fn restore_keyframe(patient: &Patient, keyframe: &Keyframe) -> Result<CutSta
         cut.replace(patient, class, BrickIndex(brick.brick), brick.version, &samples).map_err(|e| damaged(e.to_string()))?;
     }
     if cut.digest() == keyframe.digest { Ok(cut) } else { Err(damaged("its digest is wrong".to_owned())) }
+}
+
+/// Unpacks at most `most` bytes. Memory grows with what comes out, not with what the bytes or the patient's size would allow.
+fn decompress(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
+    let mut stream = zstd::stream::read::Decoder::with_buffer(packed)?;
+    stream.window_log_max(WINDOW_LOG)?;
+    let mut raw = Vec::new();
+    stream.take(most + 1).read_to_end(&mut raw)?;
+    if raw.len() as u64 > most {
+        return Err(std::io::Error::other("it holds more bricks than the patient has"));
+    }
+    Ok(raw)
 }

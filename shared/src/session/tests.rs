@@ -110,6 +110,32 @@ fn a_torn_tail_is_dropped_at_every_byte() {
     }
 }
 
+/// What a power failure leaves of blocks that were allotted but not written is zeros: the recording opens up to there, as with any torn
+/// tail. Zeros with something behind them are damage.
+#[test]
+fn zeros_after_a_power_failure_are_a_torn_tail() {
+    let (bytes, _) = recording(6, false);
+    let records = SessionReader::open(&bytes[..]).unwrap().count();
+    for zeros in [1, 7, 8, 9, 4096, 10_000] {
+        let left = [&bytes[..], &vec![0; zeros]].concat();
+        let mut reader = SessionReader::open(&left[..]).unwrap();
+        assert_eq!(reader.by_ref().filter(|record| record.is_ok()).count(), records, "{zeros} zeros");
+        assert_eq!(reader.tail(), Tail::Torn { bytes: bytes.len() as u64 });
+    }
+    let damaged = [&bytes[..], &[0; 5_000], &[1]].concat();
+    assert!(SessionReader::open(&damaged[..]).unwrap().any(|record| matches!(record, Err(SessionError::Damaged { .. }))));
+}
+
+/// A keyframe of a few bytes that unpacks to more bricks than the patient has is an error.
+#[test]
+fn a_keyframe_that_unpacks_without_end_is_refused() {
+    let case = test_cases::case(5);
+    let mut keyframe = keyframe_of(&CutState::new(case.patient.grid()), 1, 0, 1).unwrap();
+    keyframe.bricks = zstd::bulk::compress(&vec![0; 64 << 20], 3).unwrap();
+    let error = restore_keyframe(&case.patient, &keyframe).unwrap_err().to_string();
+    assert!(error.contains("more bricks than the patient has"), "{error}");
+}
+
 /// A changed byte anywhere is an error or a dropped tail, never a panic and never a record that was not written.
 #[test]
 fn a_changed_byte_is_found() {
