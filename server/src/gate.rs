@@ -1,7 +1,7 @@
 //! The door: accepts connections, checks invitations, and hands over who may enter.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,8 +17,13 @@ use tokio::time::timeout;
 
 use crate::state::State;
 
-/// Handshakes at a time; more have to wait at the socket.
-const HANDSHAKES: usize = 64;
+/// Handshakes at a time. Who comes when all are taken gets no answer, and its QUIC asks again by itself.
+const HANDSHAKES: usize = 384;
+/// Handshakes at a time from one address: a hospital's whole theatre behind one router, and a third of all.
+const HANDSHAKES_FROM_ONE: usize = 128;
+/// Handshakes under way from which on an address has to prove itself first, which costs it a round trip and us no memory. Otherwise a
+/// few packets a second from addresses that do not exist would keep the door shut.
+const BUSY: usize = 32;
 
 /// Somebody whose invitation is good.
 pub(crate) struct Arrival {
@@ -59,12 +64,19 @@ pub(crate) struct Gate {
 impl Gate {
     /// Accepts until the endpoint closes.
     pub(crate) async fn run(self: Arc<Self>, endpoint: Endpoint) {
-        let slots = Arc::new(tokio::sync::Semaphore::new(HANDSHAKES));
+        let slots = Slots::default();
         while let Some(incoming) = endpoint.accept().await {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            let from = incoming.remote_address();
+            if slots.taken() >= BUSY && incoming.may_retry() {
+                let _ = incoming.retry();
+                continue;
+            }
+            let Some(slot) = slots.take(from.ip()) else {
+                incoming.ignore();
+                continue;
+            };
             let gate = self.clone();
             tokio::spawn(async move {
-                let from = incoming.remote_address();
                 match timeout(Duration::from_secs(limit::HELLO_SECONDS), incoming).await {
                     Ok(Ok(connection)) => gate.meet(connection, from).await,
                     Ok(Err(error)) => tracing::info!(%from, %error, "a connection failed"),
@@ -126,6 +138,54 @@ impl Gate {
     }
 }
 
+/// The handshakes under way, by address.
+#[derive(Clone, Debug, Default)]
+struct Slots(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+/// A handshake under way.
+#[derive(Debug)]
+struct Slot {
+    slots: Slots,
+    of: IpAddr,
+}
+
+impl Slots {
+    fn taken(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
+    /// A slot for a handshake, unless there are too many, here or from that address.
+    fn take(&self, from: IpAddr) -> Option<Slot> {
+        let of = network(from);
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.values().sum::<usize>() >= HANDSHAKES || slots.get(&of).is_some_and(|n| *n >= HANDSHAKES_FROM_ONE) {
+            return None;
+        }
+        *slots.entry(of).or_default() += 1;
+        Some(Slot { slots: self.clone(), of })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut slots = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = slots.get_mut(&self.of) {
+            *n -= 1;
+            if *n == 0 {
+                slots.remove(&self.of);
+            }
+        }
+    }
+}
+
+/// What counts as one address: with IPv6 everybody has 2⁶⁴ of them.
+fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => std::net::Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
 /// Whether `name` is the first room or `FIRST.N` with N in 2..=rooms.
 fn is_room(name: &str, first: &str, rooms: usize) -> bool {
     match name.strip_prefix(first) {
@@ -165,6 +225,25 @@ pub(crate) async fn refuse(connection: &Connection, send: &mut SendStream, refus
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One address cannot take all slots, however many of its IPv6 network it uses, and what ends gives its slot back.
+    #[test]
+    fn one_address_does_not_shut_the_door() {
+        let slots = Slots::default();
+        let address = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, n]);
+        let mut held: Vec<Slot> = (0..2_000).filter_map(|n| slots.take(address(n))).collect();
+        assert_eq!(held.len(), HANDSHAKES_FROM_ONE);
+        let other = slots.take(IpAddr::from([192, 0, 2, 1]));
+        assert!(other.is_some() && slots.take(address(9)).is_none());
+        held.pop();
+        assert!(slots.take(address(9)).is_some());
+        held.clear();
+        drop(other);
+        assert_eq!(slots.taken(), 0);
+        let all: Vec<Slot> =
+            (0..9).flat_map(|n| (0..99).filter_map(move |_| Some([10, 0, 0, n]))).filter_map(|a| slots.take(a.into())).collect();
+        assert_eq!(all.len(), HANDSHAKES);
+    }
 
     #[test]
     fn rooms_are_counted_from_two() {
