@@ -25,7 +25,7 @@ use crate::meter::{TickTimes, cpu_seconds, peak_rss_mb};
 use crate::peer::{Heard, Peer, Utterance};
 use crate::recorder::Recorder;
 use crate::requests::Outcome;
-use crate::room::Room;
+use crate::room::{Room, is_possible_body};
 
 /// Datagrams dropped for coming too fast after which a client is sent away.
 const TOO_MANY: u64 = 4_000;
@@ -223,6 +223,7 @@ fn listen(mut hall: ResMut<Hall>, mut commands: Commands) {
                     hall.send_away(&name, user, refusal, &mut commands);
                 }
             },
+            Utterance::Hurried(word) => room.refuse(user, word, Refusal::Rate),
             Utterance::Garbage(error) => {
                 tracing::warn!(room = %name, user, error, "garbage on the control stream");
                 room.refuse(user, "request", Refusal::Garbage);
@@ -273,12 +274,17 @@ fn gather(
     let mut poses: Vec<(Arc<str>, PeerPoseMsg)> = Vec::new();
     let mut bad: Vec<(Arc<str>, u32)> = Vec::new();
     for (guest, mut received) in &mut poses_from {
-        for pose in received.receive() {
-            let member = hall.rooms.get_mut(&guest.room).and_then(|room| room.members.get_mut(&guest.user));
-            if let Some(member) = member {
-                member.body = Some(pose.body);
-                poses.push((guest.room.clone(), PeerPoseMsg { user: guest.user, pose }));
-            }
+        // A packet may hold many poses; only the newest is worth anything to the others, who each are sent a copy.
+        let Some(pose) = received.receive().last() else { continue };
+        let Some(room) = hall.rooms.get_mut(&guest.room) else { continue };
+        if !is_possible_body(&pose.body) {
+            room.refuse(guest.user, "datagram", Refusal::Garbage);
+            bad.push((guest.room.clone(), guest.user));
+        } else if let Some(member) = room.members.get_mut(&guest.user)
+            && member.budgets.poses.take(Instant::now())
+        {
+            member.body = Some(pose.body);
+            poses.push((guest.room.clone(), PeerPoseMsg { user: guest.user, pose }));
         }
     }
     for (guest, mut received) in &mut inputs_from {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bevy_ecs::entity::Entity;
 use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream};
 use spinor_shared::codec;
-use spinor_shared::delta::Cause;
+use spinor_shared::delta::{Cause, lane_of};
 use spinor_shared::net::control::{Notice, Request};
 use spinor_shared::net::frame::{frame, kind, read_frame};
 use spinor_shared::net::handshake::{Answer, Refusal};
@@ -23,6 +24,8 @@ use crate::lane::Lane;
 const LANE_FULL: usize = 48 * 1024;
 /// Bytes in a lane's queue below which merged bricks go out.
 const LANE_LOW: usize = 8 * 1024;
+/// Bricks in one frame of merged or repeated bricks: at most 1 MiB.
+const BRICKS_AT_ONCE: usize = 256;
 /// Bytes in the control queue past which a client is too slow to be in a room.
 const CONTROL_FULL: usize = 1 << 20;
 
@@ -37,6 +40,8 @@ pub(crate) struct Heard {
 
 pub(crate) enum Utterance {
     Asked(Request),
+    /// A request, by its name, that came too fast.
+    Hurried(&'static str),
     /// Bytes that are no request: the connection is to be closed.
     Garbage(String),
     /// The stream or the connection ended.
@@ -58,7 +63,6 @@ pub(crate) struct Peer {
     /// Set once the client asked for the room's state: from then on it gets deltas.
     pub(crate) ready: bool,
     pub(crate) wants_digest: bool,
-    pub(crate) rate: Rate,
     control: Arc<Lane>,
     lanes: [Arc<Lane>; LANES],
     behind: [Behind; LANES],
@@ -82,28 +86,21 @@ impl Peer {
             runtime.spawn(lane.clone().write(connection.clone(), priority::LANE));
         }
         runtime.spawn(listen(receive, room, user, link, heard, waker));
-        Self {
-            connection,
-            entity,
-            link,
-            ready: false,
-            wants_digest: false,
-            rate: Rate::new(limit::CONTROL_PER_SECOND, 2 * limit::CONTROL_PER_SECOND),
-            control,
-            lanes,
-            behind: Default::default(),
-        }
+        Self { connection, entity, link, ready: false, wants_digest: false, control, lanes, behind: Default::default() }
     }
 
-    /// Sends a notice; false when the client has let too many pile up.
-    pub(crate) fn tell(&self, notice: &Notice) -> bool {
-        self.tell_bytes(notice_bytes(notice))
+    /// Sends a notice; closes the connection when the client has let too many pile up.
+    pub(crate) fn tell(&self, notice: &Notice) {
+        self.tell_bytes(notice_bytes(notice));
     }
 
     /// Sends an encoded notice.
-    pub(crate) fn tell_bytes(&self, notice: Bytes) -> bool {
-        self.control.push(notice);
-        self.control.queued() < CONTROL_FULL
+    pub(crate) fn tell_bytes(&self, notice: Bytes) {
+        if self.control.queued() < CONTROL_FULL {
+            self.control.push(notice);
+        } else {
+            self.connection.close(Refusal::Slow.close_code(), b"this client does not keep up");
+        }
     }
 
     /// Sends a tick's changes: as they are where the client keeps up, merged where it does not. Returns how often changes were merged.
@@ -116,27 +113,37 @@ impl Peer {
     ) -> u64 {
         let mut merged = 0;
         for ((lane, behind), share) in self.lanes.iter().zip(&mut self.behind).zip(shares) {
-            let queued = lane.queued();
-            if behind.bricks.is_empty() && queued < LANE_FULL {
-                if let Some(share) = share {
-                    lane.push(share.frame.clone());
-                }
-                continue;
-            }
-            if let Some(share) = share {
+            let Some(share) = share else { continue };
+            if behind.bricks.is_empty() && lane.queued() < LANE_FULL {
+                lane.push(share.frame.clone());
+            } else {
                 behind.bricks.extend(&share.bricks);
                 causes.iter().for_each(|cause| Cause::merge(&mut behind.causes, *cause));
                 merged += 1;
             }
-            if queued < LANE_LOW && !behind.bricks.is_empty() {
-                let all = std::mem::take(behind);
-                match sender.whole(all.bricks.iter().copied(), stamp, all.causes) {
-                    Ok(frame) => lane.push(frame),
-                    Err(error) => tracing::error!(%error, "cannot pack bricks"),
-                }
+        }
+        self.catch_up(sender, stamp);
+        merged
+    }
+
+    /// Sends what lanes are behind with, where they have drained. A frame holds so many bricks that it stays far below what a client
+    /// takes; the rest waits, as state and not as bytes.
+    pub(crate) fn catch_up(&mut self, sender: &mut DeltaSender, stamp: (u32, u32)) {
+        for (lane, behind) in self.lanes.iter().zip(&mut self.behind) {
+            if behind.bricks.is_empty() || lane.queued() >= LANE_LOW {
+                continue;
+            }
+            let mut bricks = std::mem::take(&mut behind.bricks);
+            if let Some(rest) = bricks.iter().nth(BRICKS_AT_ONCE).copied() {
+                behind.bricks = bricks.split_off(&rest);
+            }
+            // An input's effect is shown once all of its bricks are there.
+            let causes = if behind.bricks.is_empty() { std::mem::take(&mut behind.causes) } else { Vec::new() };
+            match sender.whole(bricks.into_iter(), stamp, causes) {
+                Ok(frame) => lane.push(frame),
+                Err(error) => tracing::error!(%error, "cannot pack bricks"),
             }
         }
-        merged
     }
 
     /// Stops sending changes until the client asks for the room's state again.
@@ -150,18 +157,15 @@ impl Peer {
         self.behind.iter().any(|behind| !behind.bricks.is_empty())
     }
 
-    /// Sends whole bricks again, on their lanes.
+    /// Sends whole bricks again, on their lanes: each once, and when its lane has room. A client that asks and does not read makes
+    /// the list of bricks grow, at most to the number of bricks there are, and not the queue.
     pub(crate) fn repair(&mut self, keys: &[BrickKey], sender: &mut DeltaSender, stamp: (u32, u32)) {
-        for (n, lane) in self.lanes.iter().enumerate() {
-            let mut mine =
-                keys.iter().filter(|(c, b)| spinor_shared::delta::lane_of(*c as u8, b.0, LANES) == n).copied().peekable();
-            if mine.peek().is_some() {
-                match sender.whole(mine, stamp, Vec::new()) {
-                    Ok(frame) => lane.push(frame),
-                    Err(error) => tracing::error!(%error, "cannot pack bricks"),
-                }
+        for key @ (class, brick) in keys {
+            if let Some(behind) = self.behind.get_mut(lane_of(*class as u8, brick.0, LANES)) {
+                behind.bricks.insert(*key);
             }
         }
+        self.catch_up(sender, stamp);
     }
 
     /// Says why, and closes the connection once that has been sent.
@@ -172,12 +176,12 @@ impl Peer {
         let (connection, control) = (self.connection.clone(), self.control.clone());
         runtime.spawn(async move {
             for _ in 0..20 {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
                 if control.queued() == 0 {
                     break;
                 }
             }
-            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
             connection.close(refusal.close_code(), refusal.to_string().as_bytes());
         });
     }
@@ -202,10 +206,16 @@ async fn write_control(control: Arc<Lane>, mut send: SendStream) {
 }
 
 async fn listen(mut receive: RecvStream, room: Arc<str>, user: u32, link: u64, heard: Sender<Heard>, waker: Waker) {
+    let mut rate = Rate::new(limit::CONTROL_PER_SECOND, 2 * limit::CONTROL_PER_SECOND);
     loop {
         let what = match read_frame(&mut receive, limit::CLIENT_CONTROL).await {
-            Ok(Some((kind::REQUEST, payload))) => match codec::decode(&payload) {
-                Ok(request) => Utterance::Asked(request),
+            Ok(Some((kind::REQUEST, payload))) => match codec::decode::<Request>(&payload) {
+                Ok(request) if rate.take(Instant::now()) => Utterance::Asked(request),
+                Ok(request) => {
+                    // The refusal itself costs the room something: a flood waits here, in its sender's own window.
+                    tokio::time::sleep(Duration::from_millis(limit::HURRY_MS)).await;
+                    Utterance::Hurried(request.word())
+                }
                 Err(error) => Utterance::Garbage(error.to_string()),
             },
             Ok(Some((other, _))) => Utterance::Garbage(format!("a frame of kind {other}")),
@@ -213,7 +223,7 @@ async fn listen(mut receive: RecvStream, room: Arc<str>, user: u32, link: u64, h
             Err(spinor_shared::net::frame::FrameError::Broken(_)) => Utterance::Gone,
             Err(error) => Utterance::Garbage(error.to_string()),
         };
-        let last = !matches!(what, Utterance::Asked(_));
+        let last = !matches!(what, Utterance::Asked(_) | Utterance::Hurried(_));
         // A full queue holds this client's stream up, and with it the client: that is the flow control.
         if heard.send(Heard { room: room.clone(), user, link, what }).await.is_err() {
             return;

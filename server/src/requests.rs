@@ -10,7 +10,7 @@ use spinor_volume::BrickIndex;
 
 use crate::bulk;
 use crate::delta::{BrickKey, snapshot_frames};
-use crate::room::Room;
+use crate::room::{Member, Room};
 
 /// What a request comes to beyond the room itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,10 +29,6 @@ impl Room {
         let Some(member) = self.members.get_mut(&user) else { return Outcome::Done };
         let role = member.role;
         let Some(peer) = &mut member.peer else { return Outcome::Done };
-        if !peer.rate.take(Instant::now()) {
-            self.refuse(user, request.word(), Refusal::Rate);
-            return Outcome::Done;
-        }
         let directs = matches!(
             request,
             Request::Freeze(_) | Request::Pause(_) | Request::Tool { .. } | Request::Alarm { .. } | Request::Rewind { .. }
@@ -88,6 +84,11 @@ impl Room {
                 if !mark.is_fine() {
                     return Outcome::Close(Refusal::Garbage);
                 }
+                // It goes to everybody: somebody who draws without end must not fill the others' queues.
+                if !member.budgets.said.take_many(mark.size() as u32, Instant::now()) {
+                    self.refuse(user, "say", Refusal::Rate);
+                    return Outcome::Done;
+                }
                 self.tell_all(&Notice::Said { user, mark });
             }
             Request::Rewind { to_tick } => {
@@ -141,6 +142,11 @@ impl Room {
             })
             .collect();
         let Some(keys) = keys.filter(|keys| keys.len() <= MAX_REPAIR) else { return Outcome::Close(Refusal::Garbage) };
+        let allowed = |member: &mut Member| member.budgets.repaired.take_many(keys.len() as u32, Instant::now());
+        if !self.members.get_mut(&user).is_some_and(allowed) {
+            self.refuse(user, "repair", Refusal::Rate);
+            return Outcome::Done;
+        }
         self.repairs += keys.len() as u64;
         tracing::info!(room = %self.name, user, bricks = keys.len(), "bricks sent again");
         let stamp = (self.epoch, self.tick);

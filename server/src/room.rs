@@ -12,10 +12,12 @@ use spinor_shared::delta::{Cause, DeltaError};
 use spinor_shared::net::control::{Notice, Person, RoomView};
 use spinor_shared::net::handshake::{Accept, Refusal};
 use spinor_shared::net::invite::Claims;
+use spinor_shared::net::limit;
 use spinor_shared::net::protocol::BodyPose;
+use spinor_shared::net::rate::Rate;
 use spinor_shared::room::{MAX_PEOPLE, Role};
 use spinor_shared::session::Record;
-use spinor_shared::wire::{WireEvent, WireInput};
+use spinor_shared::wire::{WireEvent, WireInput, WirePose};
 use spinor_sim::{Hand, Settings, Simulation, ToolInput, UserId};
 
 use crate::bulk::CaseData;
@@ -36,6 +38,30 @@ pub(crate) struct Member {
     pub(crate) body_recorded: Option<BodyPose>,
     /// When a refused input was last logged and answered.
     pub(crate) refused_at: Option<Instant>,
+    /// How much of what costs others something is left to this person.
+    pub(crate) budgets: Budgets,
+}
+
+/// What one person may use of what all share, whatever the number of connections it takes.
+pub(crate) struct Budgets {
+    pub(crate) said: Rate,
+    pub(crate) repaired: Rate,
+    pub(crate) poses: Rate,
+    pub(crate) entries: Rate,
+    pub(crate) noted: Rate,
+}
+
+impl Budgets {
+    fn new() -> Self {
+        let rate = |(per_second, burst)| Rate::new(per_second, burst);
+        Self {
+            said: rate(limit::SAID),
+            repaired: rate(limit::REPAIRED),
+            poses: rate(limit::POSES),
+            entries: rate(limit::ENTRIES),
+            noted: rate(limit::NOTED),
+        }
+    }
 }
 
 /// The newest input of a hand.
@@ -151,7 +177,10 @@ impl Room {
     }
 
     /// Whether somebody may enter, and what they are told if so.
-    pub(crate) fn admit(&self, claims: &Claims) -> Result<Accept, Refusal> {
+    pub(crate) fn admit(&mut self, claims: &Claims) -> Result<Accept, Refusal> {
+        if self.members.get_mut(&claims.user).is_some_and(|m| !m.budgets.entries.take(Instant::now())) {
+            return Err(Refusal::Rate);
+        }
         let online = self.members.values().filter(|m| m.peer.is_some()).count();
         let back = self.members.get(&claims.user).is_some_and(|m| m.peer.is_some());
         if online >= MAX_PEOPLE && !back {
@@ -181,6 +210,7 @@ impl Room {
             body: None,
             body_recorded: None,
             refused_at: None,
+            budgets: Budgets::new(),
         });
         member.peer = Some(peer);
         self.record(Record::Joined { tick: self.tick, user: claims.user, name: claims.name.clone(), role: claims.role });
@@ -231,9 +261,7 @@ impl Room {
     pub(crate) fn tell_all(&self, notice: &Notice) {
         let bytes: Bytes = notice_bytes(notice);
         for peer in self.members.values().filter_map(|m| m.peer.as_ref()) {
-            if !peer.tell_bytes(bytes.clone()) {
-                peer.connection.close(Refusal::Slow.close_code(), b"this client does not keep up");
-            }
+            peer.tell_bytes(bytes.clone());
         }
     }
 
@@ -262,7 +290,8 @@ impl Room {
         Ok(())
     }
 
-    /// Counts a refusal; logs, records and tells it at most once a second and person.
+    /// Counts a refusal, and tells it: refused inputs at most once a second. It is logged and recorded as far as the person's budget goes,
+    /// so that nobody fills the disk with being refused.
     pub(crate) fn refuse(&mut self, user: u32, request: &str, refusal: Refusal) {
         self.refusals.count(&refusal);
         let now = Instant::now();
@@ -274,10 +303,13 @@ impl Room {
         if request == "input" {
             member.refused_at = Some(now);
         }
-        tracing::warn!(room = %self.name, user, name = member.name, role = %member.role, request, reason = refusal.word(), "refused");
         if let Some(peer) = &member.peer {
             peer.tell(&Notice::Refused { request: request.to_owned(), reason: refusal.clone() });
         }
+        if !member.budgets.noted.take(now) {
+            return;
+        }
+        tracing::warn!(room = %self.name, user, name = member.name, role = %member.role, request, reason = refusal.word(), "refused");
         self.record(Record::Refused { tick: self.tick, user, reason: format!("{request}: {}", refusal.word()) });
     }
 
@@ -340,10 +372,52 @@ impl Room {
     }
 }
 
-/// Whether an input can come from a hand: within 12 m of the frame's origin (a grid may lie 10 m away) and with an orientation.
+/// Whether an input can come from a hand. The last number is the server's own, to let go of a trigger after any input.
 fn is_possible(input: &ToolInput) -> bool {
-    let near = input.pose.tip_um.iter().all(|v| v.unsigned_abs() <= 12_000_000);
-    let norm: i64 = input.pose.turn.iter().map(|v| i64::from(*v) * i64::from(*v)).sum();
+    input.seq < u32::MAX && is_somewhere(&input.pose.into())
+}
+
+/// Whether head and hands can be where a pose says.
+pub(crate) fn is_possible_body(body: &BodyPose) -> bool {
+    std::iter::once(&body.head).chain(body.hands.iter().flatten()).all(is_somewhere)
+}
+
+/// Whether a pose is within 12 m of the frame's origin (a grid may lie 10 m away) and has an orientation.
+fn is_somewhere(pose: &WirePose) -> bool {
+    let near = pose.tip_um.iter().all(|v| v.unsigned_abs() <= 12_000_000);
+    let norm: i64 = pose.turn.iter().map(|v| i64::from(*v) * i64::from(*v)).sum();
     // A unit quaternion in 1/32,767, within a tenth of its length.
     near && (869_000_000..=1_300_000_000).contains(&norm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pose without an orientation would become a camera or a head at no number, at everybody else's and in the recording.
+    #[test]
+    fn a_head_without_orientation_is_refused() {
+        let pose = |tip_um, turn| WirePose { tip_um, turn };
+        let upright = pose([600_000, 0, -1_200_000], [0, 0, 0, 32_767]);
+        let body = |head, hand| BodyPose { head, hands: [None, hand] };
+        assert!(is_possible_body(&body(upright, Some(upright))) && is_possible_body(&body(upright, None)));
+        for wrong in [pose([0; 3], [0; 4]), pose([0; 3], [i16::MIN; 4]), pose([i32::MIN, 0, 0], [0, 0, 0, 32_767])] {
+            assert!(!is_possible_body(&body(wrong, None)) && !is_possible_body(&body(upright, Some(wrong))), "{wrong:?}");
+        }
+    }
+
+    /// After an input with the greatest number no other could follow, and so a frozen hand could not be made to let go.
+    #[test]
+    fn the_greatest_number_is_left_to_the_server() {
+        let wire = WireInput {
+            hand: 1,
+            seq: u32::MAX,
+            tool: 0,
+            size_tenth_mm: 30,
+            pose: WirePose { tip_um: [0; 3], turn: [0, 0, 0, 32_767] },
+            trigger: 255,
+        };
+        assert!(!is_possible(&wire.of(UserId(1)).unwrap()));
+        assert!(is_possible(&WireInput { seq: u32::MAX - 1, ..wire }.of(UserId(1)).unwrap()));
+    }
 }

@@ -37,6 +37,10 @@ impl Room {
             return Vec::new();
         }
         if self.paused {
+            let stamp = (self.epoch, self.tick);
+            for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()).filter(|p| p.ready) {
+                peer.catch_up(&mut self.sender, stamp);
+            }
             self.answer_digests();
             return Vec::new();
         }

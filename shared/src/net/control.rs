@@ -106,6 +106,15 @@ pub enum Mark {
 }
 
 impl Mark {
+    /// Bytes it takes, about.
+    pub fn size(&self) -> usize {
+        8 + match self {
+            Self::Line(points) => 12 * points.len(),
+            Self::Clear => 0,
+            Self::Text(text) => text.len(),
+        }
+    }
+
     /// Whether everything is within bounds.
     pub fn is_fine(&self) -> bool {
         match self {

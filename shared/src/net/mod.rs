@@ -53,6 +53,18 @@ pub mod limit {
     pub const HELLO_SECONDS: u64 = 5;
     /// Control messages a client may send a second, on average.
     pub const CONTROL_PER_SECOND: u32 = 60;
+    /// Pause before a client that asks too fast is read on, milliseconds: what it says too much waits at its own end.
+    pub const HURRY_MS: u64 = 50;
+    /// Bytes of marks and words that a person may send a second, on average, and at once: they go to everybody.
+    pub const SAID: (u32, u32) = (16 * 1024, 64 * 1024);
+    /// Bricks that a person may have sent again a second, on average, and at once.
+    pub const REPAIRED: (u32, u32) = (1_024, 4_096);
+    /// Poses of a person that are passed on a second, on average, and at once: more than any headset makes.
+    pub const POSES: (u32, u32) = (150, 30);
+    /// Times that a person may come back a second, on average, and at once.
+    pub const ENTRIES: (u32, u32) = (1, 12);
+    /// Refusals of a person that are logged and recorded a second, on average, and at once; all are counted and told.
+    pub const NOTED: (u32, u32) = (2, 20);
     /// Datagrams a client may send a second, on average.
     pub const DATAGRAMS_PER_SECOND: u32 = 400;
     /// Most inputs in one message.

@@ -19,13 +19,18 @@ impl Rate {
 
     /// Whether it may happen now; counts it if so.
     pub fn take(&mut self, now: Instant) -> bool {
+        self.take_many(1, now)
+    }
+
+    /// Whether `n` may happen now; counts them if so.
+    pub fn take_many(&mut self, n: u32, now: Instant) -> bool {
         if let Some(at) = self.at {
             self.level = (self.level + now.saturating_duration_since(at).as_secs_f64() * self.per_second).min(self.burst);
         }
         self.at = Some(now);
-        let allowed = self.level >= 1.0;
+        let allowed = self.level >= f64::from(n);
         if allowed {
-            self.level -= 1.0;
+            self.level -= f64::from(n);
         }
         allowed
     }
@@ -43,5 +48,13 @@ mod tests {
         assert_eq!((0..20).filter(|_| rate.take(start)).count(), 5);
         let later = (1..=100).filter(|n| rate.take(start + Duration::from_millis(n * 10))).count();
         assert!((9..=11).contains(&later), "{later}");
+    }
+
+    /// What is too much at once is refused whole and costs nothing.
+    #[test]
+    fn many_at_once_pass_together_or_not_at_all() {
+        let mut rate = Rate::new(10, 8);
+        let now = Instant::now();
+        assert!(rate.take_many(6, now) && !rate.take_many(3, now) && rate.take_many(2, now) && !rate.take(now));
     }
 }
