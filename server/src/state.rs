@@ -104,8 +104,14 @@ impl State {
             owner
         };
         let path = directory.join("bindings");
-        let bindings = if path.exists() { parse_bindings(&read(&path)?, &path)? } else { HashMap::new() };
+        let bytes = if path.exists() { read(&path)? } else { Vec::new() };
+        let bindings = parse_bindings(&bytes, &path)?;
         let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(io("cannot open", &path))?;
+        // What is torn at the end goes, or the next line would be written onto it and the whole file be damaged.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if whole < bytes.len() {
+            log.set_len(whole as u64).map_err(io("cannot cut the torn end of", &path))?;
+        }
         Ok(Self { identity, owner, directory: Some(directory.to_owned()), bindings, log: Some(log) })
     }
 
@@ -136,7 +142,10 @@ impl State {
         let binding = Binding { device, user: claims.user };
         if let Some(log) = &mut self.log {
             let line = format!("{} {} {}\n", hex(&claims.nonce), hex(&device), claims.user);
+            let before = log.metadata().map(|m| m.len());
             if let Err(error) = log.write_all(line.as_bytes()).and_then(|()| log.sync_data()) {
+                // A full disk may have taken a part of the line.
+                let _ = before.and_then(|length| log.set_len(length));
                 tracing::error!(%error, "cannot write a binding: nobody new can enter");
                 return Err(Refusal::Disk);
             }
@@ -187,8 +196,12 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(io)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+    // What an earlier attempt, or somebody else in a folder that all may write to, left under that name is not written into.
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
     file.write_all(bytes).map_err(io)?;
     file.sync_all().map_err(io)?;
     std::fs::rename(&draft, path).map_err(io)
@@ -219,6 +232,35 @@ mod tests {
         assert_eq!(state.admit(&claims, [1; 32], 1001), Ok(()));
         assert_eq!(state.admit(&claims, [2; 32], 999), Err(Refusal::OtherDevice));
         assert_eq!(state.admit(&claims, [1; 32], 1001 + RETURN_SECONDS), Err(Refusal::Expired));
+    }
+
+    /// A line that was being written when the power failed does not damage the one that follows.
+    #[test]
+    fn a_torn_binding_does_not_spoil_the_next_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let claims = Claims::new("r", "Ann", Role::Resident, 1000).unwrap();
+        State::open(&path).unwrap().admit(&claims, [1; 32], 5).unwrap();
+        let bindings = path.join("bindings");
+        let whole = std::fs::read(&bindings).unwrap();
+        std::fs::write(&bindings, [&whole[..], &whole[..40]].concat()).unwrap();
+        let other = Claims::new("r", "Ben", Role::Resident, 1000).unwrap();
+        State::open(&path).unwrap().admit(&other, [2; 32], 5).unwrap();
+        let mut state = State::open(&path).unwrap();
+        assert_eq!(state.admit(&claims, [2; 32], 5), Err(Refusal::OtherDevice));
+        assert_eq!(state.admit(&other, [1; 32], 5), Err(Refusal::OtherDevice));
+    }
+
+    /// A secret is not written into a file or through a link that somebody laid in its way.
+    #[test]
+    fn a_secret_is_not_written_where_somebody_else_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, trap) = (directory.path().join("key"), directory.path().join("trap"));
+        std::fs::write(&trap, b"mine").unwrap();
+        std::os::unix::fs::symlink(&trap, directory.path().join("key.new")).unwrap();
+        write_new(&path, b"secret").unwrap();
+        assert_eq!((std::fs::read(&trap).unwrap(), std::fs::read(&path).unwrap()), (b"mine".to_vec(), b"secret".to_vec()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     /// A torn last line is not a binding; a damaged one in the middle is an error.
