@@ -46,6 +46,14 @@ pub enum RecordError {
     /// What was recorded cannot be applied to the case.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// No session gets that far: a year at 60 ticks a second.
+    #[error("the recording counts {ticks} ticks and {epochs} epochs, which leaves no numbers to go on with")]
+    Spent {
+        /// Ticks.
+        ticks: u32,
+        /// Epochs.
+        epochs: u32,
+    },
 }
 
 /// A recording that is being written.
@@ -108,6 +116,9 @@ impl Recorder {
             return Err(RecordError::OtherCase { recorded: CaseHash(head.case_hash), given: case });
         }
         let reached = reach(&mut reader, patient, None)?;
+        if reached.tick >= u32::MAX / 2 || reached.epoch >= u32::MAX / 2 {
+            return Err(RecordError::Spent { ticks: reached.tick, epochs: reached.epoch });
+        }
         let whole = match reader.tail() {
             Tail::Whole { bytes } => bytes,
             Tail::Torn { bytes } => {
