@@ -20,8 +20,10 @@ use spinor_volume::cut::{CutError, CutState, Dirty};
 use spinor_volume::{BrickIndex, BrickSamples, BrickState, Patient, TissueClass};
 use thiserror::Error;
 
-/// Bytes of deltas that may wait for the patient; a client that is that slow starts anew.
+/// Bytes of deltas that may wait for the patient or for the snapshot; a client that is that slow starts anew.
 const EARLY: usize = 64 << 20;
+/// Shown inputs that are kept for somebody who asks for them: a second of everybody's. Who never asks loses the older ones.
+const SHOWN: usize = 4_096;
 
 /// Why a frame cannot be taken in. The connection that brought it is of no use any more.
 #[derive(Debug, Error)]
@@ -44,8 +46,8 @@ pub enum MirrorError {
     /// The patient section is longer than announced, or another one.
     #[error("the patient that was sent is not the one that was announced")]
     OtherPatient,
-    /// Too much came before the patient.
-    #[error("more than {EARLY} bytes of changes came before the patient")]
+    /// Too much came before what it builds upon.
+    #[error("more than {EARLY} bytes of changes came before the patient or the state they build upon")]
     TooEarly,
     /// A frame that makes no sense where it came.
     #[error("a frame of kind {0} came out of place")]
@@ -75,6 +77,7 @@ pub struct Mirror {
     early: Vec<(u8, Vec<u8>)>,
     early_bytes: usize,
     waiting: BTreeMap<(TissueClass, BrickIndex), Vec<BrickDelta>>,
+    waiting_bytes: usize,
     old: BTreeMap<(TissueClass, BrickIndex), Box<BrickSamples>>,
     asked: BTreeSet<BrickName>,
     wanted: Vec<BrickName>,
@@ -106,6 +109,7 @@ impl Mirror {
             early: Vec::new(),
             early_bytes: 0,
             waiting: BTreeMap::new(),
+            waiting_bytes: 0,
             old: BTreeMap::new(),
             asked: BTreeSet::new(),
             wanted: Vec::new(),
@@ -145,6 +149,7 @@ impl Mirror {
         (self.epoch, self.complete, self.early_bytes) = (epoch, false, 0);
         self.early.clear();
         self.waiting.clear();
+        self.waiting_bytes = 0;
         self.asked.clear();
         self.wanted.clear();
         self.snapshot_bytes = 0;
@@ -225,6 +230,9 @@ impl Mirror {
             self.take_delta(delta)?;
         }
         self.shown.extend(frame.causes.into_iter().map(|cause| (frame.tick, cause)));
+        if self.shown.len() > 2 * SHOWN {
+            self.shown.drain(..self.shown.len() - SHOWN);
+        }
         Ok(())
     }
 
@@ -248,6 +256,7 @@ impl Mirror {
             return if end.epoch < self.epoch { Ok(()) } else { Err(MirrorError::OutOfPlace(kind::SNAPSHOT_END)) };
         }
         self.complete = true;
+        self.waiting_bytes = 0;
         self.tick = self.tick.max(end.tick);
         for deltas in std::mem::take(&mut self.waiting).into_values() {
             for delta in deltas {
@@ -277,6 +286,10 @@ impl Mirror {
             // A version that is here already: the snapshot was newer, or a repeated repair.
             _ if delta.version <= have && !(asked && delta.base.is_none()) => return Ok(()),
             Some(base) if base > have && !self.complete => {
+                self.waiting_bytes += delta.packed.len() + size_of::<BrickDelta>();
+                if self.waiting_bytes > EARLY {
+                    return Err(MirrorError::TooEarly);
+                }
                 self.waiting.entry((class, brick)).or_default().push(delta);
                 return Ok(());
             }
@@ -394,4 +407,51 @@ impl Mirror {
 
 fn meta_of(payload: &[u8]) -> Option<CaseMeta> {
     serde_json::from_slice(payload).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spinor_volume::{DensityField, Grid, Label, Source, SparseField, Structure};
+
+    fn mirror() -> Mirror {
+        let grid = Grid::new([0.0; 3], 0.5, [2, 2, 2]).unwrap();
+        let mut sdf = SparseField::outside(&grid);
+        sdf.set_inside(BrickIndex(0));
+        let label = Label::lumbar(4);
+        let (class, source) = (label.class().unwrap(), Source::Phantom);
+        let bone = Structure { label, class, source, uncertainty_mm: 0.0, volume_mm3: 1.0, sdf };
+        let patient = Patient::new(grid, vec![bone], DensityField::default()).unwrap();
+        let mut mirror = Mirror::new().unwrap();
+        mirror.preload(Arc::new(patient), [1; 32]);
+        assert!(mirror.begin([1; 32], 0, 0).unwrap());
+        mirror
+    }
+
+    fn lane(tick: u32, causes: Vec<Cause>, bricks: Vec<BrickDelta>) -> Vec<u8> {
+        codec::encode(&LaneFrame { epoch: 0, tick, causes, bricks }).unwrap()
+    }
+
+    /// A server that sends changes without end and never the state they build upon does not fill the client's memory.
+    #[test]
+    fn changes_without_a_snapshot_do_not_pile_up() {
+        let mut mirror = mirror();
+        let delta = BrickDelta { class: 0, brick: 0, base: Some(5), version: 6, digest: [0; 4], packed: vec![0; 1 << 20] };
+        let frame = lane(1, Vec::new(), vec![delta]);
+        let taken = (0..100).take_while(|_| mirror.take(kind::LANE, &frame).is_ok()).count();
+        assert!((60..64).contains(&taken), "{taken} MiB");
+        assert!(matches!(mirror.take(kind::LANE, &frame), Err(MirrorError::TooEarly)));
+    }
+
+    /// A renderer never asks which inputs became visible: what is kept for it stays small through a session of hours.
+    #[test]
+    fn shown_inputs_do_not_pile_up() {
+        let mut mirror = mirror();
+        for tick in 0..20_000 {
+            let cause = Cause { user: 1, hand: 1, first: tick, last: tick };
+            mirror.take(kind::LANE, &lane(tick, vec![cause], Vec::new())).unwrap();
+        }
+        let shown = mirror.take_shown();
+        assert!(shown.len() <= 2 * SHOWN && shown.last().unwrap().0 == 19_999, "{}", shown.len());
+    }
 }

@@ -10,6 +10,7 @@ use spinor_shared::net::control::{MAX_REPAIR, Mark, Notice, Person, Request, Roo
 use spinor_shared::net::handshake::{Accept, Refusal};
 use spinor_shared::net::link::Waker;
 use spinor_shared::net::protocol::{BodyPose, InputMsg, PeerPoseMsg, PoseMsg, ToolView, ToolsMsg};
+use spinor_shared::room::MAX_PEOPLE;
 use spinor_shared::wire::{WireEvent, WireInput, WirePose};
 use spinor_sim::{Hand, Pose, ToolKind};
 use tokio::sync::mpsc::{Receiver, UnboundedSender, unbounded_channel};
@@ -231,6 +232,7 @@ impl Session {
         let happening = match notice {
             Notice::Room(view) => {
                 let epoch = view.epoch;
+                self.poses.retain(|user, _| view.people.iter().any(|person| person.user == *user && person.online));
                 self.view = Some(view);
                 self.follow_epoch(epoch);
                 Happening::Room
@@ -416,11 +418,16 @@ impl Session {
         if let Some(log) = &mut self.pose_log {
             log.push((message.user, message.pose.seq, now));
         }
-        self.poses.entry(message.user).or_default().push(&message.pose, now);
+        if self.poses.contains_key(&message.user) || self.poses.len() < 2 * MAX_PEOPLE {
+            self.poses.entry(message.user).or_default().push(&message.pose, now);
+        }
     }
 
     pub(crate) fn hear_tools(&mut self, message: ToolsMsg, now: Instant) {
         for tool in message.tools {
+            if self.tools.len() >= 2 * MAX_PEOPLE && !self.tools.contains_key(&(tool.user, tool.hand)) {
+                continue;
+            }
             let slot = self.tools.entry((tool.user, tool.hand)).or_insert((tool, message.tick, now));
             if message.tick >= slot.1 {
                 *slot = (tool, message.tick, now);
