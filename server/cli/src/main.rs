@@ -57,7 +57,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SPINOR_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,spinor_server=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,spinor_server=info,lightyear_transport=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     let done = match Cli::parse().command {
         Command::Phantom(args) => phantom::run(args),

@@ -45,19 +45,19 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     cutting: usize,
     /// How long they do.
-    #[arg(long)]
+    #[arg(long, value_parser = within::<604_800>)]
     seconds: f64,
     /// One-way delay on every link, milliseconds.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = within::<10_000>)]
     delay_ms: f64,
     /// Packets lost each way, per cent.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = within::<100>)]
     loss: f64,
     /// Path MTU in bytes: larger packets are dropped. 0 for no limit.
     #[arg(long, default_value_t = 0)]
     mtu: usize,
     /// Packets held back 3 ms, per cent. Without it: 1 % where anything else is impaired.
-    #[arg(long)]
+    #[arg(long, value_parser = within::<100>)]
     reorder: Option<f64>,
     /// Clients of each room that join halfway.
     #[arg(long, default_value_t = 0)]
@@ -313,6 +313,12 @@ fn act(bot: &mut Bot, report: &Report, stroke: Option<&Stroke>, t: f64, shared: 
     }
 }
 
+/// A number from 0 to `MOST`; `NaN`, which would never be over, is none.
+fn within<const MOST: u32>(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| (0.0..=f64::from(MOST)).contains(n));
+    number.ok_or_else(|| format!("'{text}' is no number from 0 to {MOST}"))
+}
+
 fn note(sent: &Sent, key: (u32, u32), now: Instant) {
     sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, now);
 }
@@ -485,6 +491,20 @@ fn print_plain(value: &Value) {
     if let Some(object) = value.as_object() {
         for (key, value) in object {
             println!("{key:22} {value}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of `NaN` seconds would never end.
+    #[test]
+    fn no_number_is_no_duration() {
+        assert_eq!((within::<100>("0"), within::<100>("99.5")), (Ok(0.0), Ok(99.5)));
+        for wrong in ["NaN", "inf", "-1", "101", "", "x"] {
+            assert!(within::<100>(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         spacing_mm,
         ..Options::default()
     };
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     if !args.json {
         eprintln!("making images ...");
     }

@@ -35,7 +35,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let threads = args.threads.clamp(1, 256);
+    // Every thread reads the recording and holds its patient for itself.
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let threads = args.threads.clamp(1, cores.max(16));
     let probe = open(&args.file)?;
     let hz = f64::from(probe.head().tick_hz.max(1));
     let to = args.to.as_deref().map(output::seconds).transpose()?.map(|s| (s * hz) as u32);
