@@ -1,7 +1,5 @@
 //! Pixels of DICOM images as numbers: decoded, sign extended, rescaled, padding replaced.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, InMemDicomObject, OpenFileOptions};
 use dicom_pixeldata::PixelDecoder;
@@ -9,6 +7,7 @@ use thiserror::Error;
 
 use crate::dicom_guard::{GuardError, check};
 use crate::dicom_header::{FileFacts, Frame, PixelFacts};
+use crate::foreign::foreign;
 use crate::volume3d::{MAX_AXIS, MAX_VOXELS};
 
 /// Why a file's pixels cannot be read.
@@ -36,11 +35,10 @@ pub(crate) fn parse(bytes: &[u8], header_only: bool) -> Result<DefaultDicomObjec
     let options = OpenFileOptions::new();
     let options = if header_only { options.read_until(tags::PIXEL_DATA) } else { options };
     // The parser is not ours: should it panic on damaged input, that is an error of the file like any other.
-    let parsed = catch_unwind(AssertUnwindSafe(|| options.from_reader(bytes.get(128..).unwrap_or_default())));
-    match parsed {
-        Ok(Ok(object)) => Ok(object),
-        Ok(Err(error)) => Err(PixelError::Parse(chain(&error))),
-        Err(_) => Err(PixelError::Parse("the parser failed on damaged data".to_owned())),
+    match foreign(|| options.from_reader(bytes.get(128..).unwrap_or_default())) {
+        Some(Ok(object)) => Ok(object),
+        Some(Err(error)) => Err(PixelError::Parse(chain(&error))),
+        None => Err(PixelError::Parse("the parser failed on damaged data".to_owned())),
     }
 }
 
@@ -72,14 +70,14 @@ pub(crate) fn decode(bytes: &[u8], facts: &FileFacts, wanted: &[&Frame], backgro
     let syntax: String = object.meta().transfer_syntax().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
     let failed = |why: String| PixelError::Decode { syntax: syntax.clone(), why };
     // The codecs are not ours either.
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
+    let decoded = foreign(|| {
         let decoded = object.decode_pixel_data().map_err(|error| chain(&error))?;
         Ok((decoded.bits_allocated(), decoded.into_data()))
-    }));
+    });
     let (bits_allocated, data) = match decoded {
-        Ok(Ok(found)) => found,
-        Ok(Err(why)) => return Err(failed(why)),
-        Err(_) => return Err(failed("the codec failed on damaged data".to_owned())),
+        Some(Ok(found)) => found,
+        Some(Err(why)) => return Err(failed(why)),
+        None => return Err(failed("the codec failed on damaged data".to_owned())),
     };
     let width = usize::from(bits_allocated / 8);
     if width == 0 || width > 2 {

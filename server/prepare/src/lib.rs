@@ -25,4 +25,5 @@ mod dicom_scan;
 mod dicom_series;
 mod dicom_volume;
 mod dicom_words;
+mod foreign;
 mod nifti_header;
