@@ -19,6 +19,7 @@ mod rewind;
 mod room;
 pub mod room_file;
 pub mod state;
+mod thresholds;
 mod tick;
 mod view;
 

@@ -68,14 +68,9 @@ impl Room {
                 self.directed(user, Control::Tool { user: whose, given: give });
             }
             Request::Alarm { caution_um, danger_um } => {
-                if danger_um > caution_um || caution_um > 50_000 {
-                    self.refuse(user, "alarm", Refusal::Garbage);
-                    return Outcome::Done;
+                if let Err(refusal) = self.set_alarm(user, caution_um, danger_um) {
+                    self.refuse(user, "alarm", refusal);
                 }
-                self.sim.set_thresholds(f64::from(caution_um) / 1000.0, f64::from(danger_um) / 1000.0);
-                // People are told what is in force, which is no more than the simulation bears.
-                self.settings = *self.sim.settings();
-                self.directed(user, Control::Alarm { caution_um, danger_um });
             }
             Request::Repair(names) => return self.repair(user, &names),
             Request::Stats => return Outcome::Stats,
@@ -106,7 +101,7 @@ impl Room {
         Outcome::Done
     }
 
-    fn directed(&mut self, user: u32, control: Control) {
+    pub(crate) fn directed(&mut self, user: u32, control: Control) {
         tracing::info!(room = %self.name, user, ?control, "directed");
         self.record(Record::Control { tick: self.tick, user, control });
         self.tell_view();

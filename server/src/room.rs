@@ -27,6 +27,7 @@ use crate::pass::Given;
 use crate::peer::{Peer, notice_bytes};
 use crate::recorder::{Recorder, Resumed};
 use crate::rewind::Rewinding;
+use crate::thresholds::Widening;
 
 /// Somebody who was let in, whether a connection is there or not.
 pub(crate) struct Member {
@@ -91,6 +92,7 @@ pub(crate) struct Room {
     /// Tools that were just handed over, by the hand that gave them.
     pub(crate) given: BTreeMap<(UserId, Hand), Given>,
     pub(crate) rewinding: Option<Rewinding>,
+    pub(crate) widening: Option<Widening>,
     pub(crate) sender: Sender,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) backlog: VecDeque<Record>,
@@ -149,6 +151,7 @@ impl Room {
             hands: BTreeMap::new(),
             given: BTreeMap::new(),
             rewinding: None,
+            widening: None,
             sender,
             recorder,
             backlog: VecDeque::new(),

@@ -36,6 +36,7 @@ impl Room {
         if self.is_rewinding() {
             return Vec::new();
         }
+        self.take_widening();
         if self.paused {
             let stamp = (self.epoch, self.tick);
             for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()).filter(|p| p.ready) {

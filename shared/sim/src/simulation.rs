@@ -108,12 +108,24 @@ impl Simulation {
     }
 
     /// Sets the alarm's thresholds, mm. They hold from the next tick on. Wider ones than the fields were built for rebuild those.
+    /// Building takes seconds: a room that must not stand still asks [`Self::widened`] first, builds elsewhere, and then calls
+    /// [`Self::set_thresholds_with`].
     pub fn set_thresholds(&mut self, caution_mm: f64, danger_mm: f64) {
+        let wider = self.widened(caution_mm, danger_mm);
+        let fields = wider.map_or_else(|| Arc::clone(&self.fields), |settings| NeuralFields::build(&self.patient, &settings));
+        self.set_thresholds_with(caution_mm, danger_mm, fields);
+    }
+
+    /// The settings that distances have to be built for before these thresholds, mm, can be set; none where those that are here reach.
+    pub fn widened(&self, caution_mm: f64, danger_mm: f64) -> Option<Settings> {
         let settings = Settings { caution_mm, danger_mm, ..self.settings }.checked();
-        if settings.caution_mm > self.settings.caution_mm {
-            self.fields = NeuralFields::build(&self.patient, &settings);
-        }
-        self.settings = settings;
+        (settings.caution_mm > self.settings.caution_mm).then_some(settings)
+    }
+
+    /// As [`Self::set_thresholds`], with distances that were built for these thresholds, or for wider ones.
+    pub fn set_thresholds_with(&mut self, caution_mm: f64, danger_mm: f64, fields: Arc<NeuralFields>) {
+        self.settings = Settings { caution_mm, danger_mm, ..self.settings }.checked();
+        self.fields = fields;
     }
 
     /// What was cut.

@@ -102,6 +102,23 @@ fn fault_4_banner_names_the_threshold_in_force() {
     check(driver.state().warning.unwrap(), 1.0, 0.0);
 }
 
+/// A server builds wider distances beside the tick, which stood still for seconds: what it then sets is what would have been built within.
+#[test]
+fn distances_built_elsewhere_are_those_built_within() {
+    let (mut within, mut beside) = (Driver::new(nerves(0.7), ToolKind::Probe), Driver::new(nerves(0.7), ToolKind::Probe));
+    assert!(beside.sim.widened(3.0, 1.0).is_none(), "narrower thresholds need no new distances");
+    let settings = beside.sim.widened(7.0, 3.0).unwrap();
+    let fields = crate::NeuralFields::build(beside.sim.patient(), &settings);
+    within.sim.set_thresholds(7.0, 3.0);
+    beside.sim.set_thresholds_with(7.0, 3.0, fields);
+    assert!(beside.sim.widened(7.0, 3.0).is_none());
+    for driver in [&mut within, &mut beside] {
+        driver.go([-0.5, SAC_RADIUS_MM + 1.5 + 6.5, 0.0], 0);
+        assert!(driver.state().warning.is_some(), "an alarm at 6.5 mm needs distances that reach there");
+    }
+    assert_eq!(within.state(), beside.state());
+}
+
 /// Every tool alarms, by its tip and by its shaft, also when nothing was sent in the tick.
 #[test]
 fn every_tool_alarms_by_tip_and_shaft() {
