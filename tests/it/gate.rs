@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use spinor_client_core::{Bot, JoinError, JoinOptions, Refusal, Status};
+use spinor_client_core::{Bot, Happening, JoinError, JoinOptions, Refusal, Request, Status};
 use spinor_shared::net::congestion::Congestion;
 use spinor_shared::net::endpoint::client_endpoint;
 use spinor_shared::net::frame::{frame, kind};
 use spinor_shared::room::Role;
+use spinor_shared::session::{Record, SessionReader};
 
-use crate::harness::{PATIENCE, Running, agree, join, now};
+use crate::harness::{PATIENCE, Running, agree, join, now, together};
 
 /// Why a client is kept out.
 fn kept_out(options: JoinOptions) -> JoinError {
@@ -112,4 +113,29 @@ fn garbage_closes_its_own_connection_only() {
     assert_eq!(agree(&mut ann).1, 0);
     assert!(start.elapsed() < PATIENCE);
     assert!(ann.session().connection().unwrap().close_reason().is_none());
+}
+
+/// Somebody who asks without end is told so now and then. Neither log nor recording grows with it, which one observer could fill the disk
+/// with, and the others are served meanwhile.
+#[test]
+fn a_flood_of_requests_does_not_fill_the_recording() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Running::start(Some(directory.path().to_owned()));
+    let (mut ann, mut eve) = (server.join("Ann", Role::Attending), server.join("Eve", Role::Observer));
+    let start = Instant::now();
+    (0..20_000).for_each(|_| eve.session().request(Request::Freeze(true)));
+    let mut told = 0;
+    together(&mut [&mut eve, &mut ann], Duration::from_secs(3), |n, session, _| {
+        let refused = |h: &&Happening| matches!(h, Happening::Refused { .. });
+        told += if n == 0 { session.take_happenings().iter().filter(refused).count() } else { 0 };
+    });
+    assert_eq!(agree(&mut ann).1, 0);
+    let seconds = start.elapsed().as_secs() as usize + 1;
+    drop(eve);
+    let recording = server.recording.clone().unwrap();
+    server.stop();
+    let records = SessionReader::open(std::fs::File::open(recording).unwrap()).unwrap();
+    let logged = records.filter(|r| matches!(r, Ok(Record::Refused { .. }))).count();
+    assert!(told > 100, "{told} refusals told");
+    assert!((1..=21 + 2 * seconds).contains(&logged), "{logged} refusals recorded in {seconds} s");
 }
