@@ -136,6 +136,6 @@ fn a_flood_of_requests_does_not_fill_the_recording() {
     server.stop();
     let records = SessionReader::open(std::fs::File::open(recording).unwrap()).unwrap();
     let logged = records.filter(|r| matches!(r, Ok(Record::Refused { .. }))).count();
-    assert!(told > 100, "{told} refusals told");
+    assert!(told > 20, "{told} refusals told");
     assert!((1..=21 + 2 * seconds).contains(&logged), "{logged} refusals recorded in {seconds} s");
 }
