@@ -1,4 +1,4 @@
-//! Contact of a rigid ball with what is left of the tissue, and the way a stopped tool slides along it.
+//! Contact of a rigid ball with what is left of the tissue, and the way a stopped ball slides along it. The whole tool is in [`rigid`].
 //!
 //! A tracked hand is not stopped by bone, so the tool that counts is a proxy: it follows the hand in steps of at most half a voxel
 //! wherever tissue is near, is pushed out of what it would enter, and so neither tunnels through a thin lamina nor sinks in.
@@ -6,7 +6,10 @@
 //! Stored distances end at four voxels, and near the middle of a carved hollow they have a kink, so the distance of a large ball is
 //! not read at its centre: smaller balls just under its surface stand for it.
 
-use spinor_volume::query::{clamp_mm, class_sdf, effective_sdf_mm};
+mod cell;
+pub(crate) mod rigid;
+
+use spinor_volume::query::{clamp_mm, class_sdf};
 use spinor_volume::{BRICK, BrickState, ClassMask, CutState, Patient, TissueClass};
 
 use crate::sweep::Sweep;
@@ -18,6 +21,8 @@ const TOLERANCE_VOXELS: f64 = 1.0 / 16.0;
 const SUNK_VOXELS: f64 = 1.0;
 /// Most steps in one tick; a tool that has farther to go arrives a tick later.
 pub(crate) const MAX_STEPS: usize = 512;
+/// How much farther than its radius tissue must be from a ball's centre for the ball to be free without a closer look, voxels: rounding.
+const SURE_VOXELS: f64 = 0.2;
 /// Balls up to this radius are read at their centre, voxels.
 const SMALL_VOXELS: f64 = 2.0;
 
@@ -57,9 +62,10 @@ impl Tissue<'_> {
 
     /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.
     pub(crate) fn sdf_mm(&self, structures: &[usize], at: Vec3) -> f64 {
+        let cell = cell::Cell::new(self.patient.grid(), at);
         let mut distance = clamp_mm(self.patient.grid());
         for &structure in structures {
-            distance = distance.min(effective_sdf_mm(self.patient, self.cut, structure, at));
+            distance = cell.sdf_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
         }
         self.pending.iter().fold(distance, |d, sweep| d.max(-sweep.distance_mm(at)))
     }
@@ -111,7 +117,8 @@ impl Ball {
             let free = centre - self.radius_mm;
             return (free, if free < 0.0 { tissue.gradient(structures, at) } else { None });
         }
-        if centre > self.radius_mm + tissue.patient.grid().spacing_mm() {
+        // A stored distance is never more than the true one: a cut's is that to the nearest of its strokes.
+        if centre > self.radius_mm + SURE_VOXELS * tissue.patient.grid().spacing_mm() {
             return (centre - self.radius_mm, None);
         }
         let mut free = f64::INFINITY;
@@ -189,59 +196,6 @@ fn directions() -> Vec<Vec3> {
     all.into_iter().filter_map(unit).collect()
 }
 
-/// Where a ball that follows its goal along tissue ends up.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Slide {
-    /// The ball's centre.
-    pub(crate) at: Vec3,
-    /// Whether tissue stopped or deflected it.
-    pub(crate) touched: bool,
-}
-
-/// Moves a ball from `start` towards `goal`; tissue of `classes` stops it, along whose surface it slides as near as it gets.
-pub(crate) fn slide(tissue: &Tissue<'_>, ball: &Ball, classes: ClassMask, start: Vec3, goal: Vec3) -> Slide {
-    let structures = tissue.near(classes, start, goal, ball.radius_mm);
-    if structures.is_empty() {
-        return Slide { at: goal, touched: false };
-    }
-    let spacing = tissue.patient.grid().spacing_mm();
-    let half = 0.5 * spacing;
-    let mut at = start;
-    let mut free = ball.probe(tissue, &structures, at).0;
-    // In a hollow of its own making a burr overlaps the fields a little: no place has to be better than the start.
-    let least = free.min(-tolerance(tissue));
-    let mut touched = false;
-    for _ in 0..MAX_STEPS {
-        let to = sub(goal, at);
-        let left = norm(to);
-        if left < 1e-6 {
-            break;
-        }
-        let step = left.min(half.max(0.9 * free));
-        let mut next = add(at, scale(to, step / left));
-        let (mut room, mut out) = ball.probe(tissue, &structures, next);
-        if room < least {
-            touched = true;
-            for _ in 0..4 {
-                let Some(direction) = out else { break };
-                next = add(next, scale(direction, least - room));
-                (room, out) = ball.probe(tissue, &structures, next);
-                if room >= least {
-                    break;
-                }
-            }
-            let nearer = norm(sub(goal, next)) < left - 0.01 * spacing;
-            let close = norm(sub(next, at)) <= 2.0 * step;
-            if room < least || !nearer || !close {
-                at = approach(at, scale(to, step / left), |at| ball.probe(tissue, &structures, at).0 >= least);
-                break;
-            }
-        }
-        (at, free) = (next, room);
-    }
-    Slide { at, touched }
-}
-
 /// The farthest free place on a short straight way that ends in tissue.
 fn approach(at: Vec3, way: Vec3, is_free: impl Fn(Vec3) -> bool) -> Vec3 {
     let (mut free, mut stopped) = (0.0, 1.0);
@@ -278,11 +232,21 @@ pub(crate) fn settle(tissue: &Tissue<'_>, ball: &Ball, classes: ClassMask, wante
 
 #[cfg(test)]
 mod tests {
+    use super::rigid::{Moved, Rigid, Stand};
     use super::*;
     use crate::fixture::{PLATE_TOP_MM, plate_over_sac};
+    use crate::tool::{Part, Shape};
     use crate::vector::dot;
 
     const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);
+
+    /// A ball alone that follows a way.
+    fn slide(tissue: &Tissue<'_>, radius_mm: f64, start: Vec3, goal: Vec3) -> (Vec3, bool) {
+        let ball = Shape::plain(vec![Part { a_mm: [0.0; 3], b_mm: [0.0; 3], radius_mm }]);
+        let stand = |centre: Vec3| Stand { centre, turn: [0.0, 0.0, 0.0, 1.0] };
+        let Moved { stand, touched } = Rigid::new(&ball, 0.4).follow(tissue, BONE, BONE, &stand(start), &stand(goal));
+        (stand.centre, touched)
+    }
 
     /// No direction is farther than 20° from one of the 62.
     #[test]
@@ -305,10 +269,9 @@ mod tests {
         let cut = CutState::new(patient.grid());
         let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
         for radius in [0.5, 1.0, 1.5, 2.0, 3.0] {
-            let ball = Ball::new(radius, 0.4);
-            let end = slide(&tissue, &ball, BONE, [0.3, PLATE_TOP_MM + 10.0, 0.2], [0.3, PLATE_TOP_MM - 2.0, 0.2]);
-            let height = end.at[1] - PLATE_TOP_MM - radius;
-            assert!(end.touched && (-0.2..0.1).contains(&height), "radius {radius}: {height}");
+            let (at, touched) = slide(&tissue, radius, [0.3, PLATE_TOP_MM + 10.0, 0.2], [0.3, PLATE_TOP_MM - 2.0, 0.2]);
+            let height = at[1] - PLATE_TOP_MM - radius;
+            assert!(touched && (-0.2..0.1).contains(&height), "radius {radius}: {height}");
         }
     }
 
@@ -318,9 +281,8 @@ mod tests {
         let patient = plate_over_sac(0.4, 6.0);
         let cut = CutState::new(patient.grid());
         let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
-        let ball = Ball::new(1.5, 0.4);
-        let end = slide(&tissue, &ball, BONE, [-3.0, PLATE_TOP_MM + 1.6, 0.0], [3.0, PLATE_TOP_MM - 1.0, 0.0]);
-        assert!(end.touched && end.at[0] > 2.5 && (end.at[1] - PLATE_TOP_MM - 1.5).abs() < 0.25, "{end:?}");
+        let (at, touched) = slide(&tissue, 1.5, [-3.0, PLATE_TOP_MM + 1.6, 0.0], [3.0, PLATE_TOP_MM - 1.0, 0.0]);
+        assert!(touched && at[0] > 2.5 && (at[1] - PLATE_TOP_MM - 1.5).abs() < 0.25, "{at:?}");
     }
 
     /// At 1 m/s a tip moves 17 mm a tick: a lamina of 1 mm still stops it, small or large, straight or slanting.
@@ -331,11 +293,10 @@ mod tests {
         let tissue = Tissue { patient: &patient, cut: &cut, pending: &[] };
         for radius in [0.3, 0.5, 1.5, 3.0] {
             for slant in [0.0, 4.0, 9.0] {
-                let ball = Ball::new(radius, 0.4);
                 let mut at = [-slant, PLATE_TOP_MM + 12.0, 0.1];
                 for tick in 1..=3 {
                     let goal = [-slant + slant * f64::from(tick) / 3.0, PLATE_TOP_MM + 12.0 - 16.7 * f64::from(tick), 0.1];
-                    at = slide(&tissue, &ball, BONE, at, goal).at;
+                    at = slide(&tissue, radius, at, goal).0;
                 }
                 assert!(at[1] > PLATE_TOP_MM + radius - 0.25, "radius {radius}, slant {slant}: {at:?}");
             }

@@ -2,14 +2,15 @@
 
 use spinor_volume::{ClassMask, CutState, Label, Patient, TissueClass};
 
-use crate::contact::{Ball, Tissue, settle, slide};
+use crate::contact::rigid::{Rigid, Stand, Turn, chord, integers_from, turn_from};
+use crate::contact::{Tissue, settle};
 use crate::input::{Pose, ToolInput, ToolKind};
 use crate::pose::{IDENTITY, Rotation, place, turn, um, um_from_mm};
 use crate::settings::Settings;
 use crate::sweep::Sweep;
 use crate::tool::Shape;
 use crate::tools::burr::{self, BURR_TAKES, Charge};
-use crate::vector::{Vec3, add, cross, norm, scale, sub, unit};
+use crate::vector::{Vec3, add, cross, mix, norm, scale, sub, unit};
 
 const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);
 const SOFT: ClassMask = ClassMask::of(&[TissueClass::Flavum, TissueClass::Disc, TissueClass::Neural]);
@@ -20,11 +21,11 @@ const AROUND_GRID_MM: f64 = 150.0;
 /// A spindle that takes nothing for want of load is still cutting below this way, mm.
 const MOVED_MM: f64 = 1e-6;
 
-/// A tool's rigid body: its shape, the ball that bone stops, where it is and how it is turned.
+/// A tool's rigid body: its shape, what bone stops of it, where it is and how it is turned.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) shape: Shape,
-    ball: Ball,
+    rigid: Rigid,
     pub(crate) proxy: Pose,
     pub(crate) rotation: Rotation,
     /// Cutting energy saved up, J; negative after an operation that took more than was paid for.
@@ -35,6 +36,8 @@ pub(crate) struct Body {
     charged: Charge,
     /// Way from tool to hand at the end of the tick before, mm.
     pressed: Vec3,
+    /// How the hand last wanted the tool turned.
+    wanted: [i16; 4],
     /// What stops the tool while it takes nothing.
     stops: ClassMask,
     /// Ticks until soft tissue can grab the burr again.
@@ -76,18 +79,19 @@ impl Body {
     /// A tool taken up where the hand is, or, inside bone, where its shaft leaves the bone.
     pub(crate) fn new(patient: &Patient, cut: &CutState, pending: &[Sweep], settings: &Settings, input: &ToolInput) -> Self {
         let shape = Shape::new(input.tool, input.size_tenth_mm, settings);
-        let ball = Ball::new(shape.ball_radius_mm, patient.grid().spacing_mm());
+        let rigid = Rigid::new(&shape, patient.grid().spacing_mm());
         let rotation = input.pose.rotation().unwrap_or(IDENTITY);
         let turned = if input.pose.rotation().is_some() { input.pose.turn } else { [0, 0, 0, i16::MAX] };
         let mut body = Self {
             shape,
-            ball,
+            rigid,
             proxy: Pose { tip_um: [0; 3], turn: turned },
             rotation,
             saved_joule: 0.0,
             carry_joule: 0.0,
             charged: Charge::default(),
             pressed: [0.0; 3],
+            wanted: turned,
             stops: stops(input.tool),
             kick_pause: 0,
         };
@@ -98,10 +102,30 @@ impl Body {
 
     fn take_up(&mut self, tissue: &Tissue<'_>, hand: Vec3) {
         let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
-        let centre = settle(tissue, &self.ball, self.stops, place(&self.rotation, hand, self.shape.ball_mm), back);
+        let wanted = place(&self.rotation, hand, self.shape.ball_mm);
+        let near = settle(tissue, &self.rigid.ball, self.stops, wanted, back);
+        let centre = self.rigid.withdraw(tissue, self.stops, &Stand { centre: near, turn: self.turn() }, back);
         self.put(centre);
         self.saved_joule = 0.0;
         self.pressed = [0.0; 3];
+    }
+
+    /// How the tool is turned.
+    fn turn(&self) -> Turn {
+        turn_from(self.proxy.turn).unwrap_or([0.0, 0.0, 0.0, 1.0])
+    }
+
+    /// Where the body stands.
+    fn stand(&self) -> Stand {
+        Stand { centre: self.centre(), turn: self.turn() }
+    }
+
+    /// Puts the body somewhere. A turn that arrived where the hand wanted it keeps the hand's own integers.
+    fn stand_at(&mut self, stand: &Stand, wanted: [i16; 4]) {
+        let arrived = turn_from(wanted).is_some_and(|goal| chord(&goal, &stand.turn) < 1e-9);
+        self.proxy.turn = if arrived { wanted } else { integers_from(&stand.turn) };
+        self.rotation = self.proxy.rotation().unwrap_or(self.rotation);
+        self.put(stand.centre);
     }
 
     /// Puts the ball's centre somewhere; the tip's place is what is kept, in whole micrometres.
@@ -126,27 +150,32 @@ impl Body {
     ) -> Motion {
         let tissue = Tissue { patient, cut, pending };
         let hand = hand_mm(patient, &input.pose);
-        if let Some(rotation) = input.pose.rotation() {
-            // The ball stays where it is while the tool turns about it.
-            let centre = self.centre();
-            self.rotation = rotation;
-            self.proxy.turn = input.pose.turn;
-            self.put(centre);
+        if input.pose.rotation().is_some() {
+            self.wanted = input.pose.turn;
         }
-        let goal = place(&self.rotation, hand, self.shape.ball_mm);
-        let near = tissue.near(self.stops, self.centre(), self.centre(), self.ball.radius_mm);
-        if norm(sub(goal, self.centre())) > settings.release_mm {
+        let wanted = self.wanted;
+        let wanted_rotation = Pose { turn: wanted, ..self.proxy }.rotation().unwrap_or(self.rotation);
+        let goal = Stand {
+            centre: place(&wanted_rotation, hand, self.shape.ball_mm),
+            turn: turn_from(wanted).unwrap_or_else(|| self.turn()),
+        };
+        let near = tissue.near(self.stops, self.centre(), self.centre(), self.rigid.ball.radius_mm);
+        if norm(sub(goal.centre, self.centre())) > settings.release_mm {
+            (self.proxy.turn, self.rotation) = (wanted, wanted_rotation);
             self.take_up(&tissue, hand);
-        } else if !near.is_empty() && self.ball.sunk(&tissue, &near, self.centre()) {
-            // Bone is where none was, after a rewind or a turn: out of it the short way.
+        } else if !near.is_empty() && self.rigid.ball.sunk(&tissue, &near, self.centre()) {
+            // Bone is where none was, after a rewind: out of it the short way.
             let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
-            self.put(settle(&tissue, &self.ball, self.stops, self.centre(), back));
+            self.put(settle(&tissue, &self.rigid.ball, self.stops, self.centre(), back));
         }
         let rpm = if input.tool.is_burr() { burr::rpm(settings, trigger) } else { 0.0 };
         let start = self.centre();
-        let mut motion =
-            if rpm > 0.0 { self.drill(&tissue, settings, input, goal, rpm) } else { self.follow(&tissue, settings, goal) };
-        self.pressed = sub(goal, self.centre());
+        let mut motion = if rpm > 0.0 {
+            self.drill(&tissue, settings, input.tool, &goal, wanted, rpm)
+        } else {
+            self.follow(&tissue, settings, &goal, wanted)
+        };
+        self.pressed = sub(goal.centre, self.centre());
         motion.slid_mm = norm(sub(self.centre(), start));
         if let Some(back) = unit(self.pressed) {
             motion.force_newton = scale(back, -motion.load_newton);
@@ -155,34 +184,55 @@ impl Body {
     }
 
     /// A tool that takes nothing: bone stops it.
-    fn follow(&mut self, tissue: &Tissue<'_>, settings: &Settings, goal: Vec3) -> Motion {
+    fn follow(&mut self, tissue: &Tissue<'_>, settings: &Settings, goal: &Stand, wanted: [i16; 4]) -> Motion {
         self.saved_joule = 0.0;
-        let end = slide(tissue, &self.ball, self.stops, self.centre(), goal);
-        self.put(end.at);
-        let load_newton = if end.touched { load(settings, norm(sub(goal, end.at))) } else { 0.0 };
+        let end = self.rigid.follow(tissue, self.stops, self.stops, &self.stand(), goal);
+        self.stand_at(&end.stand, wanted);
+        let load_newton = if end.touched { load(settings, end.stand.lag_mm(goal)) } else { 0.0 };
         Motion { touched: end.touched, load_newton, ..Motion::default() }
     }
 
-    /// A spinning burr: straight on as far as its energy pays, then along what is left.
-    fn drill(&mut self, tissue: &Tissue<'_>, settings: &Settings, input: &ToolInput, goal: Vec3, rpm: f64) -> Motion {
-        let start = self.centre();
-        let radius = self.ball.radius_mm;
-        let pushed = load(settings, norm(sub(goal, start)));
-        let energy = burr::tick_energy_joule(settings, input.tool, radius, pushed, rpm);
-        let driven = burr::drive(tissue, settings, radius, start, goal, energy + self.saved_joule);
+    /// A spinning burr: it turns as far as bone lets its shaft, goes straight on as far as its energy pays and its shaft finds room, then
+    /// along what is left.
+    fn drill(
+        &mut self,
+        tissue: &Tissue<'_>,
+        settings: &Settings,
+        tool: ToolKind,
+        goal: &Stand,
+        wanted: [i16; 4],
+        rpm: f64,
+    ) -> Motion {
+        let turning = Stand { centre: self.centre(), ..*goal };
+        let turned = self.rigid.follow(tissue, BURR_TAKES, BONE, &self.stand(), &turning);
+        self.stand_at(&turned.stand, wanted);
+        let (from, radius) = (self.stand(), self.rigid.ball.radius_mm);
+        let start = from.centre;
+        let pushed = load(settings, norm(sub(goal.centre, start)));
+        let energy = burr::tick_energy_joule(settings, tool, radius, pushed, rpm);
+        let drive = |to: Vec3| burr::drive(tissue, settings, radius, start, to, energy + self.saved_joule);
+        let mut driven = drive(goal.centre);
+        let mut taken = tissue.pending.to_vec();
+        taken.extend(driven.swept);
+        let share = self.rigid.free_share(&Tissue { pending: &taken, ..*tissue }, BONE, &from, driven.at);
+        if share < 1.0 {
+            driven = drive(mix(start, driven.at, share));
+            driven.stopped = true;
+            taken.truncate(tissue.pending.len());
+            taken.extend(driven.swept);
+        }
         self.carry_joule = energy * settings.energy_carry_ticks;
         self.saved_joule = driven.left_joule.clamp(-self.carry_joule, self.carry_joule);
         self.charged = driven.charged;
         let mut at = driven.at;
-        let mut touched = driven.stopped || driven.swept.is_some();
+        let mut touched = driven.stopped || driven.swept.is_some() || turned.touched;
         if driven.stopped {
-            let mut taken = tissue.pending.to_vec();
-            taken.extend(driven.swept);
             let after = Tissue { pending: &taken, ..*tissue };
-            at = slide(&after, &self.ball, BURR_TAKES, at, goal).at;
+            let along = Stand { centre: goal.centre, ..from };
+            at = self.rigid.follow(&after, BURR_TAKES, BONE, &Stand { centre: at, ..from }, &along).stand.centre;
         }
         self.put(at);
-        let load_newton = if touched { load(settings, norm(sub(goal, at))) } else { 0.0 };
+        let load_newton = if touched { load(settings, norm(sub(goal.centre, at))) } else { 0.0 };
         touched |= load_newton > 0.0;
         let droop = settings.spindle_droop * load_newton / settings.load_limit_newton;
         let was_pressed = load(settings, norm(self.pressed)) >= settings.breakthrough_newton;
@@ -190,7 +240,7 @@ impl Body {
             was_pressed && !driven.stopped && driven.free_mm > MOVED_MM && burr::goes_along(sub(at, start), self.pressed);
         let plunge_mm = if plunged { driven.free_mm } else { 0.0 };
         let hardness = self.hardness(settings);
-        let kick = self.kick(tissue, settings, input.tool, goal, rpm);
+        let kick = self.kick(tissue, settings, tool, goal.centre, rpm);
         let rpm = rpm * (1.0 - droop);
         Motion { swept: driven.swept, touched, load_newton, rpm, plunge_mm, hardness, kick, ..Motion::default() }
     }
@@ -214,15 +264,17 @@ impl Body {
             return None;
         }
         let pressed = norm(sub(goal, at));
-        let (structure, out) = tissue.near(SOFT, at, at, self.ball.radius_mm).into_iter().find_map(|k| {
+        let (structure, out) = tissue.near(SOFT, at, at, self.rigid.ball.radius_mm).into_iter().find_map(|k| {
             let structure = tissue.patient.structures().get(k)?;
-            let (free, out) = self.ball.probe(tissue, &[k], at);
+            let (free, out) = self.rigid.ball.probe(tissue, &[k], at);
             let rests = structure.class == TissueClass::Flavum && free < RESTS_MM && pressed >= numbers.kick_depth_mm;
             (free <= -numbers.kick_depth_mm || rests).then_some((structure.label, out))
         })?;
         let shaft = turn(&self.rotation, [0.0, 0.0, 1.0]);
         let across = out.and_then(|out| unit(cross(shaft, out))).unwrap_or_else(|| turn(&self.rotation, [1.0, 0.0, 0.0]));
-        let end = slide(tissue, &self.ball, BURR_TAKES, at, add(at, scale(across, way))).at;
+        let from = self.stand();
+        let to = Stand { centre: add(at, scale(across, way)), ..from };
+        let end = self.rigid.follow(tissue, BURR_TAKES, BONE, &from, &to).stand.centre;
         self.put(end);
         self.kick_pause = numbers.kick_pause_ticks;
         Some((structure, um(norm(sub(end, at)))))
@@ -245,7 +297,8 @@ impl Body {
 
     /// Moves the proxy to where an authority says it is.
     pub(crate) fn correct(&mut self, proxy: Pose) {
-        self.proxy.tip_um = proxy.tip_um;
+        self.proxy = proxy;
+        self.rotation = proxy.rotation().unwrap_or(self.rotation);
     }
 }
 

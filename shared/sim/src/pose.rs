@@ -19,23 +19,27 @@ impl Pose {
     /// assert!(Pose::default().rotation().is_none());
     /// ```
     pub fn rotation(&self) -> Option<Rotation> {
-        let [x, y, z, w] = self.turn.map(f64::from);
-        let norm2 = x * x + y * y + z * z + w * w;
-        if norm2 == 0.0 {
-            return None;
-        }
-        let s = 2.0 / norm2;
-        Some([
-            [1.0 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
-            [s * (x * y + z * w), 1.0 - s * (x * x + z * z), s * (y * z - x * w)],
-            [s * (x * z - y * w), s * (y * z + x * w), 1.0 - s * (x * x + y * y)],
-        ])
+        rotation_from(self.turn.map(f64::from))
     }
 
     /// The tip in patient LPS, mm.
     pub fn tip_mm(&self) -> [f64; 3] {
         self.tip_um.map(|um| f64::from(um) / 1_000.0)
     }
+}
+
+/// The rotation of a quaternion x, y, z, w of any length but zero.
+pub(crate) fn rotation_from([x, y, z, w]: [f64; 4]) -> Option<Rotation> {
+    let norm2 = x * x + y * y + z * z + w * w;
+    if norm2 == 0.0 {
+        return None;
+    }
+    let s = 2.0 / norm2;
+    Some([
+        [1.0 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
+        [s * (x * y + z * w), 1.0 - s * (x * x + z * z), s * (y * z - x * w)],
+        [s * (x * z - y * w), s * (y * z + x * w), 1.0 - s * (x * x + y * y)],
+    ])
 }
 
 /// Micrometres nearest to a position in mm; what an `i32` cannot hold goes to its end, not-a-number to 0.

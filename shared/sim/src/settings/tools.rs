@@ -7,6 +7,8 @@ pub struct ToolSettings {
     pub bite_rounding_mm: f64,
     /// Share of a jaw's, footplate's or edge's face that bone may cover before the jaw does not go in or on (K).
     pub bite_face_share: f64,
+    /// Share of a Kerrison's jaw that bone and flavum must fill together for it not to slip off (K).
+    pub bite_least_share: f64,
     /// Depth of the space beside a Kerrison's jaw, on its shaft's side, that must be free for the place to count as an edge, mm (K).
     pub edge_depth_mm: f64,
 
@@ -82,6 +84,7 @@ impl Default for ToolSettings {
         Self {
             bite_rounding_mm: 0.2,
             bite_face_share: 0.4,
+            bite_least_share: 0.06,
             edge_depth_mm: 1.0,
             kick_depth_mm: 0.25,
             fluted_kick_mm: 1.2,
@@ -124,6 +127,7 @@ impl ToolSettings {
         Self {
             bite_rounding_mm: within(self.bite_rounding_mm, 0.0, 1.0),
             bite_face_share: within(self.bite_face_share, 0.0, 1.0),
+            bite_least_share: within(self.bite_least_share, 0.0, 1.0),
             edge_depth_mm: within(self.edge_depth_mm, 0.1, 5.0),
             kick_depth_mm: within(self.kick_depth_mm, 0.01, 5.0),
             fluted_kick_mm: within(self.fluted_kick_mm, 0.0, 5.0),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spinor_volume::{Grid, Label, Patient, SparseField, TissueClass, VoxelIndex};
 
 use super::{Driver, input, room};
-use crate::fixture::{PLATE_TOP_MM, SAC_RADIUS_MM, cylinder_mm, grid, plate_of, plate_over_sac, structure};
+use crate::fixture::{PLATE_TOP_MM, SAC_RADIUS_MM, cylinder_mm, grid, plate_over_sac, structure};
 use crate::pose::{place, um_from_mm};
 use crate::tool::Shape;
 use crate::vector::segment_distance;
@@ -246,7 +246,9 @@ fn distance_is_measured_from_the_stopped_tool() {
 /// A contact with the sac begins and ends once, with its depth and time; a tool put down ends its contacts.
 #[test]
 fn contacts_have_start_depth_and_end() {
-    let mut driver = Driver::new(plate_of(0.4, 1.0, 400, 0.0), ToolKind::Probe);
+    let grid = grid(0.4);
+    let sac = structure(&grid, Label::DURAL_SAC, 0.0, |at| cylinder_mm(at, 0.0, 0.0, SAC_RADIUS_MM));
+    let mut driver = Driver::new(Patient::new(grid, vec![sac], Default::default()).unwrap(), ToolKind::Probe);
     let mut events = Vec::new();
     let beside = |depth: f64| [SAC_RADIUS_MM + 1.5 - depth, 0.0, 0.0];
     for depth in [-3.0, -1.0, 0.4, 1.2, 0.4, -1.0, 0.3] {

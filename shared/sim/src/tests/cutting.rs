@@ -1,8 +1,8 @@
 //! What burrs take, and what stops them.
 
-use super::Driver;
+use super::{Driver, input};
 use crate::fixture::{PLATE_TOP_MM, plate_of, plate_over_sac, plate_with_flavum, voxels_of};
-use crate::{Event, ToolKind};
+use crate::{Event, Pose, Tick, ToolInput, ToolKind};
 use spinor_volume::{Label, TissueClass};
 
 /// Volume taken in half a second with the hand kept at a constant way under the tool, mm³.
@@ -85,8 +85,15 @@ fn flavum_is_grazed() {
     let mut driver = Driver::new(plate_with_flavum(2.0), ToolKind::FlutedBurr);
     // Start in the gap beside the bone, over nothing: put the still burr down to the flavum's rim from the side.
     let side = [0.0, PLATE_TOP_MM - 2.0 + 0.2 - 3.0 - 1.45, 0.0];
-    driver.go(side, 0);
-    let out = driver.go([0.0, side[1] + 0.05, 0.0], 255);
+    // The shaft points away from the bone.
+    let mut go = |tip: [f64; 3], trigger: u8| {
+        driver.tick += 1;
+        let base = input(driver.tick, driver.tool, tip, trigger);
+        let turned = ToolInput { pose: Pose { turn: [23_170, 0, 0, 23_170], ..base.pose }, ..base };
+        driver.sim.step(Tick(driver.tick), &[turned])
+    };
+    go(side, 0);
+    let out = go([0.0, side[1] + 0.05, 0.0], 255);
     let taken: i64 = out.events.iter().map(|e| if let Event::Removed { occupancy, .. } = e { *occupancy } else { 0 }).sum();
     assert!((0..32 * 4).contains(&taken), "{taken}");
     assert!(driver.state().spindle_rpm > 40_000);
@@ -99,7 +106,8 @@ fn breaking_through_is_an_event() {
     driver.go([0.0, PLATE_TOP_MM + 1.6, 0.0], 0);
     let mut plunge = None;
     for _ in 0..240 {
-        for event in driver.go([0.0, PLATE_TOP_MM - 5.0, 0.0], 255).events {
+        let out = driver.go([0.0, PLATE_TOP_MM - 5.0, 0.0], 255);
+        for event in out.events {
             if let Event::Breakthrough { plunge_um, .. } = event {
                 plunge = Some(plunge_um);
             }

@@ -23,6 +23,13 @@ fn refusal(output: &StepOutput) -> Option<BiteRefusal> {
     output.events.iter().find_map(|e| if let Event::BiteRefused { reason, .. } = e { Some(*reason) } else { None })
 }
 
+/// A dural sac alone.
+fn sac() -> Patient {
+    let grid = grid(0.4);
+    let sac = structure(&grid, Label::DURAL_SAC, 0.0, |at| cylinder_mm(at, 0.0, 0.0, SAC_RADIUS_MM));
+    Patient::new(grid, vec![sac], Default::default()).unwrap()
+}
+
 /// A disc of 30 mm along y, 9 mm high along x, its back at y = 16.
 fn disc() -> Patient {
     let grid = grid(0.4);
@@ -265,7 +272,7 @@ fn dry_drilling_is_told_and_irrigation_cools() {
 #[test]
 fn a_burr_grabs_soft_tissue() {
     let kick = |tool: ToolKind, trigger: u8| {
-        let mut driver = Driver::new(plate_over_sac(0.4, 1.0), tool);
+        let mut driver = Driver::new(sac(), tool);
         let mut longest = 0;
         for k in 0..60 {
             let output = at(&mut driver, 30, [22.0, 8.0, 0.0], FROM_BEHIND, 0);
@@ -288,7 +295,7 @@ fn a_burr_grabs_soft_tissue() {
 /// A tool that is put down, or exchanged, ends its alarms: levels that were up are told as clear, once, and a new tool starts clean.
 #[test]
 fn putting_a_tool_down_clears_its_alarms() {
-    let mut sim = room(plate_over_sac(0.4, 2.0));
+    let mut sim = room(sac());
     let near = |seq: u32, tool: ToolKind| input(seq, tool, [0.0, SAC_RADIUS_MM + 2.0, 0.0], 0);
     let cleared = |output: &StepOutput, by: ToolKind| {
         let clear = |e: &&Event| {

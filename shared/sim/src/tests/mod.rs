@@ -1,6 +1,7 @@
 //! Whole simulations on small analytic patients.
 
 mod alarm;
+mod body;
 mod cutting;
 mod determinism;
 mod garbage;

@@ -1,9 +1,9 @@
 //! The Kerrison punch: it bites thinned edges, once per closing, and says why when it does not.
 
 use super::Driver;
-use crate::fixture::{PLATE_TOP_MM, plate_over_sac};
+use crate::fixture::{PLATE_TOP_MM, SAC_RADIUS_MM, cylinder_mm, grid, plate_over_sac, structure};
 use crate::{BiteRefusal, Event, Hand, Pose, StepOutput, Tick, ToolInput, ToolKind, UserId};
-use spinor_volume::CutShape;
+use spinor_volume::{CutShape, Label, Patient};
 
 /// Shaft to the back (+y), footplate to the right (−x): under the plate's edge at x = 18.
 pub(super) const UNDER_EDGE: [i16; 4] = [-16_383, 16_383, 16_383, 16_383];
@@ -51,13 +51,16 @@ fn a_bite_needs_thin_bone_and_room() {
     };
     assert_eq!(attempt(6.0, [18.8, PLATE_TOP_MM - 6.1, 0.0]), [BiteRefusal::TooThick]);
     assert_eq!(attempt(3.0, [24.0, PLATE_TOP_MM - 3.1, 0.0]), [BiteRefusal::Empty]);
-    assert_eq!(attempt(6.0, [18.9, PLATE_TOP_MM - 3.0, 0.0]), [BiteRefusal::NoRoom]);
+    // Where the footplate has no room it does not go: the tool is drawn back along its shaft until it does, and has nothing in its jaw.
+    assert_eq!(attempt(6.0, [18.9, PLATE_TOP_MM - 3.0, 0.0]), [BiteRefusal::Empty]);
 }
 
 /// Dura between the jaws is reported as pinched, and is not taken.
 #[test]
 fn dura_in_the_jaw_is_reported() {
-    let mut driver = Driver::new(plate_over_sac(0.4, 3.0), ToolKind::Kerrison);
+    let grid = grid(0.4);
+    let sac = structure(&grid, Label::DURAL_SAC, 0.0, |at| cylinder_mm(at, 0.0, 0.0, SAC_RADIUS_MM));
+    let mut driver = Driver::new(Patient::new(grid, vec![sac], Default::default()).unwrap(), ToolKind::Kerrison);
     let tip = [2.0, 4.5, 0.0];
     squeeze(&mut driver, tip, 0);
     let output = squeeze(&mut driver, tip, 255);

@@ -62,7 +62,8 @@ fn judge(bench: &Bench<'_>) -> Result<(), BiteRefusal> {
     let (Some(jaw), Some(footplate)) = (bench.shape.jaw, bench.shape.footplate) else { return Err(BiteRefusal::Empty) };
     let numbers = &bench.settings.tools;
     let (bone, most) = (TissueClass::Bone, numbers.bite_face_share);
-    if share(bench, &jaw, bone) == 0.0 && share(bench, &jaw, TissueClass::Flavum) == 0.0 {
+    let held = share(bench, &jaw, bone) + share(bench, &jaw, TissueClass::Flavum);
+    if held == 0.0 || held < numbers.bite_least_share {
         return Err(BiteRefusal::Empty);
     }
     if share(bench, &footplate, bone) > most {

@@ -1,0 +1,425 @@
+//! Contact of a whole tool: its tip, jaws, blade, neck and shaft as one rigid body.
+//!
+//! A body is the ball at its tip and grains, small balls that stand for all its other parts. It follows the hand in steps so short that no
+//! point of it that is near bone moves by more than half a voxel or the room around it, turning and moving at once; out of what it would
+//! enter it is pushed. Where the turn is blocked it goes on moving, and the other way round. So neither a tip nor a shaft goes through bone.
+
+use spinor_volume::ClassMask;
+
+use super::{Ball, Tissue, approach, tolerance};
+use crate::pose::{Rotation, place, rotation_from, turn};
+use crate::tool::{Part, Shape};
+use crate::vector::{Vec3, add, cross, norm, scale, sub, unit};
+
+/// A unit quaternion x, y, z, w: `patient_from_tool`.
+pub(crate) type Turn = [f64; 4];
+
+/// How far from the tip a hand's turning counts as its moving, mm: a hand that cannot turn its tool feels it there.
+pub(crate) const LEVER_MM: f64 = 40.0;
+/// Most steps of a body in one tick; with farther to go it arrives a tick later.
+const MAX_STEPS: usize = 256;
+/// Parts up to this radius are read on their axis, voxels.
+const THIN_VOXELS: f64 = 3.0;
+/// Distance between grains along a part, in their radii: the waist between two is then 8 % of a radius deep.
+const SPACING: f64 = 0.8;
+/// A push goes this much farther than it must, mm, and room lacks nothing while it lacks less: rounding.
+const ROUNDING_MM: f64 = 1e-6;
+/// How much nearer than a grain's own way bone must be for the grain to be watched, mm: pushes move it off its way.
+const WATCH_MM: f64 = 0.6;
+
+/// A small ball that stands for a part of a tool's surface.
+#[derive(Clone, Copy, Debug)]
+struct Grain {
+    /// Its centre in the tool's frame, from the tip ball's centre, mm.
+    from_ball: Vec3,
+    radius_mm: f64,
+    /// For a grain on the axis of a thin part: two directions across the axis, and the axis. Seen closely it is a stack of two rings.
+    axes: Option<[Vec3; 3]>,
+}
+
+impl Grain {
+    /// Free distance around it, mm. A stored distance is never more than the true one, but near the rim of a hole it can be much less: what
+    /// has less than `least` at first sight is looked at closely, by smaller balls just under its surface. With the direction out of the
+    /// overlap where it has less than `least` then too.
+    fn room(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3, rotation: &Rotation, least: f64) -> (f64, Vec3) {
+        let first = tissue.sdf_mm(structures, at) - self.radius_mm;
+        if first >= least {
+            return (first, [0.0; 3]);
+        }
+        let Some(axes) = self.axes else { return (first, tissue.gradient(structures, at).unwrap_or([0.0; 3])) };
+        let [across, other, axis] = axes.map(|v| turn(rotation, v));
+        let half = self.radius_mm / 2.0;
+        let (mut room, mut out) = (f64::INFINITY, [0.0; 3]);
+        for along in [-0.5 * half, 0.5 * half] {
+            for [c, s] in AROUND.into_iter().step_by(2) {
+                let small = add(add(at, scale(axis, along)), add(scale(across, c * half), scale(other, s * half)));
+                let d = tissue.sdf_mm(structures, small) - half;
+                room = room.min(d);
+                if d < least
+                    && let Some(slope) = tissue.gradient(structures, small)
+                {
+                    out = add(out, scale(slope, least - d));
+                }
+            }
+        }
+        (room, unit(out).unwrap_or([0.0; 3]))
+    }
+}
+
+/// A tool's body.
+#[derive(Clone, Debug)]
+pub(crate) struct Rigid {
+    /// The ball at its tip.
+    pub(crate) ball: Ball,
+    grains: Vec<Grain>,
+}
+
+/// Where a body is: its tip ball's centre and its turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stand {
+    pub(crate) centre: Vec3,
+    pub(crate) turn: Turn,
+}
+
+/// A grain that is near bone in this tick.
+struct Watched {
+    grain: Grain,
+    /// Its distance from the tip ball's centre, mm.
+    arm: f64,
+    /// How near it may come: it need be no better off than it was.
+    least: f64,
+}
+
+/// What stops a body in one tick.
+struct Obstacles<'a> {
+    tissue: &'a Tissue<'a>,
+    ball: &'a Ball,
+    /// Structures that stop the ball.
+    ball_structures: Vec<usize>,
+    ball_least: f64,
+    /// Structures that stop the rest.
+    structures: Vec<usize>,
+    watched: Vec<Watched>,
+}
+
+/// Where a body ended up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moved {
+    pub(crate) stand: Stand,
+    /// Whether tissue stopped or deflected it.
+    pub(crate) touched: bool,
+}
+
+impl Rigid {
+    /// The body of a shape in fields of a voxel size.
+    pub(crate) fn new(shape: &Shape, spacing_mm: f64) -> Self {
+        let ball = Ball::new(shape.ball_radius_mm, spacing_mm);
+        let mut grains = Vec::new();
+        for part in &shape.parts {
+            // The tip ball stands for itself.
+            let tip = part.a_mm == shape.ball_mm && part.b_mm == shape.ball_mm && part.radius_mm == shape.ball_radius_mm;
+            if !tip {
+                grains_of(part, shape.ball_mm, spacing_mm, &mut grains);
+            }
+        }
+        // What lies within the tip ball is the ball's.
+        grains.retain(|g| norm(g.from_ball) + g.radius_mm > shape.ball_radius_mm + 1e-9);
+        Self { ball, grains }
+    }
+
+    /// Whether the body beside its tip ball is free at a place, but for rounding.
+    fn rest_fits(&self, tissue: &Tissue<'_>, classes: ClassMask, stand: &Stand) -> bool {
+        let least = -tolerance(tissue);
+        let Some(rotation) = rotation_from(stand.turn) else { return true };
+        let at = |grain: &Grain| place(&rotation, stand.centre, grain.from_ball);
+        self.grains.iter().all(|grain| {
+            let structures = tissue.near(classes, at(grain), at(grain), grain.radius_mm);
+            structures.is_empty() || grain.room(tissue, &structures, at(grain), &rotation, least).0 >= least
+        })
+    }
+
+    /// Where a body that is taken up finds room for all of it: where it stands, or the first free place back along `back`. Where it stands
+    /// when there is none.
+    pub(crate) fn withdraw(&self, tissue: &Tissue<'_>, classes: ClassMask, stand: &Stand, back: Vec3) -> Vec3 {
+        if self.rest_fits(tissue, classes, stand) {
+            return stand.centre;
+        }
+        let step = 2.0 * tissue.patient.grid().spacing_mm();
+        let places = (1..=MAX_STEPS).map(|k| add(stand.centre, scale(back, step * k as f64)));
+        let fits = |centre: &Vec3| {
+            let structures = tissue.near(classes, *centre, *centre, self.ball.radius_mm);
+            let ball = structures.is_empty() || self.ball.fits(tissue, &structures, *centre);
+            ball && self.rest_fits(tissue, classes, &Stand { centre: *centre, ..*stand })
+        };
+        places.into_iter().find(fits).unwrap_or(stand.centre)
+    }
+
+    /// Share of a straight way, without turning, that the body beside its tip can go before bone stops it; tissue taken on the way by the
+    /// tip counts as gone.
+    pub(crate) fn free_share(&self, tissue: &Tissue<'_>, classes: ClassMask, from: &Stand, to: Vec3) -> f64 {
+        let goal = Stand { centre: to, ..*from };
+        let obstacles = self.obstacles(tissue, ClassMask::NONE, classes, from, &goal);
+        let Some(rotation) = rotation_from(from.turn) else { return 1.0 };
+        let way = sub(to, from.centre);
+        let fits = |share: f64| obstacles.rest(add(from.centre, scale(way, share)), &rotation, 0.0, 0.0).0 >= -ROUNDING_MM;
+        if obstacles.watched.is_empty() {
+            return 1.0;
+        }
+        let steps = (norm(way) / (0.5 * tissue.patient.grid().spacing_mm())).ceil().clamp(1.0, MAX_STEPS as f64) as u32;
+        let Some(hit) = (1..=steps).find(|k| !fits(f64::from(*k) / f64::from(steps))) else { return 1.0 };
+        let (mut free, mut stopped) = (f64::from(hit - 1) / f64::from(steps), f64::from(hit) / f64::from(steps));
+        for _ in 0..4 {
+            let middle = (free + stopped) / 2.0;
+            if fits(middle) { free = middle } else { stopped = middle }
+        }
+        free
+    }
+
+    fn obstacles<'a>(
+        &'a self,
+        tissue: &'a Tissue<'a>,
+        ball_classes: ClassMask,
+        classes: ClassMask,
+        from: &Stand,
+        to: &Stand,
+    ) -> Obstacles<'a> {
+        let ball_structures = tissue.near(ball_classes, from.centre, to.centre, self.ball.radius_mm + WATCH_MM);
+        let free =
+            if ball_structures.is_empty() { f64::INFINITY } else { self.ball.probe(tissue, &ball_structures, from.centre).0 };
+        let mut obstacles = Obstacles {
+            tissue,
+            ball: &self.ball,
+            ball_structures,
+            // In a hollow of its own making a burr overlaps the fields a little: no place has to be better than the start.
+            ball_least: free.min(-tolerance(tissue)),
+            structures: Vec::new(),
+            watched: Vec::new(),
+        };
+        let (Some(start), Some(end)) = (rotation_from(from.turn), rotation_from(to.turn)) else { return obstacles };
+        let ends = |grain: &Grain| (place(&start, from.centre, grain.from_ball), place(&end, to.centre, grain.from_ball));
+        let mut near = vec![false; tissue.patient.structures().len()];
+        for grain in &self.grains {
+            let (a, b) = ends(grain);
+            let way = norm(sub(b, a));
+            // A turning point's way is an arc: for every turn up to a right angle it leaves its chord by less than a quarter of it.
+            let structures = tissue.near(classes, a, b, grain.radius_mm + WATCH_MM + 0.25 * way);
+            if structures.is_empty() {
+                continue;
+            }
+            let (room, _) = grain.room(tissue, &structures, a, &start, -tolerance(tissue));
+            if room > 1.6 * way + WATCH_MM {
+                continue;
+            }
+            structures.into_iter().for_each(|k| near[k] = true);
+            obstacles.watched.push(Watched { grain: *grain, arm: norm(grain.from_ball), least: room.min(-tolerance(tissue)) });
+        }
+        obstacles.structures = (0..near.len()).filter(|k| near[*k]).collect();
+        obstacles
+    }
+
+    /// Moves a body from where it stands towards where the hand wants it; tissue of `ball_classes` stops the ball at its tip, of `classes`
+    /// the rest.
+    pub(crate) fn follow(
+        &self,
+        tissue: &Tissue<'_>,
+        ball_classes: ClassMask,
+        classes: ClassMask,
+        start: &Stand,
+        goal: &Stand,
+    ) -> Moved {
+        let obstacles = self.obstacles(tissue, ball_classes, classes, start, goal);
+        if obstacles.ball_structures.is_empty() && obstacles.watched.is_empty() {
+            return Moved { stand: *goal, touched: false };
+        }
+        let mut goal = *goal;
+        let mut stand = *start;
+        let mut touched = false;
+        let Some(mut share) = obstacles.probe(&stand, &goal).map(|p| p.share) else { return Moved { stand, touched } };
+        for _ in 0..MAX_STEPS {
+            let left = norm(sub(goal.centre, stand.centre));
+            let still_to_turn = chord(&stand.turn, &goal.turn) > 1e-9;
+            if left < 1e-6 && !still_to_turn {
+                break;
+            }
+            if let Some(next) = obstacles.attempt(&stand, &goal, share, &mut touched) {
+                (stand, share) = next;
+                continue;
+            }
+            if still_to_turn && left > 1e-6 {
+                // Blocked together: by itself each may go on.
+                let moving = Stand { turn: stand.turn, ..goal };
+                let turning = Stand { centre: stand.centre, ..goal };
+                let alone = [moving, turning].into_iter().find_map(|alone| {
+                    let share = obstacles.probe(&stand, &alone)?.share;
+                    obstacles.attempt(&stand, &alone, share, &mut touched).map(|next| (alone, next))
+                });
+                if let Some((alone, next)) = alone {
+                    goal = alone;
+                    (stand, share) = next;
+                    continue;
+                }
+            }
+            let ahead = |part: f64| stand.towards(&goal, share * part);
+            let free = |part: f64| obstacles.probe(&ahead(part), &goal).is_none_or(|p| p.room >= -ROUNDING_MM);
+            let part = approach([0.0; 3], [1.0, 0.0, 0.0], |at| free(at[0]))[0];
+            stand = ahead(part);
+            break;
+        }
+        Moved { stand, touched }
+    }
+}
+
+impl Stand {
+    /// Some share of the way to another stand.
+    fn towards(&self, goal: &Self, share: f64) -> Self {
+        let centre = add(self.centre, scale(sub(goal.centre, self.centre), share));
+        let sign = if dot4(&self.turn, &goal.turn) < 0.0 { -1.0 } else { 1.0 };
+        let mixed: Turn = std::array::from_fn(|k| self.turn[k] + (sign * goal.turn[k] - self.turn[k]) * share);
+        let length = dot4(&mixed, &mixed).sqrt();
+        let turn = if share >= 1.0 || length < 1e-9 { goal.turn } else { mixed.map(|v| v / length) };
+        Self { centre, turn }
+    }
+
+    /// How far it is from where the hand wants it, turning counted at the lever, mm.
+    pub(crate) fn lag_mm(&self, goal: &Self) -> f64 {
+        norm(sub(goal.centre, self.centre)) + LEVER_MM * angle(&self.turn, &goal.turn)
+    }
+}
+
+fn dot4(a: &Turn, b: &Turn) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
+}
+
+/// Distance of two turns as quaternions, whichever their signs.
+pub(crate) fn chord(a: &Turn, b: &Turn) -> f64 {
+    let sign = if dot4(a, b) < 0.0 { -1.0 } else { 1.0 };
+    let off: Turn = std::array::from_fn(|k| sign * b[k] - a[k]);
+    dot4(&off, &off).sqrt()
+}
+
+/// Angle between two turns, radians, at most a tenth too large (exact for small ones).
+fn angle(a: &Turn, b: &Turn) -> f64 {
+    let chord = chord(a, b);
+    chord * (2.0 + 0.11 * chord * chord)
+}
+
+/// A body tried at a place.
+struct Probe {
+    /// Least room beyond what each part must have; negative where it cannot be.
+    room: f64,
+    /// Share of what is left of the way to the goal that no part can come to harm in: half a voxel, or nearly the room around it.
+    share: f64,
+    /// Which way it is pushed out.
+    out: Option<Vec3>,
+}
+
+impl Obstacles<'_> {
+    /// A step towards a goal, pushed out of tissue where it must be, and the next step's share; none when there is no place for it that
+    /// is nearer.
+    fn attempt(&self, stand: &Stand, goal: &Stand, share: f64, touched: &mut bool) -> Option<(Stand, f64)> {
+        let spacing = self.tissue.patient.grid().spacing_mm();
+        let straight = stand.towards(goal, share);
+        let mut next = straight;
+        let mut probe = self.probe(&next, goal)?;
+        if probe.room >= -ROUNDING_MM {
+            return Some((next, probe.share));
+        }
+        *touched = true;
+        for _ in 0..8 {
+            next.centre = add(next.centre, scale(probe.out?, ROUNDING_MM - probe.room));
+            probe = self.probe(&next, goal)?;
+            if probe.room >= -ROUNDING_MM {
+                break;
+            }
+        }
+        let step = norm(sub(straight.centre, stand.centre)).max(0.5 * spacing);
+        let close = norm(sub(next.centre, straight.centre)) <= 2.0 * step;
+        let nearer = next.lag_mm(goal) < stand.lag_mm(goal) - 0.01 * spacing;
+        (probe.room >= -ROUNDING_MM && close && nearer).then_some((next, probe.share))
+    }
+
+    fn probe(&self, stand: &Stand, goal: &Stand) -> Option<Probe> {
+        let rotation = rotation_from(stand.turn)?;
+        let (left, angle) = (norm(sub(goal.centre, stand.centre)), angle(&stand.turn, &goal.turn));
+        let half = 0.5 * self.tissue.patient.grid().spacing_mm();
+        let (mut room, mut pace, mut push) = self.rest(stand.centre, &rotation, left, angle);
+        if !self.ball_structures.is_empty() {
+            let (free, out) = self.ball.probe(self.tissue, &self.ball_structures, stand.centre);
+            pace = pace.max(left / half.max(0.9 * free));
+            room = room.min(free - self.ball_least);
+            if let Some(out) = out.filter(|_| free < self.ball_least) {
+                push = add(push, scale(out, self.ball_least - free));
+            }
+        }
+        Some(Probe { room, share: 1.0 / pace.max(1.0), out: unit(push) })
+    }
+
+    /// The body beside its tip: least room beyond what each grain must have; into how many steps what is left to go and to turn must be
+    /// divided; push out of the overlap.
+    fn rest(&self, centre: Vec3, rotation: &Rotation, left: f64, angle: f64) -> (f64, f64, Vec3) {
+        let half = 0.5 * self.tissue.patient.grid().spacing_mm();
+        let (mut room, mut pace, mut push) = (f64::INFINITY, 0.0_f64, [0.0; 3]);
+        for Watched { grain, arm, least } in &self.watched {
+            let at = place(rotation, centre, grain.from_ball);
+            let (d, out) = grain.room(self.tissue, &self.structures, at, rotation, *least);
+            pace = pace.max((left + angle * arm) / half.max(0.9 * d));
+            room = room.min(d - least);
+            push = add(push, scale(out, (least - d).max(0.0)));
+        }
+        (room, pace, push)
+    }
+}
+
+/// Twelve directions around, 30° apart: cosine and sine.
+const AROUND: [[f64; 2]; 12] = {
+    let (h, s) = (0.5, 0.866_025_403_784_438_6);
+    [[1.0, 0.0], [s, h], [h, s], [0.0, 1.0], [-h, s], [-s, h], [-1.0, 0.0], [-s, -h], [-h, -s], [0.0, -1.0], [h, -s], [s, -h]]
+};
+
+/// The grains that stand for a part: along its axis where it is thin, in rings just under its surface where it is thick.
+fn grains_of(part: &Part, ball_mm: Vec3, spacing_mm: f64, grains: &mut Vec<Grain>) {
+    let way = sub(part.b_mm, part.a_mm);
+    let length = norm(way);
+    let thin = part.radius_mm <= THIN_VOXELS * spacing_mm;
+    let radius_mm = if thin { part.radius_mm } else { (part.radius_mm / 2.0).min(2.5 * spacing_mm) };
+    let steps = (length / (SPACING * radius_mm)).ceil().max(1.0) as u32;
+    let axis = unit(way).unwrap_or([0.0, 0.0, 1.0]);
+    // Two directions across the axis.
+    let aside = if axis[0].abs() < 0.7 { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] };
+    let across = unit(cross(axis, aside)).unwrap_or(aside);
+    let other = cross(axis, across);
+    let ring = part.radius_mm - radius_mm;
+    for k in 0..=steps {
+        let middle = sub(add(part.a_mm, scale(way, f64::from(k) / f64::from(steps))), ball_mm);
+        if thin {
+            grains.push(Grain { from_ball: middle, radius_mm, axes: Some([across, other, axis]) });
+        } else {
+            let every = if ring <= 1.2 * radius_mm { 2 } else { 1 };
+            for [c, s] in AROUND.into_iter().step_by(every) {
+                let out = add(scale(across, c * ring), scale(other, s * ring));
+                grains.push(Grain { from_ball: add(middle, out), radius_mm, axes: None });
+            }
+        }
+        if length < 1e-9 {
+            break;
+        }
+    }
+    // The round ends of a thick part reach beyond its first and last ring.
+    if !thin {
+        for (end, out) in [(part.a_mm, -ring), (part.b_mm, ring)] {
+            grains.push(Grain { from_ball: add(sub(end, ball_mm), scale(axis, out)), radius_mm, axes: None });
+        }
+    }
+}
+
+/// A turn from the integers of a pose, of length 1.
+pub(crate) fn turn_from(turn: [i16; 4]) -> Option<Turn> {
+    let turn = turn.map(f64::from);
+    let length = dot4(&turn, &turn).sqrt();
+    (length > 0.0).then(|| turn.map(|v| v / length))
+}
+
+/// The integers of a pose nearest to a turn.
+pub(crate) fn integers_from(turn: &Turn) -> [i16; 4] {
+    turn.map(|v| (v * f64::from(i16::MAX) + 0.5).floor() as i16)
+}
