@@ -14,7 +14,7 @@ use std::path::Path;
 
 use spinor_assess::filter::quantile;
 use spinor_assess::score::auc;
-use spinor_assess::{gather, measure};
+use spinor_assess::{Options, gather_with, measure};
 
 const SHUFFLES: usize = 1_000;
 
@@ -64,7 +64,8 @@ fn scored(path: &Path) -> Result<Option<Scored>, Box<dyn std::error::Error>> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut parts = stem.rsplitn(3, '-').map(str::to_owned);
     let (Some(seed), Some(skill), Some(procedure)) = (parts.next(), parts.next(), parts.next()) else { return Ok(None) };
-    let session = gather(BufReader::new(File::open(path)?)).map_err(|e| format!("{}: {e}", path.display()))?;
+    let session = gather_with(BufReader::new(File::open(path)?), &Options { anatomy: false, target: None })
+        .map_err(|e| format!("{}: {e}", path.display()))?;
     let metrics = measure(&session);
     let Some(score) = metrics.score.safety else { return Ok(None) };
     let items: Vec<String> = metrics

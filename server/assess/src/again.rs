@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use spinor_shared::session::{OpRecord, TickRecord};
 use spinor_shared::wire::{WireCut, WireError};
-use spinor_sim::procedure::{Plan, PlanComparison, Target, Tracker};
+use spinor_sim::procedure::{Measured, Plan, PlanComparison, Target, Tracker};
 use spinor_sim::tool::Shape;
 use spinor_sim::{AlarmLevel, Event, Hand, Holder, Nearest, Settings, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId};
 use spinor_volume::cut::CutState;
+use spinor_volume::measure::{LevelMeasures, LiveMeasures};
 use spinor_volume::query::{clamp_mm, class_sdf_mm};
 use spinor_volume::{Label, Patient, TissueClass};
 
@@ -30,6 +31,8 @@ pub struct Sample {
     pub tip_um: [i32; 3],
     /// Its tip where the hand wanted it, patient LPS, µm.
     pub hand_um: [i32; 3],
+    /// The direction in which the tool points: from the shaft to the tip and on, a unit vector in patient LPS; zero where the pose has none.
+    pub forward: [f32; 3],
     /// Whether a burr spun or a punch was closing.
     pub active: bool,
     /// Load between the hand and the stopped tool, mN.
@@ -51,6 +54,28 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// A tool at rest in the air, for tests to build on.
+    #[cfg(test)]
+    pub(crate) fn at_rest(tick: u32, by: Holder) -> Self {
+        Self {
+            tick,
+            by,
+            size_tenth_mm: 30,
+            tip_um: [0; 3],
+            hand_um: [0; 3],
+            forward: [0.0, -1.0, 0.0],
+            active: false,
+            load_millinewton: 0,
+            in_bone: false,
+            nearest: None,
+            level: AlarmLevel::Clear,
+            sounding: false,
+            taken: 0,
+            surface_degrees: None,
+            covered: None,
+        }
+    }
+
     /// The tip, patient LPS, mm.
     pub fn tip_mm(&self) -> [f64; 3] {
         self.tip_um.map(|um| f64::from(um) / 1_000.0)
@@ -121,9 +146,14 @@ impl Again {
     }
 
     /// The procedure at the end of the session.
-    pub(crate) fn finish(&mut self, cut: &CutState) -> Option<Result<Followed, String>> {
+    pub(crate) fn finish(&mut self, cut: &CutState, live: Option<&LiveMeasures>) -> Option<Result<Followed, String>> {
         let patient = self.simulation.patient();
+        let last = self.next.map_or(0, |next| next.saturating_sub(1));
         Some(self.tracker.take()?.map(|mut tracker| {
+            let upper = tracker.target().upper();
+            if let Some(level) = live.and_then(|live| live.levels.iter().find(|level| level.upper == upper)) {
+                tracker.update(patient, cut, last, &[], &[], Some(&measured(level)));
+            }
             tracker.finish(patient, cut);
             let plan = Plan::of(tracker.target()).compare(patient, tracker.site(), cut);
             Followed { tracker, plan }
@@ -218,6 +248,17 @@ impl Again {
     }
 }
 
+/// A level's measures as a procedure's steps ask for them.
+fn measured(level: &LevelMeasures) -> Measured {
+    let facet = |k: usize| level.sides[k].facet.and_then(|a| u8::try_from(a.left_per_mille() / 10).ok());
+    let pars = |k: usize| level.sides[k].pars.and_then(|p| u32::try_from(p.now_um).ok());
+    Measured {
+        canal_mm2_100: level.least_free_um2().and_then(|um2| u32::try_from(um2 / 10_000).ok()),
+        facet_kept_pct: [facet(0), facet(1)],
+        pars_um: [pars(0), pars(1)],
+    }
+}
+
 fn sample(simulation: &Simulation, tick: u32, state: &ToolState) -> Sample {
     let input = &state.input;
     let look = tick.is_multiple_of(LOOK_TICKS);
@@ -229,6 +270,7 @@ fn sample(simulation: &Simulation, tick: u32, state: &ToolState) -> Sample {
         size_tenth_mm: input.size_tenth_mm,
         tip_um: state.proxy.tip_um,
         hand_um: input.pose.tip_um,
+        forward: state.proxy.rotation().map_or([0.0; 3], |r| [0, 1, 2].map(|k| -r[k][2] as f32)),
         active: if burr { state.spindle_rpm > 0 } else { taken || closing(simulation, state) },
         load_millinewton: state.load_millinewton,
         in_bone: state.in_bone,

@@ -98,6 +98,7 @@ pub(crate) const EVENTS: &str = "recorded events";
 pub(crate) const AGAIN: &str = "run again from the recorded inputs";
 pub(crate) const SMOOTHED: &str = "recorded poses of the hand at 60 Hz, smoothed by a cubic over 13 ticks (Savitzky and Golay 1964; half amplitude at about 8 Hz)";
 pub(crate) const TISSUE: &str = "Bissonnette 2019 and Mirchi 2020 count removed tissue by structure";
+pub(crate) const MEASURES: &str = "live measures at the end of the recording; docs/MEASURES.md";
 pub(crate) const DELPHI: &str = "steps and sentinel errors as in Melcher 2020 (Delphi for unilateral laminotomy)";
 
 /// Everything behind the figures.
@@ -126,8 +127,65 @@ const DETAILS: &[Definition] = &[
         "outcome.target_level",
         "",
         Neither,
-        "The level from which most bone was taken (at least 1 mm³).",
+        "The procedure's level, else that from which most was taken (at least 1 mm³).",
         "removed volumes",
+    ),
+    of(
+        "outcome",
+        "outcome.levels.*.canal_before_mm2",
+        "mm²",
+        Neither,
+        "Least area of the dural sac as imaged over the level's slices.",
+        MEASURES,
+    ),
+    of(
+        "outcome",
+        "outcome.levels.*.canal_mm2",
+        "mm²",
+        Higher,
+        "Least area that the sac has now: as imaged, and re-expanded into room that was opened, up to its unstenosed outline.",
+        MEASURES,
+    ),
+    of("outcome", "outcome.levels.*.canal_slices.*.along_mm", "mm", Neither, "Place of a slice on the canal's axis.", MEASURES),
+    of(
+        "outcome",
+        "outcome.levels.*.canal_slices.*.before_mm2|free_mm2",
+        "mm²",
+        Neither,
+        "Area of the sac in the slice before and now.",
+        MEASURES,
+    ),
+    of(
+        "outcome",
+        "outcome.levels.*.left|right.facet_kept_share",
+        "",
+        Higher,
+        "Share of the facet joint's bone that is left.",
+        MEASURES,
+    ),
+    of(
+        "outcome",
+        "outcome.levels.*.left|right.lamina_left_share|flavum_left_share|disc_left_share",
+        "",
+        Neither,
+        "Share of the upper lamina, the flavum, or the disc that is left on the side.",
+        MEASURES,
+    ),
+    of(
+        "outcome",
+        "outcome.levels.*.left|right.pars_before_mm|pars_mm",
+        "mm",
+        Higher,
+        "Least width of the upper vertebra's pars, before and now.",
+        MEASURES,
+    ),
+    of(
+        "outcome",
+        "outcome.levels.*.left|right.foramen_probe_before_mm|foramen_probe_mm",
+        "mm",
+        Higher,
+        "Diameter of the widest probe that passes the foramen, in steps of 0.5 mm, before and now.",
+        MEASURES,
     ),
     of("efficiency", "duration_s", "s", Neither, "From the first to the last record of the session.", "record"),
     of("efficiency", "time.removing_s", "s", Neither, "Time of the ticks in which tissue was taken.", EVENTS),
@@ -312,7 +370,7 @@ const DETAILS: &[Definition] = &[
         "safety.plunges.*.reach_mm",
         "mm",
         Lower,
-        "How far its tip went on in the direction in which it came through, within half a second (K).",
+        "How far its tip went deeper, in the direction in which the tool pointed, within half a second of coming through (K).",
         AGAIN,
     ),
     of("safety", "safety.plunges.*.least_distance_mm", "mm", Higher, "How near to neural tissue it came in that time.", AGAIN),
@@ -325,7 +383,7 @@ const DETAILS: &[Definition] = &[
         "safety.alarms.median_reaction_s|longest_reaction_s",
         "s",
         Lower,
-        "From a rise to danger until the trigger was let go, the tool put down, or taken back by 0.3 mm from its nearest place (K).",
+        "From a rise to danger until the trigger was let go or the tool taken back by 0.3 mm from its nearest place, for a quarter of a second at least, or put down (K).",
         AGAIN,
     ),
     of("safety", "safety.alarms.unanswered", "", Lower, "Rises to danger with none of these within 10 s.", AGAIN),

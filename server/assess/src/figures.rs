@@ -4,8 +4,8 @@ use spinor_sim::ToolKind;
 
 use crate::again::is_blunt;
 use crate::definitions::Better::{Higher, Lower, Neither};
-use crate::definitions::{AGAIN, DELPHI, Definition, EVENTS, SMOOTHED, THRESHOLDS, TISSUE, of};
-use crate::metrics::{Metrics, Motion};
+use crate::definitions::{AGAIN, DELPHI, Definition, EVENTS, MEASURES, SMOOTHED, THRESHOLDS, TISSUE, of};
+use crate::metrics::{Metrics, Motion, SideOutcome};
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,8 @@ pub fn by_key(key: &str) -> Option<&'static Figure> {
 /// Puts the figures of a session in place, and why some are missing.
 pub(crate) fn fill(metrics: &mut Metrics) {
     for figure in FIGURES {
-        let value = (figure.value)(metrics).filter(|v| v.is_finite());
+        // A sum of nothing is -0 in the standard library; adding 0 takes the sign away.
+        let value = (figure.value)(metrics).filter(|v| v.is_finite()).map(|v| v + 0.0);
         if value.is_none() {
             metrics.absent.insert(figure.definition.path.to_owned(), figure.absent.to_owned());
         }
@@ -95,6 +96,13 @@ fn bites(tool: ToolKind) -> bool {
     !tool.is_burr() && !is_blunt(tool)
 }
 
+/// The lower of both sides of the operated level; of the one that is known where the other is not.
+fn least(m: &Metrics, of: fn(&SideOutcome) -> Option<f64>) -> Option<f64> {
+    let level = m.outcome.target()?;
+    [of(&level.left), of(&level.right)].into_iter().flatten().reduce(f64::min)
+}
+
+const NO_LEVEL: &str = "no level was operated, or its anatomy was not found";
 const NO_JAW: &str = "no punch or rongeur was held";
 const NO_BURR: &str = "no burr was held";
 const NO_BITER: &str = "no tool that bites was held";
@@ -266,7 +274,7 @@ pub const FIGURES: &[Figure] = &[
             "figures.plunge_mm",
             "mm",
             Lower,
-            "Farthest that a burr's tip went on within half a second of coming through bone, in that direction.",
+            "Farthest that a burr's tip went deeper along its shaft within half a second of coming through bone.",
             AGAIN,
         ),
         value: |m| m.safety.plunges.iter().filter_map(|p| p.reach_mm).reduce(f64::max),
@@ -346,6 +354,98 @@ pub const FIGURES: &[Figure] = &[
         definition: of("process", "figures.steps_share", "", Higher, "Steps done, in order or not, of all.", DELPHI),
         value: |m| m.process.steps_share,
         absent: NO_PROCEDURE,
+    },
+    Figure {
+        key: "canal_mm2",
+        label: "Least area of the sac at the level, now",
+        digits: 0,
+        target: Some(Target { value: 100.0, source: "80 mm² stenotic, 111 mm² the cut-off, 152 mm² normal (Medicine 2017)" }),
+        definition: of(
+            "outcome",
+            "figures.canal_mm2",
+            "mm²",
+            Higher,
+            "Least area of the dural sac over the operated level's slices, re-expanded.",
+            MEASURES,
+        ),
+        value: |m| m.outcome.target()?.canal_mm2,
+        absent: NO_LEVEL,
+    },
+    Figure {
+        key: "canal_before_mm2",
+        label: "Least area of the sac at the level, before",
+        digits: 0,
+        target: None,
+        definition: of("outcome", "figures.canal_before_mm2", "mm²", Neither, "The same as imaged.", MEASURES),
+        value: |m| m.outcome.target()?.canal_before_mm2,
+        absent: NO_LEVEL,
+    },
+    Figure {
+        key: "facet_kept_share",
+        label: "Facet kept (share, worse side)",
+        digits: 2,
+        target: Some(Target { value: 0.5, source: "keep half or more; ULBD keeps 70 %, a medialised approach 88 %" }),
+        definition: of(
+            "outcome",
+            "figures.facet_kept_share",
+            "",
+            Higher,
+            "Share of the facet joint's bone that is left at the operated level, of the worse side.",
+            MEASURES,
+        ),
+        value: |m| least(m, |side| side.facet_kept_share),
+        absent: NO_LEVEL,
+    },
+    Figure {
+        key: "pars_mm",
+        label: "Narrowest pars",
+        digits: 1,
+        target: Some(Target { value: 3.0, source: "what holds (K)" }),
+        definition: of(
+            "outcome",
+            "figures.pars_mm",
+            "mm",
+            Higher,
+            "Least width of the upper vertebra's pars at the operated level, of the worse side.",
+            MEASURES,
+        ),
+        value: |m| least(m, |side| side.pars_mm),
+        absent: NO_LEVEL,
+    },
+    Figure {
+        key: "foramen_probe_mm",
+        label: "Probe that passes the foramen (tighter side)",
+        digits: 1,
+        target: None,
+        definition: of(
+            "outcome",
+            "figures.foramen_probe_mm",
+            "mm",
+            Higher,
+            "Widest probe that passes the operated level's foramen, of the tighter side.",
+            MEASURES,
+        ),
+        value: |m| least(m, |side| side.foramen_probe_mm),
+        absent: NO_LEVEL,
+    },
+    Figure {
+        key: "flavum_left_share",
+        label: "Flavum left at the level (share)",
+        digits: 2,
+        target: None,
+        definition: of(
+            "outcome",
+            "figures.flavum_left_share",
+            "",
+            Neither,
+            "Share of the operated level's flavum that is left.",
+            MEASURES,
+        ),
+        value: |m| {
+            let level = m.outcome.target()?;
+            Some((level.left.flavum_left_share? + level.right.flavum_left_share?) / 2.0)
+        },
+        absent: NO_LEVEL,
     },
     Figure {
         key: "outside_plan_mm3",

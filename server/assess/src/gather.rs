@@ -1,13 +1,15 @@
 //! From a recording to what happened in it: events with names, and distances and tips by tick.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use spinor_shared::session::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, Tail};
 use spinor_shared::wire::WireError;
+use spinor_sim::procedure::Target;
 use spinor_sim::{Event, UserId};
 use spinor_volume::cut::CutState;
+use spinor_volume::measure::{LiveMeasures, Reference};
 use spinor_volume::{Label, Patient};
 use thiserror::Error;
 
@@ -103,6 +105,10 @@ pub struct Session {
     pub proximity: BTreeMap<Label, Proximity>,
     /// Thresholds in force at the end, mm: caution, danger.
     pub thresholds_mm: [f64; 2],
+    /// Version of the recording's format; those before 2 know five tools, no heat and no retraction.
+    pub version: u16,
+    /// Canal, facets, pars and foramina at the end; none where they were not asked for, why not where the anatomy was not found.
+    pub measured: Option<Result<LiveMeasures, String>>,
     /// The procedure that a note in the recording names, followed through it; why not, where its patient has no such place.
     pub procedure: Option<Result<Followed, String>>,
     /// Names of the kinds of events that the simulation, run again, made.
@@ -132,16 +138,52 @@ impl Session {
     }
 }
 
-/// Reads a recording and runs its inputs again.
+/// Reads a recording, runs its inputs again, and measures canal, facets, pars and foramina at its end.
 ///
 /// # Errors
 /// When it is no recording, is damaged before its end, or holds what the core refuses. A torn tail is not an error.
 pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
+    gather_with(input, &Options::default())
+}
+
+/// How a recording is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether canal, facets, pars and foramina are measured, which takes seconds; else their figures are absent.
+    pub anatomy: bool,
+    /// The procedure that is followed; none: the one that a note in the recording names.
+    pub target: Option<Target>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { anatomy: true, target: None }
+    }
+}
+
+/// Reads the version of the format, and gives the bytes back to the reader.
+fn peek<R: Read>(mut input: R) -> std::io::Result<(u16, impl Read)> {
+    let mut start = Vec::new();
+    input.by_ref().take(12).read_to_end(&mut start)?;
+    let version = start.get(8..10).map_or(0, |v| u16::from_le_bytes([v[0], v[1]]));
+    Ok((version, Cursor::new(start).chain(input)))
+}
+
+/// As [`gather`], with options.
+///
+/// # Errors
+/// As [`gather`].
+pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, AssessError> {
+    let peeked = peek(input).map_err(|source| SessionError::Io { what: "cannot read the recording", source })?;
+    let (version, input) = peeked;
     let mut replay = Replay::open(input)?;
     let patient = Arc::new(replay.case().patient.clone());
     let head = replay.head().clone();
     let mut state = ReplayState::new(Arc::clone(replay.case()), Part::WHOLE);
     let mut again = Again::new(Arc::clone(&patient));
+    if let Some(target) = options.target {
+        again.follow(target);
+    }
     let mut people = BTreeMap::new();
     let mut events = Vec::new();
     let mut directed = Vec::new();
@@ -156,6 +198,7 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
         }
         state.advance(&record)?;
         if let Record::Control { control: Control::Note(words), .. } = &record
+            && options.target.is_none()
             && let Some(target) = target_of(words)
         {
             again.follow(target);
@@ -192,7 +235,8 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
         }
     }
     let thresholds_mm = again.thresholds_mm();
-    let procedure = again.finish(state.cut());
+    let measured = options.anatomy.then(|| measured(&patient, state.cut()));
+    let procedure = again.finish(state.cut(), measured.as_ref().and_then(|m| m.as_ref().ok()));
     Ok(Session {
         case: head.case_hash.iter().map(|b| format!("{b:02x}")).collect(),
         room: head.room,
@@ -206,6 +250,8 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
         directed,
         thresholds_mm,
         procedure,
+        measured,
+        version,
         simulated_kinds: again.kinds,
         samples: again.samples,
         proximity: again.proximity,
@@ -214,4 +260,9 @@ pub fn gather<R: Read>(input: R) -> Result<Session, AssessError> {
         torn: matches!(replay.tail(), Tail::Torn { .. }),
         patient,
     })
+}
+
+fn measured(patient: &Patient, cut: &CutState) -> Result<LiveMeasures, String> {
+    let reference = Reference::build(patient).map_err(|e| format!("the anatomy was not found: {e}"))?;
+    Ok(reference.measure(patient, cut))
 }

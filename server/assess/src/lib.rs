@@ -24,7 +24,7 @@ pub mod score;
 mod tests;
 pub mod xapi;
 
-pub use gather::{AssessError, Session, gather};
-pub use metrics::{Metrics, measure};
+pub use gather::{AssessError, Options, Session, gather, gather_with};
+pub use metrics::{Metrics, measure, target_of};
 pub use osats::Osats;
 pub use report::html;

@@ -1,6 +1,7 @@
 //! Phases of the operation, found in the recording by what was taken, with what, and where.
 //!
-//! The session is cut into seconds. A second's activity is decided by what was taken within two seconds before and after it:
+//! The session is cut into seconds. A second's activity is decided by what was taken within two seconds before and after it, if that was
+//! more than 0.05 mm³:
 //! - **bone removal**: most of it bone, with nothing left behind the tool;
 //! - **undercutting**: most of it bone, with intact bone behind the tool (towards the back) most of the time;
 //! - **flavum**: most of it ligamentum flavum;
@@ -32,6 +33,9 @@ const PAUSE_S: usize = 5;
 const SHORTEST_S: usize = 3;
 /// Speed of a tip from which a tool is moved, mm/s.
 const MOVED_MM_PER_S: f64 = 2.0;
+
+/// Volume from which something counts as taken, mm³ (K): less is the dust of a touch.
+const LEAST_MM3: f64 = 0.05;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -130,13 +134,13 @@ pub fn find(session: &Session) -> Vec<Phase> {
 
 /// Time by activity, s.
 pub fn seconds(phases: &[Phase]) -> BTreeMap<&'static str, f64> {
-    let of = |activity: Activity| phases.iter().filter(|p| p.activity == activity).map(|p| p.seconds).sum();
+    let of = |activity: Activity| phases.iter().filter(|p| p.activity == activity).map(|p| p.seconds).sum::<f64>() + 0.0;
     Activity::ALL.into_iter().map(|activity| (activity.key(), of(activity))).collect()
 }
 
 /// Phases of a timeline of seconds; the last one ends with the session.
 pub fn segment(timeline: &[Second], duration_s: f64) -> Vec<Phase> {
-    let first = timeline.iter().position(|s| s.taken_mm3 != [0.0; 4]).unwrap_or(timeline.len());
+    let first = timeline.iter().position(|s| s.taken_mm3.iter().sum::<f64>() > LEAST_MM3).unwrap_or(timeline.len());
     let mut runs: Vec<Run> = Vec::new();
     for k in 0..timeline.len() {
         let activity = activity(timeline, k, first);
@@ -206,7 +210,7 @@ fn activity(timeline: &[Second], k: usize, first: usize) -> Activity {
     let around = around(timeline, k);
     let taken: [f64; 4] = std::array::from_fn(|class| around.iter().map(|s| s.taken_mm3[class]).sum());
     let most = TissueClass::ALL.into_iter().max_by(|a, b| taken[*a as usize].total_cmp(&taken[*b as usize]));
-    if k >= first && taken.iter().sum::<f64>() > 0.0 {
+    if k >= first && taken.iter().sum::<f64>() > LEAST_MM3 {
         let [looks, covered] = [0, 1].map(|n| around.iter().map(|s| s.looks[n]).sum::<u32>());
         return match most {
             Some(TissueClass::Flavum) => Activity::Flavum,

@@ -121,8 +121,9 @@ mod tests {
         assert_eq!(score(&figures(&flawless)).safety, Some(100.0));
         let awful: Vec<_> = RULES.iter().map(|r| (r.figure, r.bad)).collect();
         assert_eq!(score(&figures(&awful)).safety, Some(0.0));
+        let all: f64 = RULES.iter().map(|r| r.weight).sum();
         let half = score(&figures(&[("active_contacts", 1.0), ("tremor_mm", 0.3)]));
-        assert!((half.safety.unwrap() - 50.0).abs() < 1e-9 && (half.of_weight - 0.3).abs() < 1e-9, "{half:?}");
+        assert!((half.safety.unwrap() - 50.0).abs() < 1e-9 && (half.of_weight * all - 30.0).abs() < 1e-9, "{half:?}");
         assert_eq!(score(&BTreeMap::new()).safety, None);
         for (k, r) in RULES.iter().enumerate() {
             let mut worse = flawless.clone();

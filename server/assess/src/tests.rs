@@ -56,6 +56,7 @@ fn script(tick: u32) -> Vec<ToolInput> {
 struct Sums {
     occupancy: i64,
     removing: u32,
+    strokes: u32,
     least_um: i32,
     danger: u32,
     probe_path_mm: f64,
@@ -75,6 +76,7 @@ fn record() -> (Vec<u8>, Sums) {
     }
     let mut sums = Sums { least_um: i32::MAX, ..Sums::default() };
     let mut before: Option<[f64; 3]> = None;
+    let mut taken = None;
     for tick in 0..200 {
         let inputs = script(tick);
         let output = sim.step(Tick(tick), &inputs);
@@ -82,6 +84,10 @@ fn record() -> (Vec<u8>, Sums) {
             output.events.iter().map(|e| if let Event::Removed { occupancy, .. } = e { *occupancy } else { 0 }).sum();
         sums.occupancy += removed;
         sums.removing += u32::from(removed > 0);
+        if removed > 0 {
+            sums.strokes += u32::from(taken.is_none_or(|before: u32| tick - before > 15));
+            taken = Some(tick);
+        }
         let near = sim.tools().filter_map(|t| t.nearest).map(|n| n.distance_um).min().unwrap_or(i32::MAX);
         sums.least_um = sums.least_um.min(near);
         sums.danger += u32::from(near < 2_000);
@@ -126,6 +132,12 @@ fn figures_of_a_scripted_session_agree_with_sums_taken_meanwhile() {
     assert!((metrics.users["Ada (#1)"].removed_mm3["vertebrae_L4"] - expected).abs() < 1e-6);
     assert!(metrics.users["<b>Bo</b> (#2)"].removed_mm3.is_empty());
     assert!((metrics.time.removing_s - f64::from(sums.removing) / 60.0).abs() < 1e-9);
+
+    assert_eq!((metrics.time.strokes, metrics.time.bites, metrics.time.tool_changes), (sums.strokes, 0, 0));
+    assert!(
+        sums.strokes > 0 && (metrics.time.removed_per_s_mm3.unwrap() - expected * 60.0 / f64::from(sums.removing)).abs() < 1e-6
+    );
+    assert_eq!((metrics.team.turns, metrics.team.hand_overs, metrics.team.interventions.len()), (0, 0, 0));
 
     let sac = &metrics.safety.structures["dural_sac"];
     assert!((sac.least_distance_mm.unwrap() - f64::from(sums.least_um) / 1_000.0).abs() < 1e-9);

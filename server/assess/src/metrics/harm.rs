@@ -121,11 +121,12 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether figures may be taken: their tool was used, and the program that recorded knew the events they are counted from. That it did
-    /// not shows where today's simulation, run again, makes such events and the recording holds none.
+    /// Whether figures may be taken: their tool was used, and the program that recorded knew the events they are counted from. It did
+    /// not before version 2 of the format, nor where today's simulation, run again, makes such events and the recording holds none.
     pub(super) fn has(&mut self, used: bool, unused: &str, kinds: &[&str], keys: &[&str]) -> bool {
+        let old = self.session.version < 2;
         let recorded = |k: &str| self.session.events.iter().any(|(_, event)| kind(event) == k);
-        let unknown = kinds.iter().any(|k| self.session.simulated_kinds.contains(*k) && !recorded(k));
+        let unknown = old || kinds.iter().any(|k| self.session.simulated_kinds.contains(*k) && !recorded(k));
         let why = match (used, unknown) {
             (false, _) => unused,
             (true, true) => "the program that recorded did not model it yet",

@@ -16,6 +16,8 @@ use crate::gather::Session;
 
 /// How far a tool must go back from its nearest place for an alarm to count as answered, mm (K).
 const RETREAT_MM: f64 = 0.3;
+/// How long a tool must stay back, or let go, for that to be an answer: a quarter of a second (K).
+const LASTING_TICKS: usize = 15;
 /// How long an answer to an alarm is waited for, s (K).
 const REACTION_S: f64 = 10.0;
 /// How long after a breakthrough the tool's way counts as plunge, s (K).
@@ -148,8 +150,8 @@ fn structures(
             danger_s: f64::from(near.danger_ticks) / hz,
             contacts: own().count() as u32,
             active_contacts: own().filter(|c| c.active).count() as u32,
-            contact_s: own().map(|c| c.seconds).sum(),
-            active_s: own().map(|c| c.active_s).sum(),
+            contact_s: own().map(|c| c.seconds).sum::<f64>() + 0.0,
+            active_s: own().map(|c| c.active_s).sum::<f64>() + 0.0,
             greatest_depth_mm: own().map(|c| c.deepest_mm).fold(0.0, f64::max),
             pinches: session.events.iter().filter(|(_, e)| pinched(e)).count() as u32,
             uncertainty_mm: f64::from(structure.uncertainty_mm),
@@ -196,14 +198,12 @@ fn plunges(session: &Session, hands: &Hands<'_>) -> Vec<Plunge> {
     all
 }
 
-/// How far the tip went on from where it was a tick before it came through, in the direction of that tick; none without such a tick.
+/// How far the tip went deeper, along the direction in which the tool pointed, from where it was a tick before it came through; a burr that
+/// is lifted or swept aside goes no deeper. None without such a tick.
 fn reach_mm(way: &[&Sample]) -> Option<f64> {
-    let [before, through, ..] = way else { return None };
-    let (from, to) = (before.tip_mm(), through.tip_mm());
-    let along: [f64; 3] = std::array::from_fn(|k| to[k] - from[k]);
-    let long = (along[0] * along[0] + along[1] * along[1] + along[2] * along[2]).sqrt();
-    let on = |s: &&Sample| (0..3).map(|k| (s.tip_mm()[k] - from[k]) * along[k]).sum::<f64>() / long;
-    (long > 0.0).then(|| way.iter().map(on).fold(0.0, f64::max))
+    let from = way.first()?;
+    let on = |s: &&Sample| (0..3).map(|k| (s.tip_mm()[k] - from.tip_mm()[k]) * f64::from(from.forward[k])).sum::<f64>();
+    (way.len() > 1).then(|| way.iter().map(on).fold(0.0, f64::max))
 }
 
 fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, String>) -> Alarms {
@@ -255,13 +255,13 @@ fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, St
 /// nothing of it came in time, or the session ended first (`end` is the tick after its last).
 fn reaction_ticks(way: &[&Sample], most: u32, end: u32) -> Option<u32> {
     let first = way.first()?;
-    let mut least = first.nearest_mm().unwrap_or(f64::INFINITY);
-    for sample in way {
-        let distance = sample.nearest_mm().unwrap_or(f64::INFINITY);
-        least = least.min(distance);
-        let away = distance > least + RETREAT_MM;
-        let let_go = first.active && !sample.active;
-        if away || let_go || sample.by.tool != first.by.tool {
+    let distance = |s: &Sample| s.nearest_mm().unwrap_or(f64::INFINITY);
+    let mut least = f64::INFINITY;
+    for (k, sample) in way.iter().enumerate() {
+        least = least.min(distance(sample));
+        let answers = |s: &&Sample| distance(s) > least + RETREAT_MM || (first.active && !s.active) || s.by.tool != first.by.tool;
+        // A tremor or a spindle that stutters is no answer: it has to last.
+        if way.get(k..k + LASTING_TICKS).is_some_and(|lasting| lasting.iter().all(answers)) {
             return Some(sample.tick - first.tick);
         }
     }
@@ -281,4 +281,66 @@ fn danger_speed(session: &Session) -> Option<f64> {
         }
     }
     quantile(&mut speeds, 0.95)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spinor_sim::{Holder, Nearest, ToolKind};
+    use spinor_volume::Label;
+
+    fn holder(tool: ToolKind) -> Holder {
+        Holder { user: UserId(1), hand: Hand::Right, tool }
+    }
+
+    /// A burr from tick 100 on, at so many micrometres from the sac, running or not.
+    fn way(of: &[(i32, bool)]) -> Vec<Sample> {
+        let sample = |(k, (um, active)): (usize, &(i32, bool))| Sample {
+            nearest: Some(Nearest { structure: Label::DURAL_SAC, distance_um: *um }),
+            active: *active,
+            ..Sample::at_rest(100 + k as u32, holder(ToolKind::FlutedBurr))
+        };
+        of.iter().enumerate().map(sample).collect()
+    }
+
+    fn ticks(way: &[Sample], end: u32) -> Option<u32> {
+        reaction_ticks(&way.iter().collect::<Vec<_>>(), 600, end)
+    }
+
+    /// An alarm is answered by letting go, by going back from the nearest place, by another tool or none; not by the end of the session.
+    #[test]
+    fn reactions_are_told_from_none() {
+        let deeper: Vec<(i32, bool)> = (0..20).map(|k| (2_000 - 50 * k, true)).collect();
+        assert_eq!(ticks(&way(&deeper), 120), None, "the session ended");
+        assert_eq!(ticks(&way(&deeper), 500), Some(20), "put down");
+        let mut let_go = deeper.clone();
+        let_go.extend(vec![(900, false); 30]);
+        assert_eq!(ticks(&way(&let_go), 150), Some(20));
+        // 1,050 µm was the nearest; 0.3 mm back from there is beyond 1,350.
+        let mut back = deeper.clone();
+        back.extend([(1_200, true), (1_340, true)]);
+        back.extend(vec![(1_360, true); 30]);
+        assert_eq!(ticks(&way(&back), 152), Some(22));
+        let mut changed = way(&back[..40]);
+        changed[12..].iter_mut().for_each(|s| s.by = holder(ToolKind::Probe));
+        assert_eq!(ticks(&changed, 140), Some(12));
+        // Shaking by a millimetre ten times a second is no answer.
+        let shaking: Vec<(i32, bool)> = (0..601).map(|k| (1_500 + if k / 3 % 2 == 0 { 500 } else { -500 }, true)).collect();
+        assert_eq!(ticks(&way(&shaking), 5_000), None);
+        assert_eq!(ticks(&[], 120), None);
+        let long = way(&vec![(1_000, true); 601]);
+        assert_eq!(ticks(&long, 5_000), None, "nothing came in ten seconds");
+    }
+
+    /// A plunge counts in the direction in which the tool points, and not what it wanders aside or comes back.
+    #[test]
+    fn plunges_reach_as_far_as_the_burr_went_on() {
+        let at = |tip_um: [i32; 3]| Sample { tip_um, ..Sample::at_rest(0, holder(ToolKind::FlutedBurr)) };
+        let way = [[0, 0, 0], [0, -800, 0], [3_000, -2_500, 0], [9_000, -1_000, 0], [0, 4_000, 0]].map(at);
+        let all: Vec<&Sample> = way.iter().collect();
+        assert!((reach_mm(&all).unwrap() - 2.5).abs() < 1e-9);
+        assert_eq!(reach_mm(&all[..1]), None);
+        let lifted: Vec<&Sample> = [&way[0], &way[4]].to_vec();
+        assert_eq!(reach_mm(&lifted), Some(0.0));
+    }
 }

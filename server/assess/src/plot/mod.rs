@@ -1,8 +1,10 @@
 //! Plots as inline SVG, one below the other on one axis of time.
 
+mod canal;
 mod compare;
 mod timeline;
 
+pub(crate) use canal::canal;
 pub(crate) use compare::{colour, ratios};
 pub(crate) use timeline::{activity_colour, timeline};
 

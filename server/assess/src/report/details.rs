@@ -6,8 +6,8 @@ use maud::{Markup, html};
 
 use super::{f, opt, said, who};
 use crate::gather::Session;
-use crate::metrics::{Contact, Metrics, StructureSafety};
-use crate::plot::clock;
+use crate::metrics::{Contact, Metrics, SideOutcome, StructureSafety};
+use crate::plot::{self, clock};
 
 /// Most rows of a list of single moments; metrics.json and events.csv hold the rest.
 const MOST_ROWS: usize = 12;
@@ -76,12 +76,53 @@ pub(super) fn safety(metrics: &Metrics) -> Markup {
     }
 }
 
+/// Canal, facets, pars and foramina of the levels at which something changed, and of the one that was operated.
+fn anatomy(metrics: &Metrics) -> Markup {
+    let outcome = &metrics.outcome;
+    let changed = |side: &SideOutcome| {
+        let shares = [side.facet_kept_share, side.lamina_left_share, side.flavum_left_share, side.disc_left_share];
+        shares.into_iter().flatten().any(|share| share < 0.999)
+    };
+    let target = outcome.target_level.as_deref();
+    let levels =
+        || outcome.levels.iter().filter(|(name, l)| Some(name.as_str()) == target || changed(&l.left) || changed(&l.right));
+    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{} %", f(100.0 * share, 0)));
+    let change = |before: Option<f64>, now: Option<f64>, digits: usize| format!("{} → {}", opt(before, digits), opt(now, digits));
+    html! {
+        @if levels().next().is_some() {
+            table {
+                tr { th { "Below" } th.n { "Least area of the sac, mm²" } th { "Side" } th.n { "Facet kept" } th.n { "Lamina left" } th.n { "Flavum left" }
+                     th.n { "Disc left" } th.n { "Narrowest pars, mm" } th.n { "Probe through the foramen, mm" } }
+                @for (name, level) in levels() {
+                    @for (k, (word, side)) in [("left", &level.left), ("right", &level.right)].into_iter().enumerate() {
+                        tr {
+                            td { @if k == 0 { (name) } }
+                            td.n { @if k == 0 { (change(level.canal_before_mm2, level.canal_mm2, 0)) } }
+                            td { (word) } td.n { (percent(side.facet_kept_share)) } td.n { (percent(side.lamina_left_share)) } td.n { (percent(side.flavum_left_share)) }
+                            td.n { (percent(side.disc_left_share)) } td.n { (change(side.pars_before_mm, side.pars_mm, 1)) }
+                            td.n { (change(side.foramen_probe_before_mm, side.foramen_probe_mm, 1)) }
+                        }
+                    }
+                }
+            }
+            @if let Some(level) = outcome.target().filter(|level| level.canal_slices.len() > 1) {
+                h3 { "Area of the dural sac along the canal below " (target.unwrap_or_default()) }
+                (plot::canal(level))
+                p.small { "Where bone and flavum were taken, the sac is re-expanded into the room up to its unstenosed outline; it is a measure of room, not of fluid." }
+            }
+        } @else if let Some(why) = metrics.absent.get("outcome.levels") {
+            p.small { "Canal, facets and pars: " (why) "." }
+        }
+    }
+}
+
 pub(super) fn outcome(metrics: &Metrics) -> Markup {
     let touched = |name: &&String| metrics.removed_mm3.get(*name).copied().unwrap_or(0.0) > 0.05;
     let names: Vec<&String> = metrics.removed_mm3.keys().filter(touched).collect();
     html! {
         section {
             h2 { "Outcome in detail" }
+            (anatomy(metrics))
             @if names.is_empty() { p { "Nothing was taken from any structure." } } @else {
                 table {
                     tr { th { "Structure" } th.n { "Removed, mm³" } th.n { "Left, mm³" } th.n { "Left, %" } }

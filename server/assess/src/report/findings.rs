@@ -96,6 +96,23 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     if !early.is_empty() {
         say(Gravity::Notice, format!("Steps done before an earlier one: {early}."));
     }
+    if let Some((mm2, target)) = missed(metrics, "canal_mm2") {
+        say(
+            Gravity::Notice,
+            format!("The sac has {} mm² at its narrowest at the operated level; {target} mm² is the aim.", f(mm2, 0)),
+        );
+    } else if let (Some(now), Some(before)) = (value(metrics, "canal_mm2"), value(metrics, "canal_before_mm2")) {
+        say(
+            Gravity::Good,
+            format!("The sac has {} mm² at its narrowest at the operated level, {} before.", f(now, 0), f(before, 0)),
+        );
+    }
+    if let Some((share, _)) = missed(metrics, "facet_kept_share") {
+        say(Gravity::Danger, format!("Only {} % of a facet joint is left at the operated level.", f(100.0 * share, 0)));
+    }
+    if let Some((mm, _)) = missed(metrics, "pars_mm") {
+        say(Gravity::Danger, format!("The pars is {} mm wide at its narrowest: it may break.", f(mm, 1)));
+    }
     if metrics.process.completed == Some(true) && early.is_empty() {
         say(Gravity::Good, "All steps of the procedure were done, in their order.".to_owned());
     }

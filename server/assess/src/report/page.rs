@@ -24,7 +24,7 @@ pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
         session.patient.structures().iter().filter(|s| s.source.word() == "proposed").map(|s| said(&s.label.name())).collect();
     html! {
         h1 { "Session report" }
-        p { b { (info.room) } ", " (date.get(..10).unwrap_or_default()) " " (date.get(11..16).unwrap_or_default()) " UTC, " (clock(metrics.duration_s)) " min"
+        p { b { (info.room) } ", " @if info.started_unix_s > 0 { (date.get(..10).unwrap_or_default()) " " (date.get(11..16).unwrap_or_default()) " UTC, " } (clock(metrics.duration_s)) " min"
             @if !people.is_empty() { ". " (people.join("; ")) }
             ". " span.small { "Case " code { (info.case.chars().take(12).collect::<String>()) } ", recorded by " (info.software) "." } }
         p.note { "For education and rehearsal. Not a medical device: no figure here is a measure of clinical skill or a basis for treatment." }

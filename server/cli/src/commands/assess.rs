@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use spinor_assess::{Metrics, Session, csv, gather, html, measure, osats, xapi};
+use spinor_assess::{Metrics, Options, Session, csv, gather_with, html, measure, osats, target_of, xapi};
 
 use crate::output;
 
@@ -22,6 +22,10 @@ pub(crate) struct Args {
     /// A mentor's rating to merge in: osats-template.json of an earlier report, filled in.
     #[arg(long, value_name = "FILE.json")]
     osats: Option<PathBuf>,
+    /// The procedure to judge by, where no note in the recording names one: `procedure=laminectomy level=L4 side=left` (laminectomy, ulbd,
+    /// foraminotomy or microdiscectomy; the vertebra above the disc).
+    #[arg(long, value_name = "WORDS")]
+    procedure: Option<String>,
     /// Folder for the files; made when missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -33,14 +37,22 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     // A form that cannot be read is refused before the recording is measured, which takes longer.
     let rating = args.osats.as_deref().map(read_rating).transpose()?;
-    let (session, mut metrics) = read(&args.file)?;
+    let target = match &args.procedure {
+        Some(words) => Some(
+            target_of(words)
+                .with_context(|| format!("'{words}' names no procedure: write procedure=laminectomy level=L4 side=left"))?,
+        ),
+        None => None,
+    };
+    let options = Options { target, ..Options::default() };
+    let (session, mut metrics) = read(&args.file, &options)?;
     if let Some(rating) = rating {
         metrics.rate(rating);
     }
     let mut against = Vec::new();
     for path in &args.against {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        against.push((name, read(path)?.1));
+        against.push((name, read(path, &options)?.1));
     }
     fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
     let json = serde_json::to_value(&metrics)?;
@@ -64,9 +76,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> anyhow::Result<(Session, Metrics)> {
+fn read(path: &Path, options: &Options) -> anyhow::Result<(Session, Metrics)> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let session = gather(BufReader::with_capacity(1 << 20, file)).with_context(|| format!("cannot assess {}", path.display()))?;
+    let input = BufReader::with_capacity(1 << 20, file);
+    let session = gather_with(input, options).with_context(|| format!("cannot assess {}", path.display()))?;
     let metrics = measure(&session);
     Ok((session, metrics))
 }
