@@ -39,8 +39,9 @@ impl Room {
         }
         match request {
             Request::Ready { have_patient, want_images } => {
-                if peer.ready {
-                    return Outcome::Close(Refusal::Garbage);
+                // Who comes while the room goes back asks twice: for the state that it was told of on entering, and for the one that is.
+                if peer.ready && !member.budgets.entries.take(Instant::now()) {
+                    return Outcome::Close(Refusal::Rate);
                 }
                 peer.ready = true;
                 let connection = peer.connection.clone();

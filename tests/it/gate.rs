@@ -139,3 +139,14 @@ fn a_flood_of_requests_does_not_fill_the_recording() {
     assert!(told > 20, "{told} refusals told");
     assert!((1..=21 + 2 * seconds).contains(&logged), "{logged} refusals recorded in {seconds} s");
 }
+
+/// A second `Ready`, which a client sends that enters while the room goes back to an earlier moment, brings the state once more; it cost
+/// the client its place for good.
+#[test]
+fn asking_for_the_state_twice_is_no_garbage() {
+    let server = Running::start(None);
+    let mut ann = server.join("Ann", Role::Attending);
+    ann.session().request(Request::Ready { have_patient: true, want_images: false });
+    assert_eq!(agree(&mut ann).1, 0);
+    assert!(ann.session().connection().unwrap().close_reason().is_none());
+}
