@@ -1,6 +1,6 @@
 //! What a newcomer gets once: patient, cut snapshot, images. Paced, so that it never fills the send window that lanes need.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use spinor_shared::net::frame::{frame, kind};
 use spinor_shared::net::priority;
 use spinor_sim::{NeuralFields, Settings};
 use spinor_volume::Patient;
+use spinor_volume::measure::{AnatomyError, Reference};
 use tokio::time::Instant;
 
 /// Bytes of the patient section in one frame.
@@ -29,6 +30,8 @@ pub struct CaseData {
     pub patient: Arc<Patient>,
     /// Distances to neural structures, which all rooms share.
     pub(crate) fields: Arc<NeuralFields>,
+    /// Anatomy and measures of the uncut patient, found when somebody first asks.
+    reference: OnceLock<Result<Reference, AnatomyError>>,
     meta: Bytes,
     patient_frames: Vec<Bytes>,
     images: Vec<(u8, ImageBricks)>,
@@ -57,11 +60,20 @@ impl CaseData {
             patient_hash: *blake3::hash(section).as_bytes(),
             patient_bytes: section.len() as u64,
             patient,
+            reference: OnceLock::new(),
             meta: frame(kind::META, meta),
             patient_frames: section.chunks(PIECE).map(|piece| frame(kind::PATIENT, piece)).collect(),
             images,
             file,
         })
+    }
+
+    /// What live measures start from. Takes seconds the first time: not on the tick's thread.
+    ///
+    /// # Errors
+    /// When the case shows too little of a spine.
+    pub(crate) fn reference(&self) -> Result<&Reference, &AnatomyError> {
+        self.reference.get_or_init(|| Reference::build(&self.patient)).as_ref()
     }
 }
 

@@ -10,6 +10,7 @@ mod delta;
 mod gate;
 mod hall;
 mod lane;
+mod measuring;
 pub mod meter;
 mod pass;
 mod peer;

@@ -103,6 +103,11 @@ impl Peer {
         }
     }
 
+    /// The queue of notices, for an answer that comes later from another thread.
+    pub(crate) fn control_lane(&self) -> Arc<Lane> {
+        self.control.clone()
+    }
+
     /// Sends a tick's changes: as they are where the client keeps up, merged where it does not. Returns how often changes were merged.
     pub(crate) fn send_changes(
         &mut self,

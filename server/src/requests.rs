@@ -97,6 +97,7 @@ impl Room {
                     self.refuse(user, "pass", refusal);
                 }
             }
+            Request::Measures => self.measure(user),
             Request::Leave => return Outcome::Close(Refusal::Closing),
         }
         Outcome::Done

@@ -23,6 +23,7 @@ use spinor_sim::{Hand, Settings, Simulation, ToolInput, UserId};
 use crate::bulk::CaseData;
 use crate::delta::{BrickKey, Sender};
 use crate::gate::Refusals;
+use crate::measuring::Queue;
 use crate::pass::Given;
 use crate::peer::{Peer, notice_bytes};
 use crate::recorder::{Recorder, Resumed};
@@ -93,6 +94,7 @@ pub(crate) struct Room {
     pub(crate) given: BTreeMap<(UserId, Hand), Given>,
     pub(crate) rewinding: Option<Rewinding>,
     pub(crate) widening: Option<Widening>,
+    pub(crate) measuring: Queue,
     pub(crate) sender: Sender,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) backlog: VecDeque<Record>,
@@ -152,6 +154,7 @@ impl Room {
             given: BTreeMap::new(),
             rewinding: None,
             widening: None,
+            measuring: Queue::default(),
             sender,
             recorder,
             backlog: VecDeque::new(),

@@ -13,6 +13,7 @@ use spinor_shared::net::protocol::{BodyPose, InputMsg, PeerPoseMsg, PoseMsg, Too
 use spinor_shared::room::MAX_PEOPLE;
 use spinor_shared::wire::{WireEvent, WireInput, WirePose};
 use spinor_sim::{Hand, Pose, ToolKind};
+use spinor_volume::measure::LiveMeasures;
 use tokio::sync::mpsc::{Receiver, UnboundedSender, unbounded_channel};
 
 use crate::dial::{self, Heard, JoinError, JoinOptions, Out};
@@ -100,6 +101,13 @@ pub enum Happening {
     Rewound {
         /// The epoch that began.
         epoch: u32,
+    },
+    /// What was measured, asked for with [`Request::Measures`].
+    Measures {
+        /// At the end of which tick.
+        tick: u32,
+        /// The measures.
+        measures: Box<LiveMeasures>,
     },
     /// The connection was lost; the session reconnects by itself.
     Lost(String),
@@ -245,6 +253,7 @@ impl Session {
             Notice::Passed { from, from_hand, to, hand, tool, size_tenth_mm } => {
                 Happening::Passed { from, from_hand, to, hand, tool, size_tenth_mm }
             }
+            Notice::Measures(measures) => Happening::Measures { tick: measures.tick, measures: Box::new((&*measures).into()) },
             Notice::Closing(_) => return,
         };
         self.note(happening);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::handshake::Refusal;
+use crate::measures::WireMeasures;
 use crate::room::Role;
 use crate::wire::WireEvent;
 
@@ -56,6 +57,8 @@ pub enum Request {
         /// To whom.
         to: u32,
     },
+    /// Asks for [`Notice::Measures`].
+    Measures,
 }
 
 impl Request {
@@ -74,6 +77,7 @@ impl Request {
             Self::Leave => "leave",
             Self::Rewind { .. } => "rewind",
             Self::Pass { .. } => "pass",
+            Self::Measures => "measures",
         }
     }
 }
@@ -215,6 +219,8 @@ pub enum Notice {
         /// Size of its head, 1/10 mm.
         size_tenth_mm: u8,
     },
+    /// Answer to [`Request::Measures`]; a case without a recognisable spine is refused as [`Refusal::Nothing`].
+    Measures(Box<WireMeasures>),
 }
 
 /// How the server fares. Counted since it started.
