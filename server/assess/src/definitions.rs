@@ -605,6 +605,9 @@ const DETAILS: &[Definition] = &[
 
 /// What this report does not measure; it must not be read into it.
 pub const NOT_MEASURED: &[&str] = &[
+    "Tears, leaks of CSF, loose fragments, a broken pars, a veiled field, and load on nerves by tools other than a retractor: events.csv lists \
+     them where the recording holds them, no figure counts them.",
+    "Deformation: least distances and contacts are to the surfaces of dura and roots at rest.",
     "Force at the hand: load is that of a spring between the tracked hand and the stopped tool, with constants that no surgeon has set yet.",
     "Skill: no figure here has been validated against surgeons' performance, and the safety score is a rule, not a finding.",
 ];
