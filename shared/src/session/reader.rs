@@ -48,6 +48,11 @@ impl<R: Read> SessionReader<R> {
         Ok(Self { input, at: 12, tail: Tail::Unread })
     }
 
+    /// Goes on in a recording that was opened before: `input` stands at the start of a record, at the offset that [`Self::at`] gave.
+    pub fn resume(input: R, at: u64) -> Self {
+        Self { input, at, tail: Tail::Unread }
+    }
+
     /// The next record, or none at the end.
     ///
     /// # Errors
