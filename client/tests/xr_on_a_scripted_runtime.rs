@@ -4,9 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own helpers may fail where they stand")]
 
-#[path = "../src/testing.rs"]
-mod testing;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -66,7 +63,7 @@ impl Run {
         let library = runtime_library();
         // In the loader's place: then no loader needs to be installed.
         std::os::unix::fs::symlink(&library, folder.path().join("libopenxr_loader.so")).unwrap();
-        let case = Case { patient: testing::two_balls(), ct: None, mr: None, meta: CaseMeta::default() };
+        let case = Case { patient: spinor_client_core::testing::two_balls(), ct: None, mr: None, meta: CaseMeta::default() };
         std::fs::write(folder.path().join("balls.spinor"), case.encode()).unwrap();
         std::fs::write(folder.path().join("script"), script.replace("OUT", folder.path().to_str().unwrap())).unwrap();
         Self { folder, library }

@@ -23,11 +23,13 @@
 //!   tools and happenings. It is a plain struct; [`SpinorClientPlugin`] makes it a resource of an engine.
 //! - [`Mirror`] knows no network and no engine: it is fed frames and holds patient, cut fields, images and what changed.
 //! - [`OwnHand`] sends one hand's inputs and predicts its tool until the server answers.
+//! - [`Film`] is a recording that can be played and sought in.
 //! - [`Bot`] is a whole headless client on a thread's own engine.
 //! - Frame of all positions: patient LPS; micrometres on the wire.
 
 pub mod bot;
 mod dial;
+pub mod film;
 pub mod mirror;
 pub mod own;
 mod plugin;
@@ -37,6 +39,7 @@ pub mod testing;
 
 pub use bot::Bot;
 pub use dial::{JoinError, JoinOptions};
+pub use film::{Film, FilmError};
 pub use mirror::{Mirror, MirrorError, Which};
 pub use own::OwnHand;
 pub use plugin::{SpinorClientPlugin, SpinorClientSystems};

@@ -1,4 +1,6 @@
-//! A small patient for tests.
+//! A small patient for tests: two balls.
+
+#![expect(clippy::unwrap_used, reason = "everything is made of constants that fit")]
 
 use spinor_volume::{BRICK, BrickIndex, DensityField, Grid, Label, Patient, SDF_PER_VOXEL, Source, SparseField, Structure};
 
@@ -23,7 +25,7 @@ fn ball(grid: &Grid, centre_mm: [f64; 3], radius_mm: f64) -> SparseField {
 }
 
 /// L4 as a ball of 9 mm radius around the origin's left, and the dural sac as a smaller one beside it.
-pub(crate) fn two_balls() -> Patient {
+pub fn two_balls() -> Patient {
     let grid = Grid::covering([-16.0; 3], [16.0; 3], 0.5).unwrap();
     let structure = |label: Label, centre, radius: f64| Structure {
         label,

@@ -1,0 +1,121 @@
+//! Who sits where at a moment of a recording, and how the room is set.
+
+use std::collections::BTreeMap;
+
+use spinor_shared::room::Role;
+use spinor_shared::session::{Control, HeadPose, Record};
+use spinor_shared::wire::WirePose;
+use spinor_sim::{Pose, Settings};
+
+use crate::poses::pose_between;
+
+/// Ticks over which a head goes from one recorded place to the next: as often as heads are recorded.
+const HEADS_EVERY: f64 = 6.0;
+
+/// A person in a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seat {
+    /// The name on the invitation.
+    pub name: String,
+    /// The role on the invitation.
+    pub role: Role,
+    /// Whether the person may operate.
+    pub has_tool: bool,
+    /// Whether the person is connected.
+    pub online: bool,
+    /// The place before the newest, and the newest with its tick.
+    heads: Option<(WirePose, u32, WirePose)>,
+}
+
+impl Seat {
+    /// Where the head is at a moment (ticks), in patient LPS; none before the first was recorded.
+    ///
+    /// Heads are recorded ten times a second: they are shown a tenth of a second late and between two records on a straight line.
+    pub fn head(&self, at: f64) -> Option<Pose> {
+        let (before, tick, newest) = self.heads?;
+        let share = ((at - f64::from(tick)) / HEADS_EVERY).clamp(0.0, 1.0);
+        Some(pose_between(&before, &newest, share).into())
+    }
+}
+
+/// Everybody, and what an attending set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seats {
+    /// By the person's number.
+    pub people: BTreeMap<u32, Seat>,
+    /// All tools are frozen.
+    pub frozen: bool,
+    /// Time stands still.
+    pub paused: bool,
+    /// Alarm thresholds, micrometres: caution, danger.
+    pub alarm_um: [u32; 2],
+    alarm_told: [u32; 2],
+}
+
+impl Default for Seats {
+    fn default() -> Self {
+        let settings = Settings::default();
+        let alarm_um = [settings.caution_mm, settings.danger_mm].map(|mm| (mm * 1e3).round() as u32);
+        Self { people: BTreeMap::new(), frozen: false, paused: false, alarm_um, alarm_told: alarm_um }
+    }
+}
+
+impl Seats {
+    /// Takes in a record. Returns what somebody had written down with it.
+    pub(super) fn take(&mut self, record: &Record) -> Option<(u32, String)> {
+        match record {
+            Record::Joined { user, name, role, .. } => {
+                let seat = self.people.entry(*user).or_insert_with(|| Seat {
+                    name: name.clone(),
+                    role: *role,
+                    has_tool: role.may_operate(),
+                    online: true,
+                    heads: None,
+                });
+                seat.online = true;
+            }
+            Record::Left { user, .. } => {
+                if let Some(seat) = self.people.get_mut(user) {
+                    (seat.online, seat.heads) = (false, None);
+                }
+            }
+            Record::Heads { tick, heads } => heads.iter().for_each(|head| self.turn_head(*tick, head)),
+            Record::Control { user, control, .. } => return self.direct(*user, control),
+            _ => {}
+        }
+        None
+    }
+
+    fn turn_head(&mut self, tick: u32, head: &HeadPose) {
+        let Some(seat) = self.people.get_mut(&head.user) else { return };
+        let newest = WirePose { tip_um: head.at_um, turn: head.turn };
+        let before = seat.heads.map_or(newest, |(_, _, newest)| newest);
+        seat.heads = Some((before, tick, newest));
+    }
+
+    fn direct(&mut self, by: u32, control: &Control) -> Option<(u32, String)> {
+        match control {
+            Control::Freeze(on) => self.frozen = *on,
+            Control::Pause(on) => self.paused = *on,
+            Control::Tool { user, given } => {
+                if let Some(seat) = self.people.get_mut(user) {
+                    seat.has_tool = *given;
+                }
+            }
+            Control::Alarm { caution_um, danger_um } => self.alarm_um = [*caution_um, *danger_um],
+            Control::Pass { .. } => {}
+            Control::Note(words) => return Some((by, words.clone())),
+        }
+        None
+    }
+
+    /// The thresholds, if they are others than when this was asked last.
+    pub(super) fn alarm_changed(&mut self) -> Option<[u32; 2]> {
+        (std::mem::replace(&mut self.alarm_told, self.alarm_um) != self.alarm_um).then_some(self.alarm_um)
+    }
+
+    /// Forgets that anybody was told the thresholds.
+    pub(super) fn tell_alarm_again(&mut self) {
+        self.alarm_told = [u32::MAX; 2];
+    }
+}
