@@ -4,11 +4,12 @@ use bevy::camera::{RenderTarget, ShadowLodOrigin};
 use bevy::prelude::*;
 use spinor_sim::UserId;
 
-use crate::Draw;
 use crate::frames::ISOCENTRE_M;
 use crate::hud::ViewName;
 use crate::room::Room;
 use crate::scene::theatre;
+use crate::wish::{Granted, Wish};
+use crate::{Allow, Draw};
 
 /// Vertical field of view on a screen.
 const FIELD: f32 = 0.62;
@@ -75,7 +76,7 @@ impl Eye {
     }
 
     /// The next view in the order free, then everybody whose head is known but oneself.
-    pub(crate) fn next_view(&mut self, room: &Room) {
+    fn next_view(&mut self, room: &Room) {
         let seen: Vec<UserId> =
             room.people.values().filter(|p| p.head.is_some() && Some(p.user) != room.me).map(|p| p.user).collect();
         let place = match self.view {
@@ -95,7 +96,7 @@ pub(crate) struct CameraPlugin;
 
 impl Plugin for CameraPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Eye>().add_systems(Update, follow.in_set(Draw));
+        app.init_resource::<Eye>().add_systems(Update, serve.in_set(Allow)).add_systems(Update, follow.in_set(Draw));
     }
 }
 
@@ -116,6 +117,16 @@ pub(crate) fn spawn(commands: &mut Commands, target: Option<RenderTarget>) -> En
         commands.entity(camera).insert(target);
     }
     camera
+}
+
+fn serve(mut granted: MessageReader<Granted>, mut eye: ResMut<Eye>, room: Res<Room>) {
+    for Granted(wish) in granted.read() {
+        match wish {
+            Wish::NextView => eye.next_view(&room),
+            Wish::FreeView => eye.view = View::Free,
+            _ => {}
+        }
+    }
 }
 
 fn follow(

@@ -7,14 +7,17 @@ mod frames;
 mod headless;
 mod hud;
 mod marks;
+mod may;
+mod menu;
+mod pointer;
+mod rack;
 mod room;
 mod scene;
 mod shot;
 mod slices;
 mod sound;
 mod source;
-#[cfg(test)]
-mod testing;
+mod wish;
 mod xr;
 
 use std::time::Duration;
@@ -38,7 +41,11 @@ use source::replay::ReplayPlugin;
 #[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Steer;
 
-/// In `Update`, after [`Steer`]: the source brings [`room::Room`] and the patient up to date.
+/// In `Update`, after [`Steer`]: what may be done is, by whoever it concerns here.
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Allow;
+
+/// In `Update`, after [`Allow`]: the source brings [`room::Room`] and the patient up to date.
 #[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Gather;
 
@@ -81,7 +88,7 @@ fn run(command: Command) -> Result<AppExit> {
         Command::Replay { recording, at, view, how } => {
             let mut app = theatre(&how)?;
             app.add_plugins(ReplayPlugin::new(recording, at, view, how.screenshot.is_some()));
-            app.add_systems(Update, desktop::watch.in_set(Steer).run_if(resource_exists::<ButtonInput<MouseButton>>));
+            app.add_plugins(desktop::WatchPlugin);
             Ok(app.run())
         }
     }
@@ -129,16 +136,18 @@ fn theatre(how: &How) -> Result<App> {
         app.add_plugins(ScheduleRunnerPlugin::run_loop(Duration::from_millis(1)));
     }
     app.insert_resource(Time::<Fixed>::from_hz(f64::from(spinor_sim::input::TICKS_PER_SECOND)))
-        .configure_sets(Update, (Steer, Gather, Draw).chain())
+        .configure_sets(Update, (Steer, Allow, Gather, Draw).chain())
         .init_resource::<room::Room>()
         .init_resource::<room::OwnBody>()
-        .add_message::<desktop::Wish>()
+        .add_plugins((may::MayPlugin, rack::RackPlugin, menu::MenuPlugin, shot::PicturePlugin))
         .add_plugins((
             camera::CameraPlugin,
             scene::theatre::TheatrePlugin,
             scene::anatomy::AnatomyPlugin,
             scene::tools::ToolsPlugin,
             scene::people::PeoplePlugin,
+            scene::labels::LabelsPlugin,
+            scene::looks::LooksPlugin,
             marks::MarksPlugin,
             hud::HudPlugin,
             slices::SlicesPlugin,

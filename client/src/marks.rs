@@ -13,14 +13,15 @@ use crate::scene::people::role_colour;
 const POINTER_SECONDS: f64 = 3.0;
 /// Lines of one person that are kept.
 const MOST_LINES: usize = 40;
-/// Radius of a drawn point, m.
-const DOT_M: f32 = 0.0009;
+/// Radius of a line, m; a pointer is a ball of twice that.
+const LINE_M: f32 = 0.0009;
 
 /// What has been drawn.
 #[derive(Resource, Default)]
 pub(crate) struct Marks {
     lines: BTreeMap<UserId, Vec<(Vec<Vec3>, f64)>>,
-    own: Vec<Vec<Vec3>>,
+    /// The line that oneself is drawing and nobody has been told yet.
+    own: Vec<Vec3>,
     version: u32,
 }
 
@@ -44,14 +45,12 @@ impl Marks {
         self.version += 1;
     }
 
-    /// Points at a place oneself: everybody else is told.
-    pub(crate) fn point(&mut self, at: Vec3) {
-        self.own.push(vec![at]);
-    }
-
-    /// What oneself has drawn and nobody has been told yet.
-    pub(crate) fn take_own(&mut self) -> Vec<Vec<Vec3>> {
-        std::mem::take(&mut self.own)
+    /// Shows the line that oneself is drawing; an empty one when it is done.
+    pub(crate) fn sketch(&mut self, line: &[Vec3]) {
+        if self.own != line {
+            self.own = line.to_vec();
+            self.version += 1;
+        }
     }
 
     fn forget_pointers(&mut self, now: f64) {
@@ -74,36 +73,57 @@ impl Plugin for MarksPlugin {
     }
 }
 
-/// A drawn dot.
+/// A drawn thing.
 #[derive(Component)]
-struct Dot;
+struct Drawn;
+
+/// Where a unit cylinder along Y lies as a line's piece.
+fn piece(from: Vec3, to: Vec3) -> Transform {
+    let along = to - from;
+    let turn = Quat::from_rotation_arc(Vec3::Y, along.normalize_or(Vec3::Y));
+    Transform::from_translation((from + to) * 0.5).with_rotation(turn).with_scale(Vec3::new(LINE_M, along.length(), LINE_M))
+}
 
 fn show(
     mut commands: Commands,
     mut marks: ResMut<Marks>,
     room: Res<Room>,
     time: Res<Time<Real>>,
-    dots: Query<Entity, With<Dot>>,
+    drawn: Query<Entity, With<Drawn>>,
     mut meshes: ResMut<Assets<Mesh>>,
     mut materials: ResMut<Assets<StandardMaterial>>,
     mut shown: Local<u32>,
-    mut ball: Local<Option<Handle<Mesh>>>,
+    mut shapes: Local<Option<[Handle<Mesh>; 2]>>,
 ) {
     marks.forget_pointers(time.elapsed_secs_f64());
     if *shown == marks.version {
         return;
     }
     *shown = marks.version;
-    dots.iter().for_each(|dot| commands.entity(dot).despawn());
-    let ball = ball.get_or_insert_with(|| meshes.add(Sphere::new(1.0).mesh().uv(12, 8))).clone();
-    for (user, lines) in &marks.lines {
-        let colour = room.people.get(user).map_or(Color::WHITE, |p| role_colour(p.role));
+    drawn.iter().for_each(|entity| commands.entity(entity).despawn());
+    let [ball, rod] = shapes
+        .get_or_insert_with(|| {
+            [meshes.add(Sphere::new(1.0).mesh().uv(12, 8)), meshes.add(Cylinder::new(1.0, 1.0).mesh().resolution(8))]
+        })
+        .clone();
+    let own = marks.own.as_slice();
+    let mine = room.me.filter(|_| !own.is_empty()).map(|me| (me, own));
+    let others = marks.lines.iter().flat_map(|(user, lines)| lines.iter().map(|(line, _)| (*user, line.as_slice())));
+    let mut by_user: BTreeMap<UserId, Vec<&[Vec3]>> = BTreeMap::new();
+    others.chain(mine).for_each(|(user, line)| by_user.entry(user).or_default().push(line));
+    for (user, lines) in by_user {
+        let colour = room.people.get(&user).map_or(Color::WHITE, |p| role_colour(p.role));
         let material = materials.add(StandardMaterial { base_color: colour, emissive: colour.to_linear() * 600.0, ..default() });
-        for (line, _) in lines {
-            let radius = if line.len() == 1 { 2.2 * DOT_M } else { DOT_M };
+        let mut put = |mesh: &Handle<Mesh>, at: Transform| {
+            commands.spawn((Drawn, Mesh3d(mesh.clone()), MeshMaterial3d(material.clone()), at));
+        };
+        for line in lines {
+            let radius = if line.len() == 1 { 2.2 * LINE_M } else { LINE_M };
             for at in line {
-                let at = Transform::from_translation(*at).with_scale(Vec3::splat(radius));
-                commands.spawn((Dot, Mesh3d(ball.clone()), MeshMaterial3d(material.clone()), at));
+                put(&ball, Transform::from_translation(*at).with_scale(Vec3::splat(radius)));
+            }
+            for pair in line.windows(2) {
+                put(&rod, piece(pair[0], pair[1]));
             }
         }
     }
@@ -125,5 +145,14 @@ mod tests {
         assert_eq!(marks.lines[&ada].len(), 1);
         marks.clear(ada);
         assert!(marks.lines.is_empty());
+    }
+
+    /// A piece of a line reaches from one point to the next.
+    #[test]
+    fn a_piece_joins_two_points() {
+        let (from, to) = (Vec3::new(0.1, 1.0, -0.3), Vec3::new(0.12, 1.01, -0.28));
+        let at = piece(from, to);
+        assert!((at.transform_point(Vec3::Y * 0.5) - to).length() < 1e-6);
+        assert!((at.transform_point(Vec3::NEG_Y * 0.5) - from).length() < 1e-6);
     }
 }

@@ -1,11 +1,11 @@
 //! Who is in the theatre and what they hold, as everything that draws or sounds reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bevy::prelude::*;
 use spinor_shared::room::Role;
 use spinor_sim::{AlarmLevel, Hand, ToolKind, ToolState, UserId};
-use spinor_volume::Label;
+use spinor_volume::{Label, Patient, Source};
 
 use crate::frames::WorldFrame;
 
@@ -76,9 +76,23 @@ impl ShownTool {
     }
 }
 
+/// Where the picture comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A case on one's own.
+    Practice,
+    /// A room on a server.
+    #[default]
+    Shared,
+    /// A recording.
+    Film,
+}
+
 /// The room.
 #[derive(Resource, Debug, Default)]
 pub(crate) struct Room {
+    /// Where it comes from.
+    pub(crate) mode: Mode,
     /// Everybody, by user.
     pub(crate) people: BTreeMap<UserId, Person>,
     /// All tools, by user and hand.
@@ -97,9 +111,40 @@ pub(crate) struct Room {
     pub(crate) clock_secs: Option<f64>,
     /// The last thing everybody should read, with the time it was said (seconds of this program).
     pub(crate) message: Option<(String, f64)>,
+    /// Whether the session is recorded.
+    pub(crate) recorded: bool,
+    /// The room waits because its recording cannot be written.
+    pub(crate) disk_full: bool,
+    /// There is no sound device: alarms are seen and not heard.
+    pub(crate) silent: bool,
+    /// What the case says that everybody must know.
+    pub(crate) warnings: Vec<String>,
+    /// Structures that were proposed from the anatomy around them: nobody saw them in an image.
+    pub(crate) proposed: BTreeSet<Label>,
 }
 
 impl Room {
+    /// Whether there is anybody else whose eyes one could look through.
+    pub(crate) fn has_others(&self) -> bool {
+        self.people.values().any(|p| p.head.is_some() && Some(p.user) != self.me)
+    }
+
+    /// Takes over what is to be known about a patient and its case.
+    pub(crate) fn know(&mut self, patient: &Patient, warnings: &[String]) {
+        let proposed = patient.structures().iter().filter(|s| s.source == Source::Proposed);
+        self.proposed = proposed.map(|s| s.label).collect();
+        self.warnings = warnings.to_vec();
+    }
+
+    /// Whether one's own trigger may run now, and why not.
+    pub(crate) fn trigger_refusal(&self) -> Option<&'static str> {
+        match self.myself() {
+            _ if self.frozen => Some("the attending has frozen all tools"),
+            Some(me) if !me.has_tool => Some("the attending has not given you the tool"),
+            _ => None,
+        }
+    }
+
     /// Oneself.
     pub(crate) fn myself(&self) -> Option<&Person> {
         self.people.get(&self.me?)
@@ -129,9 +174,9 @@ fn distance(tool: &ShownTool) -> f32 {
     tool.nearest.map_or(f32::INFINITY, |(mm, _)| mm)
 }
 
-/// What one's own hands want, written by mouse or controllers and read by whatever drives the session.
+/// What one of one's own hands wants, written by mouse or controllers and read by whatever drives the session.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct OwnHand {
+pub(crate) struct Grasp {
     /// Which tool.
     pub(crate) kind: ToolKind,
     /// Its size, 1/10 mm.
@@ -146,7 +191,7 @@ pub(crate) struct OwnHand {
 #[derive(Resource, Debug, Default)]
 pub(crate) struct OwnBody {
     /// Hands that hold a tool.
-    pub(crate) hands: BTreeMap<Hand, OwnHand>,
+    pub(crate) hands: BTreeMap<Hand, Grasp>,
     /// Head in the theatre.
     pub(crate) head: Option<Transform>,
 }

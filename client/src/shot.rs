@@ -1,17 +1,20 @@
 //! One picture to a file, then the end: works without a display.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bevy::app::AppExit;
 use bevy::camera::RenderTarget;
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::window::screenshot::{Screenshot, ScreenshotCaptured};
+use bevy::window::PrimaryWindow;
 
-use crate::Draw;
 use crate::camera::ScreenCamera;
 use crate::room::Room;
 use crate::scene::anatomy::Anatomy;
+use crate::source::now;
+use crate::wish::{Granted, Wish};
+use crate::{Allow, Draw};
 
 /// Frames that a picture may wait for before the client gives up: a server that never answers must not hang a script.
 const PATIENCE_FRAMES: u32 = 20_000;
@@ -62,6 +65,50 @@ pub(crate) fn canvas(commands: &mut Commands, images: &mut Assets<Image>, size: 
     RenderTarget::Image(image.into())
 }
 
+/// Writes a picture of the window when asked.
+pub(crate) struct PicturePlugin;
+
+impl Plugin for PicturePlugin {
+    fn build(&self, app: &mut App) {
+        app.add_systems(Update, picture.in_set(Allow));
+    }
+}
+
+/// The first name of a picture in this folder that nothing has yet; none when all are taken.
+fn free_name(taken: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    (1..10_000).map(|n| PathBuf::from(format!("spinor-{n:04}.png"))).find(|path| !taken(path))
+}
+
+fn picture(
+    mut commands: Commands,
+    mut granted: MessageReader<Granted>,
+    windows: Query<(), With<PrimaryWindow>>,
+    mut room: ResMut<Room>,
+    time: Res<Time<Real>>,
+) {
+    for _ in granted.read().filter(|Granted(wish)| *wish == Wish::Picture) {
+        let words = match free_name(Path::exists) {
+            _ if windows.is_empty() => "there is no window to take a picture of".to_owned(),
+            None => "this folder is full of pictures".to_owned(),
+            Some(path) => {
+                let words = format!("picture: {}", path.display());
+                commands.spawn(Screenshot::primary_window()).observe(move |captured: On<ScreenshotCaptured>| {
+                    if let Err(wrong) = save(&captured, &path) {
+                        eprintln!("cannot write {}: {wrong}", path.display());
+                    }
+                });
+                words
+            }
+        };
+        room.message = Some((words, now(&time)));
+    }
+}
+
+fn save(captured: &ScreenshotCaptured, path: &Path) -> Result<(), String> {
+    let picture = captured.image.clone().try_into_dynamic().map_err(|e| e.to_string())?;
+    picture.to_rgb8().save(path).map_err(|e| e.to_string())
+}
+
 fn take(
     mut commands: Commands,
     shot: Res<Shot>,
@@ -97,11 +144,7 @@ fn take(
 }
 
 fn write(captured: On<ScreenshotCaptured>, shot: Res<Shot>, mut exit: MessageWriter<AppExit>) {
-    let written = captured.image.clone().try_into_dynamic().map_err(|e| e.to_string()).and_then(|picture| {
-        let picture = picture.to_rgb8();
-        picture.save(&shot.path).map_err(|e| e.to_string())
-    });
-    match written {
+    match save(&captured, &shot.path) {
         Ok(()) => {
             println!("{}", shot.path.display());
             exit.write(AppExit::Success);
@@ -110,5 +153,18 @@ fn write(captured: On<ScreenshotCaptured>, shot: Res<Shot>, mut exit: MessageWri
             eprintln!("cannot write {}: {wrong}", shot.path.display());
             exit.write(AppExit::error());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture never takes the place of another.
+    #[test]
+    fn pictures_have_new_names() {
+        let taken = |path: &Path| ["spinor-0001.png", "spinor-0002.png"].map(Path::new).contains(&path);
+        assert_eq!(free_name(taken), Some(PathBuf::from("spinor-0003.png")));
+        assert_eq!(free_name(|_| true), None);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use rodio::{OutputStream, OutputStreamBuilder, Source};
-use spinor_sim::{AlarmLevel, ToolKind};
+use spinor_sim::AlarmLevel;
 
 use crate::Draw;
 use crate::room::{Room, ShownTool};
@@ -184,14 +184,17 @@ impl Plugin for SoundPlugin {
                 stream.mixer().add(Synth::new(Arc::clone(&playing)));
                 app.insert_non_send(Speaker { _stream: stream, playing }).add_systems(Update, play.in_set(Draw));
             }
-            Err(wrong) => eprintln!("no sound: {wrong}"),
+            Err(wrong) => {
+                eprintln!("no sound: {wrong}");
+                app.add_systems(Startup, |mut room: ResMut<Room>| room.silent = true);
+            }
         }
     }
 }
 
 /// The loudest burr is heard: one's own by preference, because that is the one a hand has to feel.
 fn loudest(room: &Room) -> Option<&ShownTool> {
-    let turning = |tool: &&ShownTool| matches!(tool.kind, ToolKind::FlutedBurr | ToolKind::DiamondBurr) && tool.spindle_rpm > 0.0;
+    let turning = |tool: &&ShownTool| tool.kind.is_burr() && tool.spindle_rpm > 0.0;
     let mine = room.tools.iter().filter(|((user, _), _)| Some(*user) == room.me).map(|(_, tool)| tool).find(turning);
     mine.or_else(|| room.tools.values().filter(turning).max_by(|a, b| a.load_newton.total_cmp(&b.load_newton)))
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bevy::prelude::*;
 use spinor_shared::case::ImageBricks;
-use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickState, CutState, Dirty, Patient, TissueClass};
+use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, BrickState, CutState, Dirty, Patient, TissueClass};
 
+use super::looks::{Look, Looks};
 use super::palette;
 use super::surface::{ChunkKey, Surfaces};
 use crate::Draw;
@@ -27,6 +28,8 @@ pub(crate) struct Anatomy {
     pub(crate) frame: WorldFrame,
     /// CT for the slices, as far as it has arrived.
     pub(crate) ct: Option<ImageBricks>,
+    /// MR for the slices, as far as it has arrived.
+    pub(crate) mr: Option<ImageBricks>,
     surfaces: Surfaces,
     waiting: Vec<ChunkKey>,
     /// Tells one patient on show from the next.
@@ -35,12 +38,12 @@ pub(crate) struct Anatomy {
 
 impl Anatomy {
     /// Meshes a patient with the cuts so far.
-    pub(crate) fn new(patient: Arc<Patient>, cut: CutState, ct: Option<ImageBricks>) -> Self {
+    pub(crate) fn new(patient: Arc<Patient>, cut: CutState, [ct, mr]: [Option<ImageBricks>; 2]) -> Self {
         let frame = WorldFrame::of(patient.grid());
         let surfaces = Surfaces::new(&patient, &cut, frame);
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self { patient, cut, frame, ct, surfaces, waiting: Vec::new(), number }
+        Self { patient, cut, frame, ct, mr, surfaces, waiting: Vec::new(), number }
     }
 
     /// Meshes again what changed in [`Self::cut`].
@@ -54,15 +57,27 @@ impl Anatomy {
         let bricks: BTreeSet<(TissueClass, BrickIndex)> = dirty.into_iter().filter_map(class_of).collect();
         let mut again = Vec::new();
         for (class, brick) in bricks {
-            let samples = match mirror.field(class).brick(brick) {
-                BrickState::Samples(samples) => *samples,
-                BrickState::Outside => [127; BRICK_VOXELS],
-                BrickState::Inside => [-127; BRICK_VOXELS],
-            };
+            let samples = samples(mirror, class, brick);
             // A brick that cannot be taken over belongs to no structure: there is nothing to draw.
             again.extend(
                 self.cut.replace(&self.patient, class, brick, mirror.version(class, brick), &samples).unwrap_or_default(),
             );
+        }
+        self.remesh(again);
+    }
+
+    /// Takes the cut fields of another place in time: all bricks in which it differs.
+    pub(crate) fn go_to(&mut self, other: &CutState) {
+        let names = |cut: &CutState| cut.cut_bricks().map(|(class, brick, ..)| (class, brick)).collect::<Vec<_>>();
+        let mut all: BTreeSet<(TissueClass, BrickIndex)> = names(&self.cut).into_iter().collect();
+        all.extend(names(other));
+        let mut again = Vec::new();
+        for (class, brick) in all {
+            let there = samples(other, class, brick);
+            if there != samples(&self.cut, class, brick) {
+                let version = other.version(class, brick);
+                again.extend(self.cut.replace(&self.patient, class, brick, version, &there).unwrap_or_default());
+            }
         }
         self.remesh(again);
     }
@@ -73,9 +88,21 @@ impl Anatomy {
     }
 }
 
-/// One material a tissue class: colour comes from the vertices.
+/// The samples of a brick, stored or not.
+fn samples(cut: &CutState, class: TissueClass, brick: BrickIndex) -> BrickSamples {
+    match cut.field(class).brick(brick) {
+        BrickState::Samples(samples) => *samples,
+        BrickState::Outside => [127; BRICK_VOXELS],
+        BrickState::Inside => [-127; BRICK_VOXELS],
+    }
+}
+
+/// One material for a tissue class and a look: colour comes from the vertices. Nothing hidden needs one.
 #[derive(Resource)]
-struct TissueMaterials(BTreeMap<TissueClass, Handle<StandardMaterial>>);
+struct TissueMaterials(BTreeMap<(TissueClass, Look), Handle<StandardMaterial>>);
+
+/// How much is seen of what is see-through, and of what lies behind it the rest.
+const FAINT: f32 = 0.24;
 
 /// The chunks on show and the patient they belong to.
 #[derive(Resource, Default)]
@@ -91,16 +118,48 @@ impl Plugin for AnatomyPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Shown>()
             .add_systems(Startup, make_materials)
-            .add_systems(Update, show_changes.in_set(Draw).run_if(resource_exists::<Anatomy>));
+            .add_systems(Update, (show_changes, show_looks).chain().in_set(Draw).run_if(resource_exists::<Anatomy>));
     }
 }
 
 fn make_materials(mut commands: Commands, mut materials: ResMut<Assets<StandardMaterial>>) {
-    let material = |class| {
+    let mut made = BTreeMap::new();
+    for class in TissueClass::ALL {
         let (perceptual_roughness, reflectance) = palette::gloss(class);
-        StandardMaterial { base_color: Color::WHITE, perceptual_roughness, reflectance, ..default() }
-    };
-    commands.insert_resource(TissueMaterials(TissueClass::ALL.map(|class| (class, materials.add(material(class)))).into()));
+        let solid = StandardMaterial { base_color: Color::WHITE, perceptual_roughness, reflectance, ..default() };
+        let base_color = Color::WHITE.with_alpha(FAINT);
+        let faint = StandardMaterial { base_color, alpha_mode: AlphaMode::Blend, ..solid.clone() };
+        made.insert((class, Look::Solid), materials.add(solid));
+        made.insert((class, Look::Faint), materials.add(faint));
+    }
+    commands.insert_resource(TissueMaterials(made));
+}
+
+/// Shows a chunk as its structure is to be shown.
+fn dress(commands: &mut Commands, entity: Entity, class: TissueClass, look: Look, materials: &TissueMaterials) {
+    let visible = if look == Look::Hidden { Visibility::Hidden } else { Visibility::Inherited };
+    commands.entity(entity).insert(visible);
+    if let Some(material) = materials.0.get(&(class, look)) {
+        commands.entity(entity).insert(MeshMaterial3d(material.clone()));
+    }
+}
+
+/// Structures whose look was changed.
+fn show_looks(
+    mut commands: Commands,
+    looks: Res<Looks>,
+    anatomy: Res<Anatomy>,
+    shown: Res<Shown>,
+    materials: Res<TissueMaterials>,
+) {
+    if !looks.is_changed() {
+        return;
+    }
+    for (key, entity) in &shown.chunks {
+        if let Some(of) = anatomy.patient.structures().get(usize::from(key.structure)) {
+            dress(&mut commands, *entity, of.class, looks.of(key.structure), &materials);
+        }
+    }
 }
 
 fn show_changes(
@@ -109,6 +168,7 @@ fn show_changes(
     mut shown: ResMut<Shown>,
     mut meshes: ResMut<Assets<Mesh>>,
     materials: Res<TissueMaterials>,
+    looks: Res<Looks>,
 ) {
     if shown.patient != anatomy.number {
         for entity in std::mem::take(&mut shown.chunks).into_values() {
@@ -136,10 +196,41 @@ fn show_changes(
                 commands.entity(*entity).insert(Mesh3d(meshes.add(mesh)));
             }
             (Some(mesh), None) => {
-                let Some(material) = class.and_then(|class| materials.0.get(&class)) else { continue };
-                let entity = commands.spawn((Mesh3d(meshes.add(mesh)), MeshMaterial3d(material.clone()))).id();
+                let Some(class) = class else { continue };
+                let entity = commands.spawn(Mesh3d(meshes.add(mesh))).id();
+                dress(&mut commands, entity, class, looks.of(key.structure), &materials);
                 shown.chunks.insert(key, entity);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spinor_client_core::testing::two_balls;
+    use spinor_volume::{ClassMask, CutOp};
+
+    /// Going to another place in time, forward or back, leaves exactly its cuts and meshes what differs.
+    #[test]
+    fn another_place_in_time_is_taken_over() {
+        let patient = Arc::new(two_balls());
+        let mut later = CutState::new(patient.grid());
+        let bone = ClassMask::of(&[TissueClass::Bone]);
+        let before = later.clone();
+        for op in CutOp::sweep_mm(patient.grid(), [-8.0, 0.0, 8.0], [4.0, 1.0, 7.0], 2.5, bone).unwrap() {
+            later.apply(&patient, &op);
+        }
+        let mut anatomy = Anatomy::new(Arc::clone(&patient), before.clone(), [None, None]);
+        let all = anatomy.surfaces.take_changed().len();
+        anatomy.go_to(&later);
+        assert_eq!(anatomy.cut.digest(), later.digest());
+        let changed = anatomy.surfaces.take_changed().len();
+        assert!(changed > 0 && changed < all, "{changed} of {all} chunks");
+        anatomy.go_to(&before);
+        assert_eq!(anatomy.cut.digest(), before.digest());
+        anatomy.surfaces.take_changed();
+        anatomy.go_to(&before);
+        assert!(anatomy.surfaces.take_changed().is_empty(), "nothing differs, so nothing is meshed");
     }
 }

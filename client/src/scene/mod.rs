@@ -1,6 +1,8 @@
 //! What is seen: theatre, patient, tools and people.
 
 pub(crate) mod anatomy;
+pub(crate) mod labels;
+pub(crate) mod looks;
 pub(crate) mod palette;
 pub(crate) mod people;
 pub(crate) mod surface;

@@ -57,6 +57,15 @@ pub(crate) fn colour(label: Label, class: TissueClass, cut: bool, hu: f32, grain
     }
 }
 
+/// A colour of a proposed structure: lighter, and striped where it lies, so that nobody takes it for something seen in an image.
+pub(crate) fn proposed(colour: Linear, at_mm: [f64; 3]) -> Linear {
+    const PERIOD_MM: f64 = 3.2;
+    const PALE: Linear = [0.86, 0.86, 0.90];
+    let along = (at_mm[0] + at_mm[1] + at_mm[2]) / 3.0_f64.sqrt();
+    let stripe = (along / PERIOD_MM).rem_euclid(1.0) < 0.5;
+    mix(colour, PALE, if stripe { 0.75 } else { 0.12 })
+}
+
 /// How a class reflects: perceptual roughness and reflectance.
 pub(crate) const fn gloss(class: TissueClass) -> (f32, f32) {
     match class {
@@ -85,6 +94,20 @@ mod tests {
             for b in &all[k + 1..] {
                 assert!((0..3).map(|c| (a[c] - b[c]).abs()).sum::<f32>() > 0.2, "{a:?} {b:?}");
             }
+        }
+    }
+
+    /// What was proposed is striped: light and nearly its own colour in turn, along every axis.
+    #[test]
+    fn proposed_tissue_is_striped() {
+        let own = colour(Label::flavum_below(4), TissueClass::Flavum, false, 0.0, 0.5);
+        for axis in 0..3 {
+            let at = |mm: f64| proposed(own, [0, 1, 2].map(|k| if k == axis { mm } else { 0.0 }));
+            let blue: Vec<f32> = (0..40).map(|n| at(f64::from(n) * 0.4)[2]).collect();
+            let (low, high) = (blue.iter().copied().fold(1.0, f32::min), blue.iter().copied().fold(0.0, f32::max));
+            assert!(high > low + 0.3, "axis {axis}: {low} {high}");
+            let changes = blue.windows(2).filter(|pair| (pair[1] - pair[0]).abs() > 0.1).count();
+            assert!((4..10).contains(&changes), "axis {axis}: {changes}");
         }
     }
 

@@ -28,10 +28,6 @@ struct Bodies {
     hands: BTreeMap<(UserId, Hand), Entity>,
 }
 
-/// A person's head, for whoever wants to write a name above it.
-#[derive(Component)]
-pub(crate) struct Head(pub(crate) UserId);
-
 #[derive(Resource)]
 struct Parts {
     face: Handle<Mesh>,
@@ -102,7 +98,7 @@ fn show_heads(
             continue;
         }
         let gown = parts.gowns.get(&person.role).unwrap_or(&parts.white);
-        let head = commands.spawn((at, Visibility::default(), Head(*user))).id();
+        let head = commands.spawn((at, Visibility::default())).id();
         let mut part = |mesh: &Handle<Mesh>, material: &Handle<StandardMaterial>, at: Transform| {
             commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(material.clone()), at, ChildOf(head)));
         };

@@ -9,7 +9,7 @@ use bevy::asset::RenderAssetUsages;
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
 use spinor_volume::mesh::{BrickMesh, Mesher, surface_bricks};
-use spinor_volume::{BRICK, BrickIndex, CutState, Dirty, Patient, SDF_PER_VOXEL, TissueClass, VoxelIndex};
+use spinor_volume::{BRICK, BrickIndex, CutState, Dirty, Patient, SDF_PER_VOXEL, Source, TissueClass, VoxelIndex};
 
 use super::palette;
 use crate::frames::{WorldFrame, world_from_patient_direction};
@@ -161,8 +161,13 @@ fn piece(patient: &Patient, cut: &CutState, frame: &WorldFrame, structure: u16, 
             _ => 0.0,
         };
         let shade = openness(patient, cut, structure, index, *normal);
-        let colour = palette::colour(of.label, of.class, *is_cut, hu, palette::grain(nearest)).map(|c| c * shade);
-        piece.positions.push(frame.world_from_patient(grid.patient_from_index(index)).to_array());
+        let at_mm = grid.patient_from_index(index);
+        let mut colour = palette::colour(of.label, of.class, *is_cut, hu, palette::grain(nearest));
+        if of.source == Source::Proposed {
+            colour = palette::proposed(colour, at_mm);
+        }
+        let colour = colour.map(|c| c * shade);
+        piece.positions.push(frame.world_from_patient(at_mm).to_array());
         piece.normals.push(world_from_patient_direction(*normal).to_array());
         piece.colours.push([colour[0], colour[1], colour[2], 1.0]);
     }
@@ -196,7 +201,7 @@ fn openness(patient: &Patient, cut: &CutState, structure: u16, index: [f64; 3], 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::two_balls;
+    use spinor_client_core::testing::two_balls;
     use spinor_volume::{ClassMask, CutOp};
 
     /// After cuts, meshing only what the cuts dirtied gives exactly what meshing everything gives.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bevy::prelude::*;
 use spinor_sim::{AlarmLevel, Hand, ToolKind, UserId};
 
-use super::toolmesh::{self, Finish};
+use super::toolmesh::{self, Finish, Motion};
 use crate::Draw;
 use crate::room::{Room, ShownTool};
 
@@ -20,7 +20,7 @@ impl Plugin for ToolsPlugin {
         app.init_resource::<Shapes>()
             .init_resource::<Held>()
             .add_systems(Startup, make_finishes)
-            .add_systems(Update, (show_tools, spin_heads).chain().in_set(Draw));
+            .add_systems(Update, (show_tools, move_parts).chain().in_set(Draw));
     }
 }
 
@@ -32,8 +32,8 @@ struct Finishes {
     danger: Handle<StandardMaterial>,
 }
 
-/// A part's mesh, and whether it spins.
-type Shape = (Handle<Mesh>, Finish, bool);
+/// A part's mesh, what it is made of, and how it moves.
+type Shape = (Handle<Mesh>, Finish, Motion);
 
 /// Meshes by kind and size, made once.
 #[derive(Resource, Default)]
@@ -52,9 +52,9 @@ struct HeldTool {
 #[derive(Resource, Default)]
 struct Held(BTreeMap<(UserId, Hand), HeldTool>);
 
-/// A part that turns with the spindle of a hand's tool.
+/// A part that moves with the trigger of a hand's tool.
 #[derive(Component)]
-struct Spindle(UserId, Hand);
+struct Moving(UserId, Hand, Motion);
 
 fn make_finishes(mut commands: Commands, mut materials: ResMut<Assets<StandardMaterial>>) {
     let mut metal = |r, g, b, metallic, perceptual_roughness| {
@@ -99,7 +99,7 @@ fn show_tools(
             None => {
                 let shape = shapes.0.entry((tool.kind, tool.size_tenth_mm)).or_insert_with(|| {
                     let parts = toolmesh::parts(tool.kind, tool.size_tenth_mm);
-                    parts.into_iter().map(|part| (meshes.add(part.mesh), part.finish, part.spins)).collect()
+                    parts.into_iter().map(|part| (meshes.add(part.mesh), part.finish, part.motion)).collect()
                 });
                 held.0.insert(*key, spawn(&mut commands, *key, tool, shape, &finishes));
             }
@@ -129,15 +129,15 @@ fn head_material(finishes: &Finishes, finish: Finish, level: AlarmLevel) -> Opti
 fn spawn(commands: &mut Commands, key: (UserId, Hand), tool: &ShownTool, shape: &[Shape], finishes: &Finishes) -> HeldTool {
     let root = commands.spawn((tool.at, Visibility::default())).id();
     let mut head = None;
-    for (mesh, finish, spins) in shape {
+    for (mesh, finish, motion) in shape {
         let material = match head {
             None => head_material(finishes, *finish, tool.level),
             Some(_) => finishes.by_finish.get(finish).cloned(),
         };
         let Some(material) = material else { continue };
         let part = commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(material), ChildOf(root))).id();
-        if *spins {
-            commands.entity(part).insert(Spindle(key.0, key.1));
+        if *motion != Motion::Still {
+            commands.entity(part).insert((Moving(key.0, key.1, *motion), motion.at(tool.trigger)));
         }
         head.get_or_insert(part);
     }
@@ -145,9 +145,12 @@ fn spawn(commands: &mut Commands, key: (UserId, Hand), tool: &ShownTool, shape: 
     HeldTool { root, kind: tool.kind, size_tenth_mm: tool.size_tenth_mm, level: tool.level, head, head_finish }
 }
 
-fn spin_heads(time: Res<Time>, room: Res<Room>, mut parts: Query<(&Spindle, &mut Transform)>) {
-    for (spindle, mut transform) in &mut parts {
-        if let Some(tool) = room.tools.get(&(spindle.0, spindle.1)).filter(|tool| tool.trigger > 0.02) {
+fn move_parts(time: Res<Time>, room: Res<Room>, mut parts: Query<(&Moving, &mut Transform)>) {
+    for (Moving(user, hand, motion), mut transform) in &mut parts {
+        let Some(tool) = room.tools.get(&(*user, *hand)) else { continue };
+        if *motion != Motion::Spins {
+            transform.set_if_neq(motion.at(tool.trigger));
+        } else if tool.trigger > 0.02 {
             let angle = std::f32::consts::TAU * SHOWN_TURNS_PER_SECOND * tool.trigger * time.delta_secs();
             transform.rotate_local_z(angle);
         }

@@ -7,31 +7,31 @@ use bevy::app::AppExit;
 use bevy::prelude::*;
 use bevy::state::app::StatesPlugin;
 use spinor_client_core::{
-    BodyPose, Happening, JoinOptions, Mark, Request, Session, SpinorClientPlugin, Status, ToolView, Which, no_waker,
+    BodyPose, Happening, JoinOptions, Mark, OwnHand, Request, Session, SpinorClientPlugin, Status, ToolView, Which, no_waker,
 };
 use spinor_shared::wire::{WirePose, hand_from_number, tool_from_number};
-use spinor_sim::{AlarmLevel, Hand, OwnTool, Settings, UserId};
+use spinor_sim::input::TICKS_PER_SECOND;
+use spinor_sim::{AlarmLevel, Event, Hand, OwnPose, Settings, UserId};
 use spinor_volume::Label;
 
-use super::{empty_hands, input_of, now};
+use super::{empty_hands, now, trigger_of};
 use crate::Gather;
-use crate::desktop::Wish;
 use crate::frames::WorldFrame;
 use crate::hud;
+use crate::hud::words::event_words;
 use crate::marks::Marks;
+use crate::may;
+use crate::rack::Rack;
 use crate::room::{OwnBody, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
+use crate::wish::{Granted, Wish};
 
 /// Follows a room.
 pub(crate) struct JoinPlugin(pub(crate) JoinOptions);
 
-/// One's own tools as they are expected to be, ahead of the server's word.
+/// One's own tools, ahead of the server's word, and where they are expected to be.
 #[derive(Resource, Default)]
-struct Predicted {
-    tools: BTreeMap<Hand, OwnTool>,
-    shown: BTreeMap<Hand, (spinor_sim::Pose, spinor_sim::OwnPose)>,
-    seen: BTreeMap<Hand, u32>,
-}
+struct Predicted(BTreeMap<Hand, (OwnHand, Option<OwnPose>)>);
 
 impl Plugin for JoinPlugin {
     fn build(&self, app: &mut App) {
@@ -55,26 +55,31 @@ impl Plugin for JoinPlugin {
 }
 
 /// Hands and head leave, and one's own tool is predicted.
-fn act(mut session: ResMut<Session>, anatomy: Option<Res<Anatomy>>, body: Res<OwnBody>, mut predicted: ResMut<Predicted>) {
-    let (Some(anatomy), Some(me)) = (anatomy, session.me().map(|me| UserId(me.user))) else { return };
+fn act(
+    mut session: ResMut<Session>,
+    anatomy: Option<Res<Anatomy>>,
+    body: Res<OwnBody>,
+    room: Res<Room>,
+    mut predicted: ResMut<Predicted>,
+) {
+    let Some(anatomy) = anatomy.filter(|_| session.is_joined()) else { return };
     let wire = |at: &Transform| WirePose::from(anatomy.frame.pose_from_world(at));
     if let Some(head) = &body.head {
         let hand = |hand| body.hands.get(&hand).map(|held| wire(&held.at));
         session.send_pose(BodyPose { head: wire(head), hands: [hand(Hand::Left), hand(Hand::Right)] });
     }
     for hand in empty_hands(&body) {
-        predicted.tools.remove(&hand);
-        predicted.shown.remove(&hand);
+        predicted.0.remove(&hand);
     }
-    if !session.has_tool() {
+    if may::operating(&room).is_some() {
         return;
     }
     for (hand, held) in &body.hands {
-        let mut input = input_of(me, *hand, held, 0, &anatomy.frame);
-        input.seq = session.send_input(*hand, held.kind, held.size_tenth_mm, input.pose, input.trigger);
-        let tool = predicted.tools.entry(*hand).or_insert_with(|| OwnTool::new(Settings::default()));
-        let pose = tool.advance(&anatomy.patient, &anatomy.cut, &input);
-        predicted.shown.insert(*hand, (input.pose, pose));
+        // Without the right to operate a tool can still be shown; its trigger rests.
+        let trigger = if room.trigger_refusal().is_some() { 0 } else { trigger_of(held) };
+        let pose = anatomy.frame.pose_from_world(&held.at);
+        let own = predicted.0.entry(*hand).or_insert_with(|| (OwnHand::new(*hand, Settings::default()), None));
+        own.1 = own.0.drive(&mut session, held.kind, held.size_tenth_mm, pose, trigger);
     }
 }
 
@@ -83,6 +88,7 @@ fn follow_patient(
     mut commands: Commands,
     mut session: ResMut<Session>,
     anatomy: Option<ResMut<Anatomy>>,
+    mut room: ResMut<Room>,
     mut shown_at: Local<Option<[u8; 32]>>,
 ) {
     if !session.mirror().is_complete() {
@@ -98,13 +104,16 @@ fn follow_patient(
             }
             if images_changed {
                 anatomy.ct = session.mirror().image(Which::Ct).cloned();
+                anatomy.mr = session.mirror().image(Which::Mr).cloned();
             }
         }
         _ => {
             session.mirror_mut().take_dirty();
             let mirror = session.mirror();
             if let (Some(patient), Some(cut)) = (mirror.patient(), mirror.cut()) {
-                commands.insert_resource(Anatomy::new(patient.clone(), cut.clone(), mirror.image(Which::Ct).cloned()));
+                let images = [Which::Ct, Which::Mr].map(|which| mirror.image(which).cloned());
+                commands.insert_resource(Anatomy::new(patient.clone(), cut.clone(), images));
+                room.know(patient, mirror.meta().map_or(&[], |meta| meta.warnings.as_slice()));
                 *shown_at = hash;
             }
         }
@@ -135,8 +144,9 @@ fn follow_room(session: Res<Session>, anatomy: Option<Res<Anatomy>>, mut room: R
     }
     let Some(view) = session.view() else { return };
     (room.frozen, room.paused) = (view.frozen, view.paused);
+    (room.recorded, room.disk_full) = (view.recorded, view.disk_full);
     room.thresholds_mm = view.alarm_um.map(|um| um as f32 * 1e-3);
-    room.clock_secs = Some(f64::from(session.mirror().tick()) / f64::from(spinor_sim::input::TICKS_PER_SECOND));
+    room.clock_secs = Some(f64::from(session.mirror().tick()) / f64::from(TICKS_PER_SECOND));
     let now = Instant::now();
     room.people = view
         .people
@@ -176,20 +186,15 @@ fn shown(view: &ToolView, frame: &WorldFrame) -> Option<((UserId, Hand), ShownTo
 fn follow_tools(
     session: Res<Session>,
     anatomy: Option<Res<Anatomy>>,
-    mut predicted: ResMut<Predicted>,
+    predicted: Res<Predicted>,
     mut room: ResMut<Room>,
     body: Res<OwnBody>,
 ) {
     let (Some(anatomy), Some(me)) = (anatomy, room.me) else { return };
     room.tools = session.tools().filter_map(|view| shown(view, &anatomy.frame)).collect();
-    let Predicted { tools, shown, seen } = &mut *predicted;
-    for (hand, tool) in tools {
-        let Some(view) = session.tool(me.0, *hand) else { continue };
-        if seen.insert(*hand, view.input_seq) != Some(view.input_seq) {
-            tool.acknowledge(&anatomy.patient, &anatomy.cut, view.input_seq, view.proxy.into());
-        }
+    for (hand, (_, expected)) in &predicted.0 {
         // The picture of one's own tool does not wait for the server; distance and alarm are the server's.
-        if let (Some(mine), Some((_, own))) = (room.tools.get_mut(&(me, *hand)), shown.get(hand)) {
+        if let (Some(mine), Some(own)) = (room.tools.get_mut(&(me, *hand)), expected) {
             mine.at = anatomy.frame.world_from_pose(&own.proxy);
             mine.load_newton = own.load_millinewton as f32 * 1e-3;
             mine.spindle_rpm = own.spindle_rpm as f32;
@@ -205,12 +210,37 @@ fn hear(
     anatomy: Option<Res<Anatomy>>,
     mut room: ResMut<Room>,
     mut marks: ResMut<Marks>,
+    mut rack: ResMut<Rack>,
     time: Res<Time<Real>>,
 ) {
     let at = now(&time);
     for happening in session.take_happenings() {
         match happening {
             Happening::Refused { request, reason } => room.message = Some((format!("{request}: {reason}"), at)),
+            Happening::Events { events, .. } => {
+                for event in events.iter().filter_map(|event| Event::try_from(*event).ok()) {
+                    let Some(words) = event_words(&event) else { continue };
+                    let by = event.by().user;
+                    let whose = room.people.get(&by).filter(|_| Some(by) != room.me);
+                    let words = whose.map_or(words.clone(), |person| format!("{}: {words}", person.name));
+                    room.message = Some((words, at));
+                }
+            }
+            Happening::Passed { from, from_hand, to, hand, tool, size_tenth_mm } => {
+                let hands = (hand_from_number(from_hand), hand_from_number(hand), tool_from_number(tool));
+                let (Ok(from_hand), Ok(hand), Ok(kind)) = hands else { continue };
+                if room.me == Some(UserId(from)) {
+                    rack.put_away(from_hand);
+                }
+                if room.me == Some(UserId(to)) {
+                    rack.receive(hand, kind, size_tenth_mm);
+                }
+                let name = |user| room.people.get(&UserId(user)).map_or("somebody", |p| p.name.as_str());
+                room.message = Some((format!("{} hands {} the {}", name(from), name(to), kind.word()), at));
+            }
+            Happening::Rewound { .. } => {
+                room.message = Some(("the room went back to an earlier moment".to_owned(), at));
+            }
             Happening::Lost(why) => room.message = Some((format!("connection lost: {why}"), at)),
             Happening::Said { user, mark } => {
                 let name = room.people.get(&UserId(user)).map_or("somebody".to_owned(), |p| p.name.clone());
@@ -230,23 +260,35 @@ fn hear(
     }
 }
 
-fn ask(
-    session: Res<Session>,
-    anatomy: Option<Res<Anatomy>>,
-    mut wishes: MessageReader<Wish>,
-    room: Res<Room>,
-    mut marks: ResMut<Marks>,
-) {
-    for wish in wishes.read() {
-        session.request(match wish {
-            Wish::Freeze => Request::Freeze(!room.frozen),
-            Wish::Pause => Request::Pause(!room.paused),
-        });
-    }
-    if let Some(anatomy) = anatomy {
-        for line in marks.take_own() {
-            let um = |at: &Vec3| anatomy.frame.patient_from_world(*at).map(|mm| (mm * 1e3).round() as i32);
-            session.request(Request::Say(Mark::Line(line.iter().map(um).collect())));
+/// What a wish asks the server for; none where it is nothing to it.
+fn request(wish: &Wish, room: &Room, frame: Option<&WorldFrame>) -> Option<Request> {
+    let um = |at: &Vec3| Some(frame?.patient_from_world(*at).map(|mm| (mm * 1e3).round() as i32));
+    Some(match wish {
+        Wish::Freeze => Request::Freeze(!room.frozen),
+        Wish::Pause => Request::Pause(!room.paused),
+        Wish::Right { user, give } => Request::Tool { user: user.0, give: *give },
+        Wish::Pass { hand, to } => Request::Pass { hand: *hand as u8, to: to.0 },
+        Wish::GoBack(seconds) => {
+            let ticks = (room.clock_secs.unwrap_or(0.0) * f64::from(TICKS_PER_SECOND)).round() as u32;
+            Request::Rewind { to_tick: ticks.saturating_sub(seconds * TICKS_PER_SECOND) }
+        }
+        Wish::Alarm(mm) => {
+            let [caution_um, danger_um] = mm.map(|mm| (mm * 1e3).round() as u32);
+            Request::Alarm { caution_um, danger_um }
+        }
+        Wish::Point(at) => Request::Say(Mark::Line(vec![um(at)?])),
+        Wish::Draw(line) => Request::Say(Mark::Line(line.iter().map(um).collect::<Option<_>>()?)),
+        Wish::ClearMarks => Request::Say(Mark::Clear),
+        Wish::Say(words) => Request::Say(Mark::Text(words.clone())),
+        _ => return None,
+    })
+}
+
+fn ask(session: Res<Session>, anatomy: Option<Res<Anatomy>>, mut granted: MessageReader<Granted>, room: Res<Room>) {
+    let frame = anatomy.as_ref().map(|anatomy| &anatomy.frame);
+    for Granted(wish) in granted.read() {
+        if let Some(request) = request(wish, &room, frame) {
+            session.request(request);
         }
     }
 }
@@ -255,5 +297,33 @@ fn ask(
 fn leave(mut exits: MessageReader<AppExit>, session: Res<Session>) {
     if exits.read().next().is_some() {
         session.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every wish that concerns others becomes the request that means it, in patient micrometres; a line without a frame is not sent.
+    #[test]
+    fn wishes_become_requests() {
+        let frame = WorldFrame { centre_mm: [1.0, 2.0, 3.0] };
+        let room = Room { frozen: true, ..default() };
+        let at = frame.world_from_patient([10.0, 20.5, -30.0]);
+        let asked = |wish: &Wish| request(wish, &room, Some(&frame));
+        assert_eq!(asked(&Wish::Freeze), Some(Request::Freeze(false)));
+        assert_eq!(asked(&Wish::Pause), Some(Request::Pause(true)));
+        assert_eq!(asked(&Wish::Alarm([4.5, 2.5])), Some(Request::Alarm { caution_um: 4_500, danger_um: 2_500 }));
+        let right = Wish::Right { user: UserId(3), give: false };
+        assert_eq!(asked(&right), Some(Request::Tool { user: 3, give: false }));
+        let Some(Request::Say(Mark::Line(points))) = asked(&Wish::Draw(vec![at, at])) else { panic!() };
+        assert!(points.len() == 2 && (0..3).all(|k| (points[0][k] - [10_000, 20_500, -30_000][k]).abs() <= 1), "{points:?}");
+        assert_eq!(request(&Wish::Point(at), &room, None), None);
+        assert_eq!(asked(&Wish::Slices), None);
+        let pass = Wish::Pass { hand: Hand::Left, to: UserId(4) };
+        assert_eq!(asked(&pass), Some(Request::Pass { hand: 0, to: 4 }));
+        let late = Room { clock_secs: Some(100.0), ..default() };
+        assert_eq!(request(&Wish::GoBack(10), &late, None), Some(Request::Rewind { to_tick: 5_400 }));
+        assert_eq!(request(&Wish::GoBack(10), &room, None), Some(Request::Rewind { to_tick: 0 }));
     }
 }

@@ -9,10 +9,10 @@ use bevy::prelude::*;
 use spinor_sim::{Hand, ToolInput, UserId};
 
 use crate::frames::WorldFrame;
-use crate::room::{OwnBody, OwnHand};
+use crate::room::{Grasp, OwnBody};
 
 /// The input of one's own hand at a tick.
-fn input_of(user: UserId, hand: Hand, held: &OwnHand, seq: u32, frame: &WorldFrame) -> ToolInput {
+fn input_of(user: UserId, hand: Hand, held: &Grasp, seq: u32, frame: &WorldFrame) -> ToolInput {
     ToolInput {
         user,
         hand,
@@ -20,8 +20,13 @@ fn input_of(user: UserId, hand: Hand, held: &OwnHand, seq: u32, frame: &WorldFra
         tool: held.kind,
         size_tenth_mm: held.size_tenth_mm,
         pose: frame.pose_from_world(&held.at),
-        trigger: (held.trigger.clamp(0.0, 1.0) * 255.0).round() as u8,
+        trigger: trigger_of(held),
     }
+}
+
+/// A hand's trigger as it is sent.
+fn trigger_of(held: &Grasp) -> u8 {
+    (held.trigger.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
 /// The hands that hold nothing.
@@ -30,6 +35,6 @@ fn empty_hands(body: &OwnBody) -> impl Iterator<Item = Hand> {
 }
 
 /// Seconds since the program began, for messages.
-fn now(time: &Time<Real>) -> f64 {
+pub(crate) fn now(time: &Time<Real>) -> f64 {
     time.elapsed_secs_f64()
 }

@@ -11,10 +11,11 @@ use spinor_sim::{Event, Hand, Settings, Simulation, Tick, UserId};
 use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
 
 use super::{empty_hands, input_of, now};
-use crate::desktop::Wish;
-use crate::hud::spoken;
-use crate::room::{OwnBody, Person, Room, ShownTool};
+use crate::hud::words::event_words;
+use crate::marks::Marks;
+use crate::room::{Mode, OwnBody, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
+use crate::wish::{Granted, Wish};
 use crate::{Gather, hud};
 
 /// The one person.
@@ -69,8 +70,8 @@ struct Practice {
     simulation: Simulation,
     tick: u32,
     seq: BTreeMap<Hand, u32>,
-    stopped: bool,
     removed_mm3: f64,
+    name: String,
 }
 
 /// Runs a case.
@@ -109,19 +110,23 @@ impl Plugin for PracticePlugin {
         simulation.restore(cut.clone());
         let (name, role) = ("You".to_owned(), Role::Attending);
         let me = Person { user: ME, name, role, has_tool: true, online: true, head: None };
-        app.insert_resource(Room {
+        let mut room = Room {
+            mode: Mode::Practice,
             people: [(ME, me)].into(),
             me: Some(ME),
             status: self.name.clone(),
             thresholds_mm: [settings.caution_mm as f32, settings.danger_mm as f32],
             message: Some((hud::NOT_A_DEVICE.to_owned(), 0.0)),
             ..default()
-        })
-        .insert_resource(Practice { simulation, tick: 0, seq: BTreeMap::new(), stopped: false, removed_mm3: 0.0 })
-        .insert_resource(Anatomy::new(patient, cut, self.case.ct.clone()))
-        .add_systems(FixedUpdate, step)
-        .add_systems(Update, answer.in_set(Gather))
-        .add_systems(Last, sum_up);
+        };
+        room.know(&patient, &self.case.meta.warnings);
+        let name = self.name.clone();
+        app.insert_resource(room)
+            .insert_resource(Practice { simulation, tick: 0, seq: BTreeMap::new(), removed_mm3: 0.0, name })
+            .insert_resource(Anatomy::new(patient, cut, [self.case.ct.clone(), self.case.mr.clone()]))
+            .add_systems(FixedUpdate, step)
+            .add_systems(Update, answer.in_set(Gather))
+            .add_systems(Last, sum_up);
     }
 }
 
@@ -132,14 +137,17 @@ fn step(
     body: Res<OwnBody>,
     time: Res<Time<Real>>,
 ) {
-    let Practice { simulation, tick, seq, stopped, removed_mm3 } = &mut *practice;
+    if room.paused {
+        return;
+    }
+    let Practice { simulation, tick, seq, removed_mm3, .. } = &mut *practice;
     *tick += 1;
     let mut inputs = Vec::new();
     for (hand, held) in &body.hands {
         let count = seq.entry(*hand).or_default();
         *count += 1;
         let mut input = input_of(ME, *hand, held, *count, &anatomy.frame);
-        if *stopped {
+        if room.frozen {
             input.trigger = 0;
         }
         inputs.push(input);
@@ -157,28 +165,40 @@ fn step(
     for event in &out.events {
         match event {
             Event::Removed { occupancy, .. } => *removed_mm3 += *occupancy as f64 / 32.0 * voxel_mm3,
-            Event::NeuralPinch { structure, .. } => {
-                room.message = Some((format!("the punch closed on {}", spoken(*structure)), now(&time)))
+            event => {
+                if let Some(words) = event_words(event) {
+                    room.message = Some((words, now(&time)));
+                }
             }
-            Event::NeuralTouch { structure, active: true, .. } => {
-                room.message = Some((format!("a running tool touched {}", spoken(*structure)), now(&time)));
-            }
-            _ => {}
         }
     }
 }
 
-/// Freeze stops the tools; there is no room's time to pause.
-fn answer(mut wishes: MessageReader<Wish>, mut practice: ResMut<Practice>, mut room: ResMut<Room>) {
-    for wish in wishes.read() {
-        if *wish == Wish::Freeze {
-            practice.stopped = !practice.stopped;
-            room.frozen = practice.stopped;
+/// Alone one is answered at once.
+fn answer(
+    mut granted: MessageReader<Granted>,
+    mut practice: ResMut<Practice>,
+    mut room: ResMut<Room>,
+    mut marks: ResMut<Marks>,
+    time: Res<Time<Real>>,
+) {
+    for Granted(wish) in granted.read() {
+        match wish {
+            Wish::Freeze => room.frozen = !room.frozen,
+            Wish::Pause => room.paused = !room.paused,
+            Wish::Alarm([caution, danger]) => {
+                practice.simulation.set_thresholds(f64::from(*caution), f64::from(*danger));
+                room.thresholds_mm = [*caution, *danger];
+            }
+            Wish::Point(at) => marks.draw(ME, vec![*at], now(&time)),
+            Wish::Draw(line) => marks.draw(ME, line.clone(), now(&time)),
+            Wish::ClearMarks => marks.clear(ME),
+            Wish::Say(words) => room.message = Some((words.clone(), now(&time))),
+            _ => {}
         }
     }
     if practice.removed_mm3 > 0.0 && practice.tick.is_multiple_of(15) {
-        let name = room.status.split("   ").next().unwrap_or("").to_owned();
-        room.status = format!("{name}   removed {:.2} ml", practice.removed_mm3 / 1000.0);
+        room.status = format!("{}   removed {:.2} ml", practice.name, practice.removed_mm3 / 1000.0);
     }
 }
 

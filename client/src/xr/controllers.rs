@@ -10,19 +10,29 @@ use bevy_mod_openxr::resources::OxrInstance;
 use bevy_mod_openxr::session::OxrSession;
 use bevy_mod_xr::session::{XrSessionCreated, session_available};
 use bevy_mod_xr::spaces::XrSpaceLocationFlags;
-use spinor_sim::{Hand, ToolKind};
+use spinor_sim::Hand;
 
 use crate::Steer;
-use crate::room::{OwnBody, OwnHand, Room};
-use crate::slices::Slices;
+use crate::marks::Marks;
+use crate::may;
+use crate::menu::{Menu, Page};
+use crate::pointer::{Sketch, first_tissue};
+use crate::rack::Rack;
+use crate::room::{Grasp, OwnBody, Room};
+use crate::scene::anatomy::Anatomy;
+use crate::scene::looks::Looks;
+use crate::wish::Wish;
 
 /// From the controller's grip to the tool's tip: ahead of the fist by this, m.
 const REACH_M: f32 = 0.10;
 /// A pen-held tool points down from the fist by this, radians.
 const DROOP: f32 = 0.55;
-/// Tools that a button goes through, right and left hand, with the size they start with, 1/10 mm.
-const RIGHT: [(ToolKind, u8); 3] = [(ToolKind::FlutedBurr, 40), (ToolKind::DiamondBurr, 30), (ToolKind::Kerrison, 30)];
-const LEFT: [(ToolKind, u8); 2] = [(ToolKind::Suction, 30), (ToolKind::Probe, 20)];
+/// A stick counts as pushed beyond this, and as back in the middle below the other.
+const STICK: (f32, f32) = (0.6, 0.35);
+/// A squeeze and a trigger count as pressed beyond this.
+const PRESSED: f32 = 0.55;
+/// A squeeze that has drawn no more than so many points was meant to point.
+const POINTING: usize = 3;
 
 /// The actions of both hands.
 #[derive(Resource)]
@@ -30,8 +40,10 @@ pub(super) struct Actions {
     set: openxr::ActionSet,
     grip: openxr::Action<openxr::Posef>,
     trigger: openxr::Action<f32>,
-    next_tool: openxr::Action<bool>,
-    slices: openxr::Action<bool>,
+    squeeze: openxr::Action<f32>,
+    stick: [openxr::Action<f32>; 2],
+    first: openxr::Action<bool>,
+    second: openxr::Action<bool>,
     /// Vibration.
     pub(super) haptic: openxr::Action<openxr::Haptic>,
     left: openxr::Path,
@@ -52,7 +64,31 @@ impl Actions {
 #[derive(Component)]
 struct Controller {
     hand: Hand,
-    tool: usize,
+    /// Where the stick was last seen: −1, 0 or 1 along each axis.
+    stick: [i8; 2],
+    /// Whether the trigger was pressed in a menu, and must be let go before it runs a tool.
+    picking: bool,
+    sketch: Sketch,
+}
+
+/// Which way a stick is pushed now, from which way it was: with play, so that it does not flutter.
+fn pushed(value: f32, was: i8) -> i8 {
+    let limit = if was == 0 { STICK.0 } else { STICK.1 };
+    match value {
+        v if v > limit => 1,
+        v if v < -limit => -1,
+        _ => 0,
+    }
+}
+
+/// What a push of the stick asks for: in the menu another row or page, else another tool or size.
+fn push_wish(axis: usize, way: i8, hand: Hand, menu: bool) -> Wish {
+    match (axis, menu) {
+        (0, true) => Wish::MenuPage(way),
+        (0, false) => Wish::NextTool(hand, way),
+        (_, true) => Wish::MenuMove(-way),
+        (_, false) => Wish::Resize(hand, way),
+    }
 }
 
 /// Reads the controllers.
@@ -88,8 +124,10 @@ fn actions(instance: &OxrInstance) -> openxr::Result<Actions> {
     Ok(Actions {
         grip: set.create_action("grip", "Hand", &both)?,
         trigger: set.create_action("trigger", "Run the tool", &both)?,
-        next_tool: set.create_action("next_tool", "Next tool", &both)?,
-        slices: set.create_action("slices", "CT slices", &both)?,
+        squeeze: set.create_action("squeeze", "Point and draw", &both)?,
+        stick: [set.create_action("stick_x", "Next tool", &both)?, set.create_action("stick_y", "Size", &both)?],
+        first: set.create_action("first", "Menu, pick", &both)?,
+        second: set.create_action("second", "Slices, close", &both)?,
         haptic: set.create_action("haptic", "Vibration", &both)?,
         set,
         left,
@@ -115,11 +153,18 @@ fn suggest(actions: Res<Actions>, mut suggestions: MessageWriter<OxrSuggestActio
     }
     // A button as a trigger: OpenXR turns a click into 0 or 1.
     bind(actions.trigger.as_raw(), SIMPLE, &["left/input/select/click", "right/input/select/click"]);
-    bind(actions.next_tool.as_raw(), TOUCH, &["left/input/x/click", "right/input/a/click"]);
-    bind(actions.slices.as_raw(), TOUCH, &["left/input/y/click", "right/input/b/click"]);
-    bind(actions.next_tool.as_raw(), INDEX, &["left/input/a/click", "right/input/a/click"]);
-    bind(actions.slices.as_raw(), INDEX, &["left/input/b/click", "right/input/b/click"]);
-    bind(actions.next_tool.as_raw(), SIMPLE, &["left/input/menu/click", "right/input/menu/click"]);
+    for name in [TOUCH, INDEX] {
+        bind(actions.squeeze.as_raw(), name, &["left/input/squeeze/value", "right/input/squeeze/value"]);
+        for (action, axis) in actions.stick.iter().zip(["x", "y"]) {
+            let path = |side: &str| format!("{side}/input/thumbstick/{axis}");
+            bind(action.as_raw(), name, &[&path("left"), &path("right")]);
+        }
+    }
+    bind(actions.first.as_raw(), TOUCH, &["left/input/x/click", "right/input/a/click"]);
+    bind(actions.second.as_raw(), TOUCH, &["left/input/y/click", "right/input/b/click"]);
+    bind(actions.first.as_raw(), INDEX, &["left/input/a/click", "right/input/a/click"]);
+    bind(actions.second.as_raw(), INDEX, &["left/input/b/click", "right/input/b/click"]);
+    bind(actions.first.as_raw(), SIMPLE, &["left/input/menu/click", "right/input/menu/click"]);
 }
 
 fn attach(actions: Res<Actions>, mut attach: MessageWriter<OxrAttachActionSet>) {
@@ -136,7 +181,7 @@ fn track(mut commands: Commands, actions: Res<Actions>, session: Res<OxrSession>
     for hand in [Hand::Left, Hand::Right] {
         match session.create_action_space(&actions.grip, actions.path(hand), Isometry3d::IDENTITY) {
             Ok(space) => {
-                commands.spawn((space, Controller { hand, tool: 0 }));
+                commands.spawn((space, Controller { hand, stick: [0; 2], picking: false, sketch: Sketch::default() }));
             }
             Err(wrong) => eprintln!("the {hand:?} controller stays unused: {wrong}"),
         }
@@ -151,43 +196,116 @@ pub(super) fn tool_in_grip(grip: &Transform) -> Transform {
 fn hold(
     actions: Res<Actions>,
     session: Res<OxrSession>,
+    (menu, looks): (Res<Menu>, Res<Looks>),
     room: Res<Room>,
+    anatomy: Option<Res<Anatomy>>,
+    mut rack: ResMut<Rack>,
     mut controllers: Query<(&mut Controller, &GlobalTransform, &XrSpaceLocationFlags)>,
     mut body: ResMut<OwnBody>,
-    mut slices: ResMut<Slices>,
+    mut marks: ResMut<Marks>,
+    mut wishes: MessageWriter<Wish>,
 ) {
-    let may = room.myself().is_none_or(|me| me.role.may_operate());
+    let may = may::operating(&room).is_none();
     for (mut controller, at, tracked) in &mut controllers {
         let (hand, path) = (controller.hand, actions.path(controller.hand));
-        let pressed = |action: &openxr::Action<bool>| {
+        let clicked = |action: &openxr::Action<bool>| {
             action
                 .state(&session, path)
                 .is_ok_and(|state| state.is_active && state.changed_since_last_sync && state.current_state)
         };
-        if pressed(&actions.next_tool) {
-            controller.tool += 1;
+        let value = |action: &openxr::Action<f32>| {
+            action.state(&session, path).ok().filter(|state| state.is_active).map(|state| state.current_state)
+        };
+        for axis in 0..2 {
+            let stick = value(&actions.stick[axis]);
+            let way = pushed(stick.unwrap_or(0.0), controller.stick[axis]);
+            if way != 0 && controller.stick[axis] == 0 {
+                wishes.write(push_wish(axis, way, hand, menu.open));
+            }
+            controller.stick[axis] = way;
         }
-        if pressed(&actions.slices) {
-            slices.shown = !slices.shown;
+        if clicked(&actions.first) {
+            // A controller without a stick goes down the rows with its button, and picks with the trigger.
+            let has_stick = value(&actions.stick[1]).is_some();
+            rack.active = hand;
+            wishes.write(match (menu.open, has_stick) {
+                (false, _) => Wish::Menu(Page::Tools),
+                (true, true) => Wish::MenuPick,
+                (true, false) => Wish::MenuMove(1),
+            });
         }
-        if !may || !tracked.position_tracked || !tracked.rotation_tracked {
+        if clicked(&actions.second) {
+            wishes.write(if menu.open { Wish::Close } else { Wish::Slices });
+        }
+        if !tracked.position_tracked || !tracked.rotation_tracked {
             body.hands.remove(&hand);
             continue;
         }
-        let (kind, size_tenth_mm) = match hand {
-            Hand::Left => LEFT[controller.tool % LEFT.len()],
-            Hand::Right => RIGHT[controller.tool % RIGHT.len()],
-        };
-        let trigger =
-            actions.trigger.state(&session, path).map_or(0.0, |state| if state.is_active { state.current_state } else { 0.0 });
         let at = tool_in_grip(&at.compute_transform());
-        body.hands.insert(hand, OwnHand { kind, size_tenth_mm, at, trigger });
+        let squeezed = value(&actions.squeeze).is_some_and(|v| v > PRESSED);
+        draw(&mut controller, &at, squeezed, (anatomy.as_deref(), &looks), &mut marks, &mut wishes);
+        let mut trigger = value(&actions.trigger).unwrap_or(0.0);
+        let pressed = trigger > PRESSED;
+        if menu.open && pressed && !controller.picking {
+            wishes.write(Wish::MenuPick);
+        }
+        controller.picking = pressed && (menu.open || controller.picking);
+        if menu.open || controller.picking || room.trigger_refusal().is_some() {
+            trigger = 0.0;
+        }
+        match rack.held(hand).filter(|_| may) {
+            Some((kind, size_tenth_mm)) => {
+                body.hands.insert(hand, Grasp { kind, size_tenth_mm, at, trigger });
+            }
+            None => {
+                body.hands.remove(&hand);
+            }
+        }
+    }
+}
+
+/// While squeezed, what the hand aims at is drawn on; a squeeze that stays in one place points.
+fn draw(
+    controller: &mut Controller,
+    at: &Transform,
+    squeezed: bool,
+    (anatomy, looks): (Option<&Anatomy>, &Looks),
+    marks: &mut Marks,
+    wishes: &mut MessageWriter<Wish>,
+) {
+    if squeezed {
+        let ahead = at.rotation * Vec3::NEG_Z;
+        if let Some(place) = anatomy.and_then(|anatomy| first_tissue(anatomy, looks, at.translation, ahead)) {
+            controller.sketch.add(place);
+        }
+        marks.sketch(controller.sketch.line());
+    } else if let Some(line) = controller.sketch.finish() {
+        marks.sketch(&[]);
+        wishes.write(match line.last() {
+            Some(last) if line.len() <= POINTING => Wish::Point(*last),
+            _ => Wish::Draw(line),
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A push counts once however the stick trembles, and a new one after it was in the middle.
+    #[test]
+    fn a_stick_is_pushed_once() {
+        let mut way = 0;
+        let mut pushes = 0;
+        for value in [0.1, 0.7, 0.55, 0.65, 0.5, 0.2, 0.5, 0.62, 0.0, -0.9] {
+            let now = pushed(value, way);
+            pushes += i32::from(now != 0 && way == 0);
+            way = now;
+        }
+        assert_eq!((pushes, way), (3, -1));
+        assert_eq!(push_wish(1, 1, Hand::Left, true), Wish::MenuMove(-1), "up is up");
+        assert_eq!(push_wish(0, -1, Hand::Left, false), Wish::NextTool(Hand::Left, -1));
+    }
 
     /// The tip lies ahead of and below the fist, and the shaft comes back to it.
     #[test]

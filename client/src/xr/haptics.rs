@@ -3,7 +3,7 @@
 use bevy::prelude::*;
 use bevy_mod_openxr::openxr_session_running;
 use bevy_mod_openxr::session::OxrSession;
-use spinor_sim::{AlarmLevel, ToolKind};
+use spinor_sim::AlarmLevel;
 
 use super::controllers::Actions;
 use crate::Draw;
@@ -32,7 +32,7 @@ pub(super) fn feel(tool: &ShownTool, seconds: f64) -> Option<Buzz> {
     }
     let load = (tool.load_newton / STRONG_NEWTON).clamp(0.0, 1.0);
     match tool.kind {
-        ToolKind::FlutedBurr | ToolKind::DiamondBurr if tool.spindle_rpm > 0.0 => {
+        kind if kind.is_burr() && tool.spindle_rpm > 0.0 => {
             // Coarse and strong in hard bone, fine and faint in the air.
             let amplitude = 0.06 + 0.55 * load + if tool.cutting { 0.12 } else { 0.0 };
             Some(Buzz { amplitude: amplitude.min(0.9), frequency: 170.0 - 70.0 * load })
@@ -84,6 +84,7 @@ fn vibrate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spinor_sim::ToolKind;
     use spinor_volume::Label;
 
     fn burr(load_newton: f32, rpm: f32) -> ShownTool {

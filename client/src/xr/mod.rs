@@ -12,6 +12,9 @@ mod session;
 use bevy::app::PluginGroupBuilder;
 use bevy::prelude::*;
 use bevy_mod_openxr::add_xr_plugins;
+use spinor_sim::{Hand, ToolKind};
+
+use crate::rack::Rack;
 
 pub(crate) use panel::panel_camera;
 
@@ -25,6 +28,8 @@ pub(crate) struct XrPlugin;
 
 impl Plugin for XrPlugin {
     fn build(&self, app: &mut App) {
+        // Both hands are there from the start.
+        app.world_mut().resource_mut::<Rack>().take(Hand::Left, ToolKind::Suction);
         app.add_plugins((session::SessionPlugin, controllers::ControllersPlugin, haptics::HapticsPlugin, panel::PanelPlugin));
     }
 }

@@ -6,18 +6,13 @@ use bevy::render::render_resource::TextureFormat;
 use bevy_mod_xr::session::XrState;
 
 use crate::frames::ISOCENTRE_M;
+use crate::hud::help::By;
 use crate::hud::{Help, HudCamera};
 
 /// Pixels of the panel.
 const PIXELS: UVec2 = UVec2::new(960, 540);
 /// Width of the panel, m.
 const WIDTH_M: f32 = 0.80;
-/// Lines of the help.
-const HELP: &str = "\
-trigger          run the tool of that hand
-A / X            next tool of the hand
-B / Y            CT slices";
-
 /// The image that the texts are drawn onto.
 #[derive(Resource)]
 struct PanelImage(Handle<Image>);
@@ -31,7 +26,7 @@ pub(super) struct PanelPlugin;
 
 impl Plugin for PanelPlugin {
     fn build(&self, app: &mut App) {
-        app.insert_resource(Help { open: false, lines: HELP })
+        app.insert_resource(Help { open: false, by: By::Headset })
             .add_systems(PostStartup, hang.run_if(resource_exists::<PanelImage>))
             .add_systems(Update, show);
     }
