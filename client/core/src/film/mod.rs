@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use spinor_shared::case::Case;
 use spinor_shared::session::{Part, Record, Replay, ReplayError, ReplayState, SessionError, SessionReader, restore_keyframe};
-use spinor_sim::{Hand, Settings, Simulation, Tick, ToolInput, ToolState, UserId};
+use spinor_sim::{Hand, NeuralFields, Settings, Simulation, Tick, ToolInput, ToolState, UserId};
 use spinor_volume::{CutOp, CutState, Dirty};
 use thiserror::Error;
 
@@ -68,6 +68,8 @@ pub struct Film {
     /// The newest tick with an operation that counts.
     last_op: Option<u32>,
     notes: Vec<(u32, String)>,
+    /// The widest caution threshold so far, mm, and the distances that were built for it.
+    widest: (f64, Arc<NeuralFields>),
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, FilmError> {
@@ -83,6 +85,7 @@ impl Film {
         let case = Arc::clone(Replay::open(open(path)?)?.case());
         let index = Index::build(&mut SessionReader::open(open(path)?)?)?;
         let simulation = Simulation::new(Arc::new(case.patient.clone()), Settings::default());
+        let widest = (simulation.settings().caution_mm, Arc::clone(simulation.fields()));
         let mut film = Self {
             path: path.to_owned(),
             cut: CutState::new(case.patient.grid()),
@@ -94,6 +97,7 @@ impl Film {
             tick: None,
             last_op: None,
             notes: Vec::new(),
+            widest,
             index,
         };
         film.read_next()?;
@@ -196,7 +200,14 @@ impl Film {
 
     fn set_alarm(&mut self) {
         if let Some([caution_um, danger_um]) = self.seats.alarm_changed() {
-            self.simulation.set_thresholds(f64::from(caution_um) / 1e3, f64::from(danger_um) / 1e3);
+            let (caution_mm, danger_mm) = (f64::from(caution_um) / 1e3, f64::from(danger_um) / 1e3);
+            // Distances take seconds to build: those of the widest thresholds so far serve all narrower ones.
+            if caution_mm > self.widest.0 {
+                self.simulation.set_thresholds(caution_mm, danger_mm);
+                self.widest = (caution_mm, Arc::clone(self.simulation.fields()));
+            } else {
+                self.simulation.set_thresholds_with(caution_mm, danger_mm, Arc::clone(&self.widest.1));
+            }
         }
     }
 
