@@ -25,9 +25,10 @@ const SHARE: f32 = 0.034;
 const HEIGHT_M: (f32, f32) = (0.008, 0.075);
 /// A name stands so far above the middle of the head, m.
 const ABOVE_HEAD_M: f32 = 0.21;
-/// A distance stands so far up the shaft, and so far above it, m.
-const ALONG_SHAFT_M: f32 = 0.03;
-const ABOVE_SHAFT_M: f32 = 0.022;
+/// A distance stands so far up the shaft, and so far beside it and before it, m.
+const ALONG_SHAFT_M: f32 = 0.02;
+const BESIDE_M: f32 = 0.010;
+const TOWARDS_M: f32 = 0.012;
 /// Frames that a label's camera draws after the words changed: the layout of a text takes one or two.
 const FRAMES: u8 = 4;
 
@@ -57,19 +58,24 @@ fn wanted(room: &Room) -> BTreeMap<Of, Wanted> {
     }
     for ((user, hand), tool) in &room.tools {
         let Some(words) = tip_words(tool) else { continue };
-        let at = tool.at.translation + tool.at.rotation * Vec3::Z * ALONG_SHAFT_M + Vec3::Y * ABOVE_SHAFT_M;
+        let at = tool.at.translation + tool.at.rotation * Vec3::Z * ALONG_SHAFT_M;
         labels.insert(Of::Tip(*user, *hand), Wanted { at, words, colour: level_colour(tool.level.max(AlarmLevel::Caution)) });
     }
     labels
 }
 
-/// A board at a place that faces an eye, upright, as large as it has to be to be read from there.
-fn board(at: Vec3, eye: Vec3) -> Transform {
-    let away = at - eye;
-    let height = (away.length() * SHARE).clamp(HEIGHT_M.0, HEIGHT_M.1);
+/// A board at a place, upright across the direction `ahead` in which an eye looks, as large as it has to be to be read from there. One
+/// that stands beside its place begins a little to its right and nearer to the eye, so that the tool that it is about does not cover it.
+fn board(at: Vec3, eye: Vec3, ahead: Vec3, beside: bool) -> Transform {
+    let height = (at.distance(eye) * SHARE).clamp(HEIGHT_M.0, HEIGHT_M.1);
     let size = Vec3::new(height * PIXELS.x as f32 / PIXELS.y as f32, height, 1.0);
     // A board's front is +Z: it looks back along the line of sight.
-    Transform::from_translation(at).looking_to(away.normalize_or(Vec3::NEG_Z), Vec3::Y).with_scale(size)
+    let place = Transform::from_translation(at).looking_to(ahead.normalize_or(Vec3::NEG_Z), Vec3::Y).with_scale(size);
+    if !beside {
+        return place;
+    }
+    let aside = place.rotation * Vec3::new(size.x * 0.5 + BESIDE_M, 0.0, TOWARDS_M);
+    place.with_translation(at + aside)
 }
 
 /// The entities of a label.
@@ -126,14 +132,16 @@ fn show(
         }
         kept
     });
-    let active: Vec<Vec3> = eyes.iter().filter(|(camera, _)| camera.is_active).map(|(_, at)| at.translation()).collect();
-    let active = if active.is_empty() { eyes.iter().map(|(_, at)| at.translation()).collect() } else { active };
+    let any = eyes.iter().any(|(camera, _)| camera.is_active);
+    let active: Vec<&GlobalTransform> = eyes.iter().filter(|(camera, _)| camera.is_active || !any).map(|(_, at)| at).collect();
     if active.is_empty() {
         return;
     }
-    let eye = active.iter().sum::<Vec3>() / active.len() as f32;
+    // Of two eyes the middle.
+    let eye = active.iter().map(|at| at.translation()).sum::<Vec3>() / active.len() as f32;
+    let ahead = active.iter().map(|at| *at.forward()).sum::<Vec3>();
     for (of, want) in wanted {
-        let place = board(want.at, eye);
+        let place = board(want.at, eye, ahead, matches!(of, Of::Tip(..)));
         let Some(label) = labels.0.get_mut(&of) else {
             let label = spawn(&mut commands, &mut images, &mut materials, blank.0.clone(), place, &want, ui.0);
             labels.0.insert(of, label);
@@ -237,15 +245,20 @@ mod tests {
         assert_eq!(labels[&Of::Tip(UserId(1), Hand::Right)].words, "1.8 mm  dural sac");
     }
 
-    /// A board faces the eye, stands upright, and is read from near and far.
+    /// A board stands across the line of sight, upright, and is read from near and far; one beside its place leaves it free.
     #[test]
     fn boards_face_the_eye() {
+        let at = Vec3::new(0.0, 1.1, -0.4);
         for eye in [Vec3::new(0.0, 1.6, 1.0), Vec3::new(-2.0, 1.2, 0.5), Vec3::new(0.1, 3.0, -0.2)] {
-            let place = board(Vec3::new(0.0, 1.1, -0.4), eye);
-            let to_eye = (eye - place.translation).normalize();
-            assert!((place.rotation * Vec3::Z).dot(to_eye) > 0.999);
+            let ahead = (at - eye).normalize();
+            let place = board(at, eye, ahead, false);
+            assert!((place.rotation * Vec3::NEG_Z).dot(ahead) > 0.999 && place.translation == at);
             assert!((place.rotation * Vec3::Y).y > 0.0);
             assert!((HEIGHT_M.0..=HEIGHT_M.1).contains(&place.scale.y));
+            let beside = board(at, eye, ahead, true);
+            let left_edge = beside.transform_point(Vec3::NEG_X * 0.5);
+            assert!((left_edge - at).dot(place.rotation * Vec3::X) > 0.9 * BESIDE_M);
+            assert!(left_edge.distance(eye) < at.distance(eye));
         }
     }
 }
