@@ -59,6 +59,8 @@ pub(crate) fn event_words(event: &Event) -> Option<String> {
             BiteRefusal::Empty => "nothing between the jaws".to_owned(),
             BiteRefusal::TooThick => "too thick for the jaws: thin it first".to_owned(),
             BiteRefusal::NoRoom => "no room under the edge".to_owned(),
+            BiteRefusal::NoEdge => "no free edge between the jaws".to_owned(),
+            BiteRefusal::NotOuter => "not on an outer surface".to_owned(),
         },
         _ => return None,
     })

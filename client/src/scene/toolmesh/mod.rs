@@ -106,6 +106,29 @@ mod tests {
         points.iter().map(|p| Vec3::from(*p)).collect()
     }
 
+    /// Points all over a part's faces below a height, about a millimetre apart, where the part is while the trigger is free.
+    fn surface(part: &Part, below_m: f32) -> Vec<Vec3> {
+        let corners: Vec<Vec3> = points(part).into_iter().map(|p| part.motion.at(0.0).transform_point(p)).collect();
+        let indices: Vec<usize> = part.mesh.indices().unwrap().iter().collect();
+        let mut all = Vec::new();
+        for face in indices.chunks_exact(3) {
+            let [a, b, c] = [corners[face[0]], corners[face[1]], corners[face[2]]];
+            if a.z.min(b.z).min(c.z) > below_m {
+                continue;
+            }
+            let longest = a.distance(b).max(b.distance(c)).max(c.distance(a));
+            let steps = ((longest / 0.001).ceil() as usize).clamp(1, 200);
+            for i in 0..=steps {
+                for j in 0..=steps - i {
+                    let (u, v) = (i as f32 / steps as f32, j as f32 / steps as f32);
+                    all.push(a + (b - a) * u + (c - a) * v);
+                }
+            }
+        }
+        all.retain(|p| p.z < below_m);
+        all
+    }
+
     /// A drawn burr is as large as the one that cuts, reaches outward along +z, and its faces look outward.
     #[test]
     fn a_burrs_head_has_its_size() {
@@ -133,11 +156,7 @@ mod tests {
             let (low, high) = size_range(kind);
             for size in [low, u8::midpoint(low, high), high] {
                 let shape = Shape::new(kind, size, &Settings::default());
-                let drawn: Vec<Vec3> = parts(kind, size)
-                    .iter()
-                    .flat_map(|part| points(part).into_iter().map(|p| part.motion.at(0.0).transform_point(p)).collect::<Vec<_>>())
-                    .filter(|p| p.z < NEAR_M)
-                    .collect();
+                let drawn: Vec<Vec3> = parts(kind, size).iter().flat_map(|part| surface(part, NEAR_M)).collect();
                 let end = |mm: [f64; 3]| Vec3::from(mm.map(metres));
                 // Distance from the surface of what the simulation moves; negative inside.
                 let outside = |p: Vec3| {
