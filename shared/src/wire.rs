@@ -244,6 +244,8 @@ pub enum WireEventKind {
     RetractionHigh { structure: u16, load_millinewton: u32 },
     /// [`Event::Passage`].
     Passage { structure: u16, diameter_tenth_mm: u32, way_um: i32 },
+    /// [`Event::ThinBone`].
+    ThinBone { structure: u16, left_um: i32, distance_um: i32 },
 }
 
 impl From<&Event> for WireEvent {
@@ -286,6 +288,9 @@ impl From<&Event> for WireEvent {
             }
             Event::Passage { structure, diameter_tenth_mm, way_um, .. } => {
                 Kind::Passage { structure: structure.0, diameter_tenth_mm, way_um }
+            }
+            Event::ThinBone { structure, left_um, distance_um, .. } => {
+                Kind::ThinBone { structure: structure.0, left_um, distance_um }
             }
         };
         Self { user: by.user.0, hand: by.hand as u8, tool: by.tool as u8, kind }
@@ -333,6 +338,9 @@ impl TryFrom<WireEvent> for Event {
             }
             Kind::Passage { structure, diameter_tenth_mm, way_um } => {
                 Self::Passage { by, structure: Label(structure), diameter_tenth_mm, way_um }
+            }
+            Kind::ThinBone { structure, left_um, distance_um } => {
+                Self::ThinBone { by, structure: Label(structure), left_um, distance_um }
             }
         })
     }
@@ -417,6 +425,7 @@ mod tests {
             },
             Event::RetractionHigh { by, structure: Label::root(5, false), load_millinewton: 3_600 },
             Event::Passage { by, structure: Label::root(5, false), diameter_tenth_mm: 35, way_um: 9_000 },
+            Event::ThinBone { by, structure: Label::DURAL_SAC, left_um: 1_200, distance_um: 3_400 },
         ];
         for event in events {
             assert_eq!(Event::try_from(WireEvent::from(&event)), Ok(event));

@@ -88,6 +88,9 @@ fn known(session: &Session, event: &Event) -> Option<(&'static str, String, &'st
             let text = format!("over {} mm", mm(*way_um));
             ("passage", format!("{:.1}", f64::from(*diameter_tenth_mm) / 10.0), "mm", text)
         }
+        Event::ThinBone { left_um, distance_um, .. } => {
+            ("thin_bone", mm(*left_um), "mm", format!("structure at {} mm", mm(*distance_um)))
+        }
         #[allow(unreachable_patterns, reason = "kinds of events that are newer than this file are named by their own words")]
         _ => return None,
     })

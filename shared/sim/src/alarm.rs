@@ -5,31 +5,47 @@
 //! minimum over a tool's parts and structures is taken of values that do not depend on each other, so no order changes it. And a warning
 //! carries the threshold that made it, so a banner cannot name another.
 
+mod share;
+mod span;
+mod through_bone;
+
 use std::sync::Arc;
 
+pub use share::AlarmShare;
+pub use through_bone::BoneLeft;
+pub(crate) use through_bone::{ThinMemory, bone_left};
+
+use span::{Known, SPAN_ERROR_MM};
 use spinor_volume::proximity::ProximityField;
-use spinor_volume::{Grid, Label, Patient, TissueClass};
+use spinor_volume::{BRICK, Grid, Label, Patient, SparseField, TissueClass};
 
 use crate::events::{AlarmLevel, Warning};
 use crate::input::TICKS_PER_SECOND;
 use crate::pose::{Rotation, place, um};
 use crate::settings::Settings;
 use crate::state::Nearest;
-use crate::tool::{Part, Shape};
-use crate::vector::{Vec3, mix, norm, sub};
+use crate::tool::Shape;
+use crate::vector::Vec3;
 
-/// By how much the least distance found along a tool's shaft may exceed the true one, mm.
-const SHAFT_ERROR_MM: f64 = 0.05;
+/// By how much a distance is told too small, mm: the most by which the least along a part, and the surface's triangles, can be too large.
+/// What is told is never more than the true distance, so that no threshold is crossed in silence.
+const GUARD_MM: f64 = SPAN_ERROR_MM + 0.03;
+/// Slower approaches make no time to contact, µm/s.
+const SLOW_UM_PER_S: i32 = 1_000;
+/// Longest time to contact that is told, ms: hands turn round within it.
+const SOON_MS: u16 = 1_000;
 /// Largest radius of any tool's part, mm: how much farther than the thresholds the fields must reach.
 const LARGEST_PART_MM: f64 = 4.0;
-/// How much farther still, mm: the steps along a shaft that is far away.
-const LONG_STEP_MM: f64 = 3.0;
+/// How far beyond the widest threshold a tool's distance is still told, mm: a number to read before any colour comes.
+const BEYOND_MM: f64 = 3.0;
 
 /// Distances to one neural structure.
 #[derive(Clone, Debug)]
 pub(crate) struct NeuralField {
     pub(crate) label: Label,
     uncertainty_mm: f64,
+    /// Corners of a box that holds the structure, patient LPS; none when it is nowhere.
+    box_mm: Option<[Vec3; 2]>,
     field: ProximityField,
 }
 
@@ -47,7 +63,7 @@ pub struct NeuralFields {
     reach: Reach,
 }
 
-/// How far distances are known, and how far tools are measured, mm from a part's axis.
+/// How far distances are known from a structure's surface, and how far a tool's surface is measured, mm.
 #[derive(Clone, Copy, Debug)]
 struct Reach {
     fields_mm: f64,
@@ -60,11 +76,12 @@ impl NeuralFields {
         let settings = settings.checked();
         let neural = || patient.structures().iter().filter(|s| s.class == TissueClass::Neural);
         let widest = neural().map(|s| widening_mm(&settings, s.uncertainty_mm)).fold(0.0, f64::max);
-        let look_mm = settings.caution_mm + widest + settings.alarm_hysteresis_mm + LARGEST_PART_MM;
-        let reach = Reach { fields_mm: look_mm + LONG_STEP_MM, look_mm };
+        let look_mm = settings.caution_mm + widest + settings.alarm_hysteresis_mm + BEYOND_MM;
+        let reach = Reach { fields_mm: look_mm + LARGEST_PART_MM, look_mm };
         let build = |s: &spinor_volume::Structure| NeuralField {
             label: s.label,
             uncertainty_mm: f64::from(s.uncertainty_mm),
+            box_mm: box_mm(patient.grid(), &s.sdf),
             field: ProximityField::build(patient.grid(), &s.sdf, reach.fields_mm),
         };
         Arc::new(Self { fields: neural().map(build).collect(), reach })
@@ -74,7 +91,7 @@ impl NeuralFields {
         self.fields.iter()
     }
 
-    /// Distance from a part's axis beyond which a tool counts as far away, mm.
+    /// Distance from a tool's surface to a structure beyond which the tool counts as far away, mm.
     pub fn look_mm(&self) -> f64 {
         self.reach.look_mm
     }
@@ -82,8 +99,9 @@ impl NeuralFields {
     /// Signed distance from a tool's surface to each neural structure, µm, in the order of the labels; none beyond the reach.
     pub fn distances_um(&self, grid: &Grid, shape: &Shape, rotation: &Rotation, tip_mm: [f64; 3]) -> Vec<(Label, Option<i32>)> {
         let distance = |field: &NeuralField| {
-            let parts = shape.parts.iter().filter_map(|part| part_distance_mm(field, grid, self.reach, part, rotation, tip_mm));
-            parts.reduce(f64::min).map(um)
+            let at = |at: Vec3| field.distance_mm(grid, at);
+            let known = Known { distance: &at, reach_mm: self.reach.fields_mm, steep: 1.0, box_mm: field.box_mm };
+            shape_distance_mm(&known, self.reach, shape, rotation, tip_mm).map(um)
         };
         self.fields.iter().map(|field| (field.label, distance(field))).collect()
     }
@@ -95,24 +113,43 @@ fn widening_mm(settings: &Settings, uncertainty_mm: f32) -> f64 {
     if uncertainty.is_nan() { settings.widening_limit_mm } else { uncertainty.clamp(0.0, settings.widening_limit_mm) }
 }
 
-/// Least distance from a rounded part's surface, if its axis comes within `look_mm` of the structure. The way along the axis is walked in
-/// steps as long as the distance allows: between two places, a distance cannot fall faster than the way is long, so the result is at
-/// most [`SHAFT_ERROR_MM`] too large. Distances are known up to `reach_mm`, farther than `look_mm`, so that steps far away are long.
-fn part_distance_mm(field: &NeuralField, grid: &Grid, reach: Reach, part: &Part, rotation: &Rotation, tip: Vec3) -> Option<f64> {
-    let (a, b) = (place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm));
-    let length = norm(sub(b, a));
-    let mut best = reach.look_mm;
-    let mut along = 0.0;
-    loop {
-        let t = if length > 0.0 { (along / length).min(1.0) } else { 0.0 };
-        let here = field.distance_mm(grid, mix(a, b, t)).unwrap_or(reach.fields_mm);
-        best = best.min(here);
-        if along >= length {
-            break;
+/// Least distance from a tool's surface, none when that is `look_mm` or more; at most [`SPAN_ERROR_MM`] too large.
+fn shape_distance_mm(known: &Known<'_>, reach: Reach, shape: &Shape, rotation: &Rotation, tip: Vec3) -> Option<f64> {
+    let mut least = reach.look_mm;
+    for part in &shape.parts {
+        // A part whose axis is farther than the nearest surface found and its own radius changes nothing.
+        let limit = least + part.radius_mm;
+        let axis = known.least(place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm), limit);
+        if axis < limit {
+            least = axis - part.radius_mm;
         }
-        along += 2.0 * SHAFT_ERROR_MM + (here - best).max(0.0);
     }
-    (best < reach.look_mm).then_some(best - part.radius_mm)
+    (least < reach.look_mm).then_some(least)
+}
+
+/// Corners of the box around a field's inside, a voxel wider; none of nothing.
+fn box_mm(grid: &Grid, field: &SparseField) -> Option<[Vec3; 2]> {
+    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+    let mut add = |voxel: [i32; 3]| {
+        let at = grid.patient_from_index(voxel.map(f64::from));
+        for k in 0..3 {
+            low[k] = low[k].min(at[k] - grid.spacing_mm());
+            high[k] = high[k].max(at[k] + grid.spacing_mm());
+        }
+    };
+    let edge = BRICK as i32;
+    for (brick, samples) in field.stored() {
+        let first = grid.brick_coords(brick).map(|v| v * edge);
+        for n in (0..edge * edge * edge).filter(|n| samples[*n as usize] < 0) {
+            add([first[0] + n % edge, first[1] + n / edge % edge, first[2] + n / (edge * edge)]);
+        }
+    }
+    for brick in field.inside() {
+        let first = grid.brick_coords(brick).map(|v| v * edge);
+        add(first);
+        add(first.map(|v| v + edge - 1));
+    }
+    (low[0] <= high[0]).then_some([low, high])
 }
 
 /// What one tool's alarm remembers from tick to tick.
@@ -122,6 +159,8 @@ pub(crate) struct AlarmMemory {
     levels: Vec<AlarmLevel>,
     /// Distance per neural structure in the tick before, µm.
     before: Vec<Option<i32>>,
+    /// Approach per neural structure, µm a tick, smoothed over some ticks; negative when it goes away.
+    approach: Vec<i32>,
     /// Ticks for which the tone goes on.
     held: u32,
 }
@@ -133,6 +172,8 @@ pub(crate) struct Alarm {
     pub(crate) level: AlarmLevel,
     pub(crate) warning: Option<Warning>,
     pub(crate) sounding: bool,
+    /// Time until the first contact at the present approach, ms.
+    pub(crate) contact_ms: Option<u16>,
     /// Levels that changed, with the level before.
     pub(crate) changes: Vec<(AlarmLevel, Warning)>,
 }
@@ -154,21 +195,31 @@ impl AlarmMemory {
     ) -> Alarm {
         self.levels.resize(distances.len(), AlarmLevel::Clear);
         self.before.resize(distances.len(), None);
-        let mut alarm = Alarm { nearest: None, level: AlarmLevel::Clear, warning: None, sounding: false, changes: Vec::new() };
+        self.approach.resize(distances.len(), 0);
+        let level = AlarmLevel::Clear;
+        let mut alarm = Alarm { nearest: None, level, warning: None, sounding: false, contact_ms: None, changes: Vec::new() };
         let (mut fast, mut gravest) = (false, None);
         for (k, (field, (structure, distance))) in fields.iter().zip(distances).enumerate() {
             let was = self.levels[k];
-            let warning = warning(settings, field.uncertainty_mm as f32, *structure, *distance, was);
+            let distance = distance.map(|d| d.saturating_sub(um(GUARD_MM)));
+            let warning = warning(settings, field.uncertainty_mm as f32, *structure, distance, was);
             self.levels[k] = warning.level;
-            if let Some(distance_um) = *distance {
+            if let Some(distance_um) = distance {
                 if alarm.nearest.is_none_or(|n| distance_um < n.distance_um) {
                     alarm.nearest = Some(Nearest { structure: *structure, distance_um });
                 }
                 let nearer = self.before[k].map_or(0, |before| before.saturating_sub(distance_um));
                 let speed = f64::from(nearer) / 1_000.0 * f64::from(TICKS_PER_SECOND);
                 fast |= warning.level > AlarmLevel::Clear && speed >= settings.fast_approach_mm_per_s;
+                let smooth = (self.approach[k] / 4 * 3).saturating_add(nearer / 4);
+                self.approach[k] = if self.before[k].is_some() { smooth } else { 0 };
+                if let Some(ms) = contact_ms(distance_um, self.approach[k]) {
+                    alarm.contact_ms = Some(alarm.contact_ms.map_or(ms, |least| least.min(ms)));
+                }
+            } else {
+                self.approach[k] = 0;
             }
-            self.before[k] = *distance;
+            self.before[k] = distance;
             if warning.level != was {
                 alarm.changes.push((was, warning));
             }
@@ -183,6 +234,20 @@ impl AlarmMemory {
         alarm.sounding = alarm.level > AlarmLevel::Clear && self.held > 0;
         alarm
     }
+}
+
+/// Time until a distance is used up at an approach (µm a tick), ms; 0 in contact. None for a tool that does not come nearer by at least
+/// 1 mm/s, or that takes longer than a second.
+fn contact_ms(distance_um: i32, approach_um: i32) -> Option<u16> {
+    if distance_um <= 0 {
+        return Some(0);
+    }
+    let ticks_per_second = TICKS_PER_SECOND as i32;
+    if approach_um.saturating_mul(ticks_per_second) < SLOW_UM_PER_S {
+        return None;
+    }
+    let ms = i64::from(distance_um) * 1_000 / (i64::from(approach_um) * i64::from(ticks_per_second));
+    u16::try_from(ms).ok().filter(|ms| *ms <= SOON_MS)
 }
 
 /// The level of a distance, with hysteresis on the way out, and the threshold in force.

@@ -277,6 +277,17 @@ pub enum Event {
         /// Length of the probe's way, µm.
         way_um: i32,
     },
+    /// The bone between an active tool and a neural structure became thin: the pre-alarm.
+    ThinBone {
+        /// The tool.
+        by: Holder,
+        /// What lies behind the bone.
+        structure: Label,
+        /// Bone left on the straight way to it, µm.
+        left_um: i32,
+        /// Distance from the tool's surface to the structure's, µm.
+        distance_um: i32,
+    },
 }
 
 impl Event {
@@ -300,7 +311,8 @@ impl Event {
             | Self::DiscBreached { by, .. }
             | Self::Retraction { by, .. }
             | Self::RetractionHigh { by, .. }
-            | Self::Passage { by, .. } => by,
+            | Self::Passage { by, .. }
+            | Self::ThinBone { by, .. } => by,
         }
     }
 
@@ -317,7 +329,8 @@ impl Event {
             | Self::DiscBreached { structure, .. }
             | Self::Retraction { structure, .. }
             | Self::RetractionHigh { structure, .. }
-            | Self::Passage { structure, .. } => Some(structure),
+            | Self::Passage { structure, .. }
+            | Self::ThinBone { structure, .. } => Some(structure),
             _ => None,
         }
     }

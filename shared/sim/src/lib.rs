@@ -31,7 +31,7 @@ mod tools;
 mod touch;
 mod vector;
 
-pub use alarm::NeuralFields;
+pub use alarm::{AlarmShare, BoneLeft, NeuralFields};
 pub use events::{AlarmLevel, BiteRefusal, Event, Holder, Warning};
 pub use feel::Feel;
 pub use input::{Hand, Pose, Tick, ToolInput, ToolKind, UserId};

@@ -20,6 +20,9 @@ pub struct Settings {
     pub widening_limit_mm: f64,
     /// Approach to a neural surface from which even an unpowered tool is heard, mm/s (K).
     pub fast_approach_mm_per_s: f64,
+    /// Bone left over a neural structure from which an active tool's pre-alarm tells it, mm (K): a burr of 3 mm takes that in a stroke or
+    /// two.
+    pub thin_bone_mm: f64,
     /// How long a tone goes on after its reason ended, ticks (K): a tone that stutters is not understood.
     pub sound_hold_ticks: u32,
     /// Distance beyond a neural surface at which a contact with it ends, mm (K).
@@ -123,6 +126,7 @@ impl Default for Settings {
             alarm_hysteresis_mm: 0.3,
             widening_limit_mm: 4.0,
             fast_approach_mm_per_s: 30.0,
+            thin_bone_mm: 2.0,
             sound_hold_ticks: 15,
             contact_release_mm: 0.05,
             spring_newton_per_mm: 0.6,
@@ -182,6 +186,7 @@ impl Settings {
             alarm_hysteresis_mm: within(self.alarm_hysteresis_mm, 0.0, 2.0),
             widening_limit_mm: within(self.widening_limit_mm, 0.0, 10.0),
             fast_approach_mm_per_s: within(self.fast_approach_mm_per_s, 0.0, 10_000.0),
+            thin_bone_mm: within(self.thin_bone_mm, 0.0, 20.0),
             contact_release_mm: within(self.contact_release_mm, 0.0, 1.0),
             spring_newton_per_mm: within(self.spring_newton_per_mm, 0.01, 100.0),
             load_limit_newton: within(self.load_limit_newton, 0.1, 100.0),

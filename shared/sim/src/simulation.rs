@@ -6,7 +6,7 @@ use std::sync::Arc;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 use spinor_volume::{BrickIndex, CutError, CutOp, CutState, Dirty, Label, Patient, TissueClass};
 
-use crate::alarm::{AlarmMemory, NeuralFields};
+use crate::alarm::{AlarmMemory, NeuralFields, ThinMemory, bone_left};
 use crate::contact::Tissue;
 use crate::events::{BiteRefusal, Event, Holder};
 use crate::feel::Feel;
@@ -58,6 +58,7 @@ struct Held {
     state: ToolState,
     body: Body,
     alarm: AlarmMemory,
+    thin: ThinMemory,
     touch: TouchMemory,
     /// Ticks since its last input.
     age: u32,
@@ -233,9 +234,9 @@ impl Simulation {
         }
         let body = Body::new(&self.patient, &self.cut, &[], &self.settings, &input);
         let state = ToolState::new(input, body.proxy);
-        let (alarm, touch) = (AlarmMemory::default(), TouchMemory::default());
+        let (alarm, thin, touch) = (AlarmMemory::default(), ThinMemory::default(), TouchMemory::default());
         let model = Memory::new(&self.settings, &input);
-        self.tools.insert(hand, Held { state, body, alarm, touch, age: 0, model });
+        self.tools.insert(hand, Held { state, body, alarm, thin, touch, age: 0, model });
     }
 
     /// One tool's tick: motion, cut, contacts, alarm.
@@ -304,6 +305,15 @@ impl Simulation {
         state.feel = Feel::of(&self.settings, by.tool, motion);
         let alarm = held.alarm.judge(&self.settings, &self.fields, &distances, active);
         (state.nearest, state.level, state.warning, state.sounding) = (alarm.nearest, alarm.level, alarm.warning, alarm.sounding);
+        state.contact_ms = alarm.contact_ms;
+        state.bone_left = alarm.nearest.filter(|_| active || motion.touched).and_then(|nearest| {
+            let (shape, rotation, tip) = (&body.shape, &body.rotation, body.proxy.tip_mm());
+            bone_left(&self.patient, &self.cut, &self.fields, nearest.structure, shape, rotation, tip)
+        });
+        if let Some(bone) = held.thin.judge(&self.settings, state.bone_left.filter(|_| active)) {
+            let distance_um = alarm.nearest.map_or(i32::MAX, |nearest| nearest.distance_um);
+            output.events.push(Event::ThinBone { by, structure: bone.structure, left_um: bone.left_um, distance_um });
+        }
         let sounding = alarm.sounding;
         output.events.extend(alarm.changes.into_iter().map(|(was, warning)| Event::Alarm { by, was, warning, sounding }));
     }

@@ -2,6 +2,7 @@
 
 use spinor_volume::Label;
 
+use crate::alarm::BoneLeft;
 use crate::events::{AlarmLevel, Holder, Warning};
 use crate::feel::Feel;
 use crate::input::{Pose, ToolInput};
@@ -44,6 +45,11 @@ pub struct ToolState {
     pub warning: Option<Warning>,
     /// Whether the alarm is heard, and not only shown.
     pub sounding: bool,
+    /// Time until the tool's surface is at a neural surface when it goes on as it does, ms; 0 in contact; none when it does not come
+    /// nearer, or takes longer than a second.
+    pub contact_ms: Option<u16>,
+    /// Bone left between the tool's ball and the nearest neural structure while the tool is in bone or active; none without bone between.
+    pub bone_left: Option<BoneLeft>,
 }
 
 impl ToolState {
@@ -63,6 +69,8 @@ impl ToolState {
             level: AlarmLevel::Clear,
             warning: None,
             sounding: false,
+            contact_ms: None,
+            bone_left: None,
         }
     }
 

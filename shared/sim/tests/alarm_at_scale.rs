@@ -61,7 +61,7 @@ fn to_segment(p: V3, a: V3, b: V3) -> f64 {
 fn between(p: V3, q: V3, a: V3, b: V3) -> f64 {
     let at = |t: f64| to_segment(along(p, q, t), a, b);
     let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..60 {
+    for _ in 0..42 {
         let (s, t) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
         if at(s) <= at(t) { high = t } else { low = s }
     }
@@ -100,6 +100,13 @@ fn truth(shape: &Shape, rotation: &Rotation, tip: V3) -> [f64; 2] {
     let ends: Vec<(V3, V3, f64)> =
         shape.parts.iter().map(|p| (place(rotation, tip, p.a_mm), place(rotation, tip, p.b_mm), p.radius_mm)).collect();
     nerves().map(|n| ends.iter().map(|(p, q, r)| between(*p, *q, n.a, n.b) - r - n.radius).fold(f64::INFINITY, f64::min))
+}
+
+/// Whether a nerve is within 3 mm of one of its thresholds.
+fn is_near(settings: &Settings, distances: [f64; 2]) -> bool {
+    nerves().iter().zip(distances).any(|(n, d)| {
+        [settings.caution_mm, settings.danger_mm].iter().any(|edge| (d - edge - f64::from(n.uncertainty)).abs() <= 3.0)
+    })
 }
 
 /// The level that true distances ask for.
@@ -172,10 +179,7 @@ fn try_tool(tool: ToolKind, poses: u32, patient: &Arc<Patient>, fields: &Arc<Neu
             if k % 2 == 1 {
                 break (pose, rotation);
             }
-            let near = nerves().iter().zip(truth(shape, &rotation, pose.tip_mm())).any(|(n, d)| {
-                let edges = [settings.caution_mm, settings.danger_mm].map(|e| (d - e - f64::from(n.uncertainty)).abs());
-                edges[0] <= 3.0 || edges[1] <= 3.0
-            });
+            let near = is_near(&settings, truth(shape, &rotation, pose.tip_mm()));
             if near {
                 break (pose, rotation);
             }
@@ -186,7 +190,7 @@ fn try_tool(tool: ToolKind, poses: u32, patient: &Arc<Patient>, fields: &Arc<Neu
         let state = *sim.tool(UserId(1), Hand::Right).unwrap();
         let distances = truth(shape, &rotation, state.proxy.tip_mm());
         let nearest = distances[0].min(distances[1]);
-        result.near += u32::from((settings.danger_mm - 3.0..settings.caution_mm + 3.7).contains(&nearest));
+        result.near += u32::from(is_near(&settings, distances));
         result.inside += u32::from(nearest < 0.0);
         // Not one tool may be nearer than a threshold with a lesser level, not even by a micrometre's fraction.
         result.misses += u32::from(state.level < wanted(&settings, distances, 0.0));

@@ -20,6 +20,8 @@ pub(super) struct Known<'a> {
     /// How fast the distance may fall along a way: 1 for a true distance, more for one to a surface that has given way. The second bound
     /// is used only at 1.
     pub(super) steep: f64,
+    /// Corners of a box that holds everything inside the surface; none where there is no such box, and nothing is known without asking.
+    pub(super) box_mm: Option<[Vec3; 2]>,
 }
 
 impl Known<'_> {
@@ -34,6 +36,8 @@ impl Known<'_> {
         if !length.is_finite() {
             return best;
         }
+        let Some([a, b]) = self.clipped(a, b, best) else { return best };
+        let length = norm(sub(b, a));
         // The middle first: most parts are far from most structures, and one look shows it.
         let middle = self.at(mix(a, b, 0.5));
         let mut best = best.min(middle);
@@ -60,6 +64,26 @@ impl Known<'_> {
             }
         }
         best
+    }
+
+    /// The part of a segment that is within `best` of the box, none when it has none.
+    fn clipped(&self, a: Vec3, b: Vec3, best: f64) -> Option<[Vec3; 2]> {
+        let Some([low, high]) = self.box_mm else { return Some([a, b]) };
+        let margin = best.max(0.0);
+        let (mut from, mut to) = (0.0_f64, 1.0_f64);
+        for k in 0..3 {
+            let (low, high, way) = (low[k] - margin, high[k] + margin, b[k] - a[k]);
+            if way == 0.0 {
+                if a[k] < low || a[k] > high {
+                    return None;
+                }
+                continue;
+            }
+            let (s, t) = ((low - a[k]) / way, (high - a[k]) / way);
+            from = from.max(s.min(t));
+            to = to.min(s.max(t));
+        }
+        (from <= to).then(|| [mix(a, b, from), mix(a, b, to)])
     }
 
     /// What no place of a span can be nearer than.
@@ -96,12 +120,38 @@ mod tests {
             let (a, b) =
                 ([spread(7, 20.0), spread(13, 20.0), spread(29, 20.0)], [spread(41, 60.0), spread(97, 60.0), spread(11, 60.0)]);
             for of in [ball, rod] {
-                let known = Known { distance: &|p| Some(of(p)).filter(|d| *d <= 9.0), reach_mm: 9.0, steep: 1.0 };
+                let known = Known { distance: &|p| Some(of(p)).filter(|d| *d <= 9.0), reach_mm: 9.0, steep: 1.0, box_mm: None };
                 let dense = (0..=20_000).map(|n| of(mix(a, b, f64::from(n) / 20_000.0))).fold(6.0, f64::min);
                 let got = known.least(a, b, 6.0);
                 assert!(got >= dense - 1e-9 && got <= dense + SPAN_ERROR_MM + 2e-3, "{k}: {got}, not {dense}");
             }
         }
+    }
+
+    /// Proves that a box changes nothing but the number of questions.
+    #[test]
+    fn a_box_spares_questions_and_changes_nothing() {
+        let asked = Cell::new(0_u32);
+        let distance = |p| {
+            asked.set(asked.get() + 1);
+            Some(ball(p)).filter(|d| *d <= 9.0)
+        };
+        let known = |box_mm| Known { distance: &distance, reach_mm: 9.0, steep: 1.0, box_mm };
+        let around = Some([[-0.5, 0.5, -2.5], [2.5, 3.5, 0.5]]);
+        let mut counts = [0, 0];
+        for k in 0..2_000_u32 {
+            let spread = |n: u32, span: f64| (f64::from(k * n % 1009) / 1009.0 - 0.5) * span;
+            let (a, b) =
+                ([spread(7, 30.0), spread(13, 30.0), spread(29, 30.0)], [spread(41, 90.0), spread(97, 90.0), spread(11, 90.0)]);
+            let least = [None, around].map(|box_mm| known(box_mm).least(a, b, 6.0));
+            assert!((least[0] - least[1]).abs() <= SPAN_ERROR_MM, "{k}: {least:?}");
+            for (count, box_mm) in counts.iter_mut().zip([None, around]) {
+                asked.set(0);
+                known(box_mm).least(a, b, 6.0);
+                *count += asked.get();
+            }
+        }
+        assert!(counts[1] * 3 < counts[0], "{counts:?}");
     }
 
     /// Proves that a shaft beside a surface, and one that is nowhere near, cost few questions.
@@ -112,7 +162,7 @@ mod tests {
             asked.set(asked.get() + 1);
             Some(rod(p)).filter(|d| *d <= 9.0)
         };
-        let known = Known { distance: &distance, reach_mm: 9.0, steep: 1.0 };
+        let known = Known { distance: &distance, reach_mm: 9.0, steep: 1.0, box_mm: None };
         known.least([0.0, 5.0, 0.0], [100.0, 5.0, 0.0], 6.0);
         assert!(asked.replace(0) < 300, "along: {}", asked.get());
         known.least([0.0, 5.0, 0.0], [0.0, 105.0, 0.0], 6.0);

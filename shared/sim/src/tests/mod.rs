@@ -6,6 +6,7 @@ mod cutting;
 mod determinism;
 mod garbage;
 mod instruments;
+mod pre_alarm;
 mod prediction;
 mod punch;
 mod rules;

@@ -1,6 +1,7 @@
 //! The pre-alarm through thin bone, the time to contact, and the share of a time that the alarm is heard.
 
 use super::Driver;
+use super::alarm::nerves;
 use crate::fixture::{PLATE_TOP_MM, SAC_RADIUS_MM, plate_of, plate_over_sac};
 use crate::{AlarmShare, Event, ToolKind};
 use spinor_volume::Label;
@@ -59,10 +60,10 @@ fn a_probe_on_thin_bone_is_shown_and_not_told() {
 /// Proves that the time to contact is distance over approach, and that a tool that rests or withdraws has none.
 #[test]
 fn time_to_contact_is_distance_over_approach() {
-    let mut driver = Driver::new(plate_of(0.4, 1.0, 400, 0.0), ToolKind::Probe);
-    // Beside the sac, from the left, 6 mm/s.
+    let mut driver = Driver::new(nerves(0.0), ToolKind::Probe);
+    // Beside the sac, from the right, where no root lies, 6 mm/s.
     let mut seen = 0;
-    let beside = |distance: f64| [SAC_RADIUS_MM + 1.5 + distance, 0.0, 0.0];
+    let beside = |distance: f64| [-(SAC_RADIUS_MM + 1.5 + distance), 0.0, 0.0];
     for k in 0..40 {
         let distance = 5.0 - 0.1 * f64::from(k);
         driver.go(beside(distance), 0);
@@ -93,10 +94,10 @@ fn time_to_contact_is_distance_over_approach() {
 fn the_share_of_sounding_ticks_is_counted() {
     let mut share = AlarmShare::default();
     assert_eq!(share.sounding_per_mille(), 0);
-    let mut driver = Driver::new(plate_of(0.4, 1.0, 400, 0.0), ToolKind::DiamondBurr);
+    let mut driver = Driver::new(nerves(0.0), ToolKind::DiamondBurr);
     for k in 0..50 {
         // Half of the time beyond the caution threshold, half within it, spinning.
-        let x = if k < 25 { 14.0 } else { SAC_RADIUS_MM + 1.5 + 3.0 };
+        let x = if k < 25 { -14.0 } else { -(SAC_RADIUS_MM + 1.5 + 3.0) };
         driver.go([x, 0.0, 0.0], 200);
         share.count(driver.sim.tools());
     }
