@@ -3,6 +3,7 @@
 
 use spinor_shared::case::{Case, case_hash, case_meta, patient_section};
 use spinor_shared::case::{CaseMeta, ImageBricks, MAGIC, decode_patient, encode_patient};
+use spinor_volume::{DensityField, Grid, Patient};
 
 /// Reads `bytes` in every way in which a case's bytes are read.
 pub(crate) fn run(bytes: &[u8]) {
@@ -13,7 +14,7 @@ pub(crate) fn run(bytes: &[u8]) {
         2 => image(content),
         3 => drop(serde_json::from_slice::<CaseMeta>(content)),
         // A table whose hashes are right around arbitrary sections.
-        _ => whole(&sealed(content)),
+        _ => whole(&sealed(&sections(content))),
     }
 }
 
@@ -42,7 +43,10 @@ fn patient(raw: &[u8]) {
 }
 
 fn image(content: &[u8]) {
-    let _ = ImageBricks::decode(content);
+    // As the CT of a case that is whole otherwise.
+    let grid = Grid::new([0.0; 3], 0.5, [1, 1, 1]).expect("a grid");
+    let patient = Patient::new(grid, Vec::new(), DensityField::default()).map(|patient| encode_patient(&patient));
+    whole(&sealed(&[b"{}".to_vec(), patient.unwrap_or_default(), content.to_vec()]));
     let at = content.len().min(usize::from(content.first().copied().unwrap_or(0)) + 160);
     let (header, rest) = content.split_at(at);
     for header in [header, content] {
@@ -52,20 +56,26 @@ fn image(content: &[u8]) {
     }
 }
 
-/// A case file of sections that are as long as the content's first bytes say.
-fn sealed(content: &[u8]) -> Vec<u8> {
+/// Sections as long as the content's first four bytes say; the patient's is packed.
+fn sections(content: &[u8]) -> Vec<Vec<u8>> {
     let (lengths, mut rest) = content.split_at(content.len().min(4));
-    let mut table = MAGIC.to_vec();
-    table.extend([1, 0, lengths.len() as u8, 0, 0, 0, 0, 0]);
-    let mut contents = Vec::new();
+    let mut sections = Vec::new();
     for (n, length) in lengths.iter().enumerate() {
         let (section, left) = rest.split_at(rest.len().min(usize::from(*length) * 4));
         rest = left;
-        let section = if n == 1 { zstd::bulk::compress(section, 1).unwrap_or_default() } else { section.to_vec() };
+        sections.push(if n == 1 { zstd::bulk::compress(section, 1).unwrap_or_default() } else { section.to_vec() });
+    }
+    sections
+}
+
+/// A case file of the first sections there are, with their right hashes.
+fn sealed(sections: &[Vec<u8>]) -> Vec<u8> {
+    let mut table = MAGIC.to_vec();
+    table.extend([1, 0, sections.len() as u8, 0, 0, 0, 0, 0]);
+    for (n, section) in sections.iter().enumerate() {
         table.extend([n as u8 + 1, 0, 0, 0, 0, 0, 0, 0]);
         table.extend((section.len() as u64).to_le_bytes());
-        table.extend(blake3::hash(&section).as_bytes());
-        contents.extend(section);
+        table.extend(blake3::hash(section).as_bytes());
     }
-    [table, contents].concat()
+    [table, sections.concat()].concat()
 }
