@@ -52,6 +52,9 @@ pub(crate) fn event_words(event: &Event) -> Option<String> {
         Event::RetractionHigh { structure, load_millinewton, .. } => {
             format!("{} held with {:.1} N", spoken(*structure), f64::from(*load_millinewton) / 1e3)
         }
+        Event::ThinBone { structure, left_um, .. } => {
+            format!("{:.1} mm of bone left over {}", f64::from(*left_um) / 1e3, spoken(*structure))
+        }
         Event::Passage { diameter_tenth_mm, .. } => {
             format!("a ball of {:.1} mm passes", f64::from(*diameter_tenth_mm) / 10.0)
         }
