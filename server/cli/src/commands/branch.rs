@@ -32,7 +32,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Some(Record::Head(head)) = source.next_record()? else {
         bail!("{} lacks its head: it was cut off while it was being created", args.file.display());
     };
-    let at = (output::seconds(&args.at)? * f64::from(head.tick_hz.max(1))) as u32;
+    let hz = head.tick_hz.max(1);
+    let at = (output::seconds(&args.at)? * f64::from(hz)) as u32;
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -44,13 +45,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         let _ = std::fs::remove_file(&args.out);
     }
     let Copied { records, last, epoch, longer } = copied.with_context(|| args.file.display().to_string())?;
+    if !longer {
+        let _ = std::fs::remove_file(&args.out);
+        let end = output::moment(f64::from(last) / f64::from(hz));
+        bail!("{} ends at {end}, before {}: there is nothing to branch from", args.file.display(), args.at);
+    }
     if args.json {
         output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch, "whole": !longer }));
     } else {
-        println!("{} holds {records} records up to tick {last}", args.out.display());
-        if !longer {
-            println!("the recording ends before {}: all of it was taken", args.at);
-        }
+        println!("{} holds {records} records; the last before {} is of tick {last}", args.out.display(), args.at);
     }
     Ok(())
 }

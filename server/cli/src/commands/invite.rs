@@ -28,8 +28,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "2h", value_parser = seconds)]
     expires: u64,
     /// The N-th room of the server instead of the first.
-    #[arg(long, default_value_t = 1)]
-    number: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    number: u16,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let file = RoomFile::read(&args.room)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
-    let room = numbered(&file.room, args.number);
+    let room = numbered(&file.room, usize::from(args.number));
     let expires_unix_s = now.saturating_add(args.expires);
     let invite = file.invite(&room, &args.name, args.role, expires_unix_s)?;
     if args.json {

@@ -60,8 +60,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         bail!("--follow-ct takes a fraction of the edge's contrast, 0.2-0.9");
     }
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        bail!("{} is no folder: --out names a file in an existing one", folder.display());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {} for --out", folder.display()))?;
     }
     let options = PrepareOptions {
         ct: args.ct,

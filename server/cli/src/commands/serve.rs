@@ -62,6 +62,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         "'{}' cannot name a room: use up to {MAX_ROOM} letters and digits",
         args.name
     );
+    eprintln!("loading {}", args.case.display());
     let file = std::fs::read(&args.case).with_context(|| format!("cannot read the case {}", args.case.display()))?;
     let case = CaseData::new(file).with_context(|| format!("{} is no usable case", args.case.display()))?;
     let directory = state_directory(&args);
@@ -119,11 +120,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Some(path) => eprintln!("recording to {}", path.display()),
         None => eprintln!("not recording (use --record DIR)"),
     }
+    close_on_signals(&server)?;
     if let Some(path) = &args.room {
         RoomFile::new(public, server.digest(), server.room(), server.owner_key()).write(path)?;
         eprintln!("invite people with: spinor invite --room {} --role attending --name NAME", path.display());
     }
-    close_on_signals(&server)?;
     server.run();
     eprintln!("the room has closed");
     Ok(())

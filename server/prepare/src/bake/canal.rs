@@ -32,7 +32,12 @@ const STEP_MM: f64 = 1.0;
 const PIXEL_MM: f64 = 0.8;
 const HALF_PIXELS: i32 = 45;
 /// Longest stretch without a closed ring that is bridged, mm.
-const MAX_BRIDGE_MM: f64 = 30.0;
+const MAX_BRIDGE_MM: f64 = 45.0;
+/// How far along the spine holes are compared, mm: one level's height.
+const LEVEL_MM: f64 = 36.0;
+/// A hole narrower than this share of the widest one within a level's height is no canal: between the laminae the ring is open, and what
+/// closes there is a space beside it.
+const LEAST_SHARE: f64 = 0.75;
 /// Shortest tube worth proposing, mm.
 const LEAST_LENGTH_MM: f64 = 15.0;
 
@@ -44,7 +49,7 @@ pub fn propose_dural_sac(grid: &Grid, structures: &[Structure]) -> Option<Struct
     let spine = spine_curve(grid, &bones)?;
     let bone = union(grid, &bones);
     let found: Vec<Option<(V3, f64)>> = spine.iter().map(|(at, up)| canal_at(grid, &bone, *at, *up)).collect();
-    let tube = smooth(&longest_run(&bridge(&found))?);
+    let tube = smooth(&longest_run(&bridge(&without_side_spaces(&found)))?);
     let length: f64 = tube.windows(2).map(|pair| distance(pair[0].0, pair[1].0)).sum();
     if length < LEAST_LENGTH_MM {
         return None;
@@ -169,6 +174,17 @@ fn canal_at(grid: &Grid, bone: &SparseField, at: V3, up: V3) -> Option<(V3, f64)
     // The vessel's entry behind a body, or a cyst, is no canal; nor is a hole far from the midline.
     let off_midline = (f64::from((widest % n) as i32 - HALF_PIXELS) * PIXEL_MM).abs();
     (radius >= LEAST_RADIUS_MM && off_midline < 20.0).then(|| (point(widest), radius))
+}
+
+/// Takes out the points that are too narrow beside their neighbours: a sac that were drawn into them would be pinched between the laminae,
+/// where one decompresses, and the alarm would come too late.
+fn without_side_spaces(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
+    let reach = (LEVEL_MM / 2.0 / STEP_MM) as usize;
+    let widest = |n: usize| {
+        let near = &found[n.saturating_sub(reach)..(n + reach + 1).min(found.len())];
+        near.iter().flatten().map(|(_, radius)| *radius).fold(0.0, f64::max)
+    };
+    found.iter().enumerate().map(|(n, point)| point.filter(|(_, radius)| *radius >= LEAST_SHARE * widest(n))).collect()
 }
 
 /// Joins the points on either side of a short stretch without any.
@@ -296,4 +312,27 @@ fn distance(a: V3, b: V3) -> f64 {
 fn unit(v: V3) -> Option<V3> {
     let length = dot(v, v).sqrt();
     (length > 1e-6).then(|| v.map(|x| x / length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Closed rings of 8 mm at the pedicles with spaces of 3.3 mm beside the open canal between them: the tube stays as wide as the rings.
+    #[test]
+    fn a_tube_is_not_pinched_between_the_laminae() {
+        let found: Vec<Option<(V3, f64)>> = (0..140)
+            .map(|n| {
+                let at = f64::from(n);
+                match n % 35 {
+                    0..=11 => Some(([0.0, 0.0, at], 8.0)),
+                    20..=26 => Some(([9.0, 4.0, at], 3.3)),
+                    _ => None,
+                }
+            })
+            .collect();
+        let tube = smooth(&longest_run(&bridge(&without_side_spaces(&found))).unwrap());
+        assert!(tube.len() > 110, "{} points", tube.len());
+        assert!(tube.iter().all(|(at, radius)| *radius > 6.9 && at[0].abs() < 0.1), "{tube:?}");
+    }
 }

@@ -281,6 +281,7 @@ fn a_real_patient_keeps_labels_and_volumes() {
 fn check_sac(baked: &Baked, sac: &Structure, ct: &Image<i16>) {
     assert_eq!((sac.label, sac.source, sac.uncertainty_mm), (Label::DURAL_SAC, Source::Proposed, PROPOSED_UNCERTAINTY_MM));
     let (mut low, mut high, mut hu, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0.0, 0.0);
+    let mut heights: BTreeMap<i32, f64> = BTreeMap::new();
     for (brick, samples) in sac.sdf.stored() {
         let first = baked.grid.brick_coords(brick).map(|v| v * 16);
         for (at, _) in samples.iter().enumerate().filter(|(_, s)| **s <= 0) {
@@ -292,14 +293,19 @@ fn check_sac(baked: &Baked, sac: &Structure, ct: &Image<i16>) {
             let at_mm = baked.grid.patient_from_index(voxel.0.map(f64::from));
             low = low.min(at_mm[2]);
             high = high.max(at_mm[2]);
+            *heights.entry(at_mm[2].floor() as i32).or_default() += baked.grid.voxel_mm3();
             hu += f64::from(ct.nearest(at_mm).unwrap());
             count += 1.0;
         }
     }
     let (length, mean_hu) = (high - low, hu / count);
     let area = sac.volume_mm3 / length;
-    println!("sac: {length:.0} mm long, {area:.0} mm² on average, {mean_hu:.0} HU");
+    // Areas of slabs a millimetre thick, without the rounded ends.
+    let inner: Vec<f64> = heights.values().copied().skip(10).take(heights.len().saturating_sub(20)).collect();
+    let least = inner.iter().copied().fold(f64::INFINITY, f64::min);
+    println!("sac: {length:.0} mm long, {area:.0} mm² on average, {least:.0} mm² at its narrowest, {mean_hu:.0} HU");
     assert!(length > 100.0, "{length} mm");
+    assert!(least > 0.6 * area, "pinched to {least} mm²");
     assert!((60.0..=178.0).contains(&area), "{area} mm²");
     assert!((-60.0..150.0).contains(&mean_hu), "{mean_hu} HU");
 }

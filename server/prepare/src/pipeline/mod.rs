@@ -3,6 +3,7 @@
 mod images;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -123,8 +124,26 @@ pub enum PrepareError {
     #[error("the MR: {0}")]
     Mr(IngestError),
     /// The label map cannot be read.
-    #[error("the label map: {0}")]
-    Labels(NiftiError),
+    #[error("the label map {path}: {source}")]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<NiftiError>,
+    },
+    /// Labels in which nothing is a vertebra.
+    #[error(
+        "the label map {path} holds no vertebra: it has the numbers {numbers}, which in scheme {scheme} name none. Is it the label map of \
+         this CT, and is --scheme right (verse, totalspineseg, totalsegmentator, spineps)?"
+    )]
+    NoVertebra {
+        /// The file.
+        path: PathBuf,
+        /// The scheme.
+        scheme: &'static str,
+        /// The first numbers in it.
+        numbers: String,
+    },
     /// Labelled voxels outside the CT.
     #[error(
         "{percent:.1} % of the labelled voxels lie outside the CT (the labels span {labels_mm:?} mm, the CT {ct_mm:?} mm, LPS): \
@@ -152,13 +171,13 @@ pub enum PrepareError {
         source: Box<SegmentError>,
     },
     /// Surfaces cannot be made.
-    #[error("making surfaces: {0}")]
+    #[error("making surfaces")]
     Bake(#[from] BakeError),
     /// The structures make no patient.
-    #[error("the structures: {0}")]
+    #[error("putting the structures together")]
     Patient(#[from] PatientError),
     /// The case cannot be packed.
-    #[error("packing the case: {0}")]
+    #[error("packing the case")]
     Case(#[from] CaseError),
     /// Threads could not be started.
     #[error("threads could not be started: {0}")]
@@ -185,10 +204,18 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let since = Instant::now();
     let (labels, source) = match &options.labels {
         Some((path, scheme)) => {
-            let mut labels = read_nifti_u16(path).map_err(PrepareError::Labels)?;
+            let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
+            let mut labels = read_nifti_u16(path).map_err(labelled)?;
+            let numbers: BTreeSet<u16> = labels.voxels.iter().copied().filter(|n| *n > 0).collect();
             for (number, count) in scheme.relabel(&mut labels.voxels) {
                 warnings
                     .push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
+            }
+            if !labels.voxels.iter().any(|n| Label(*n).class() == Some(TissueClass::Bone)) {
+                let first: Vec<String> = numbers.iter().take(12).map(u16::to_string).collect();
+                let more = if numbers.len() > 12 { " ..." } else { "" };
+                let numbers = if first.is_empty() { "none".to_owned() } else { first.join(", ") + more };
+                return Err(PrepareError::NoVertebra { path: path.clone(), scheme: scheme.name(), numbers });
             }
             (labels, Source::Labelled)
         }

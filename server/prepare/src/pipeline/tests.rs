@@ -145,7 +145,16 @@ fn labels_elsewhere_are_refused() {
     let nothing = quietly(&PrepareOptions { ct: ct.clone(), registry, ..PrepareOptions::default() }).unwrap_err();
     assert!(matches!(nothing, PrepareError::NothingToLabelWith), "{nothing}");
     let missing = quietly(&options(dir.path().join("none.nii.gz"))).unwrap_err();
-    assert!(matches!(missing, PrepareError::Labels(_)), "{missing}");
+    assert!(matches!(missing, PrepareError::Labels { .. }) && missing.to_string().contains("none.nii.gz"), "{missing}");
+
+    // Numbers that another scheme gives to cord and canal: no patient has those without a vertebra.
+    let mut canal = read_nifti_u16(&labels).unwrap();
+    canal.voxels.iter_mut().for_each(|v| *v = u16::from(*v > 0));
+    let wrong = dir.path().join("wrong.nii.gz");
+    write_nifti(&wrong, &canal).unwrap();
+    let given = PrepareOptions { ct: ct.clone(), labels: Some((wrong, Scheme::TotalSpineSeg)), ..PrepareOptions::default() };
+    let error = quietly(&given).unwrap_err();
+    assert!(matches!(&error, PrepareError::NoVertebra { numbers, .. } if numbers == "1"), "{error}");
 
     let mut shifted = read_nifti_u16(&labels).unwrap();
     shifted.voxels.fill(0);
