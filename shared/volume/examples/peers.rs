@@ -10,6 +10,11 @@
 //! turn, so the ratio holds on a noisy machine. Times are the thread's own processor time.
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first error")]
 #![expect(unsafe_code, reason = "the thread's CPU time has no safe call")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a measurement makes its shapes with sines and writes a file"
+)]
 
 use std::io::Write;
 
@@ -263,9 +268,9 @@ fn dump(patient: &Patient, path: &str) {
     for n in size {
         out.write_all(&(n as u32).to_le_bytes()).unwrap();
     }
-    for z in 0..size[2] as i32 {
-        for y in 0..size[1] as i32 {
-            for x in 0..size[0] as i32 {
+    for z in 0..size[2] {
+        for y in 0..size[1] {
+            for x in 0..size[0] {
                 let sample = encode(bone(grid.patient_from_index([x, y, z].map(f64::from))) / SPACING_MM);
                 out.write_all(&[sample.cast_unsigned()]).unwrap();
             }

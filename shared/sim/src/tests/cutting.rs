@@ -129,7 +129,7 @@ fn a_silent_hand_lets_the_trigger_go() {
     let mut driver = Driver::new(plate_of(0.4, 9.0, 1_800, 0.0), ToolKind::DiamondBurr);
     driver.go([0.0, PLATE_TOP_MM + 1.5, 0.0], 0);
     driver.go([0.0, PLATE_TOP_MM - 6.0, 0.0], 255);
-    let ops: Vec<usize> = (10..60).map(|tick| driver.sim.step(crate::Tick(tick), &[]).ops.len()).collect();
+    let ops: Vec<usize> = (10..60).map(|tick| driver.sim.step(Tick(tick), &[]).ops.len()).collect();
     assert!(ops[..10].iter().sum::<usize>() >= 5 && ops[20..].iter().all(|n| *n == 0), "{ops:?}");
     assert_eq!(driver.state().spindle_rpm, 0);
 }

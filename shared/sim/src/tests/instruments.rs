@@ -197,7 +197,7 @@ fn a_probe_gauges_a_passage() {
     let grid = grid(0.4);
     // A tunnel of 4.2 mm along y through a block.
     let block = structure(&grid, Label::lumbar(4), 0.0, |at| {
-        let along_y = ((at[0] * at[0] + at[2] * at[2]).sqrt() - 2.1) * -1.0;
+        let along_y = 2.1 - (at[0] * at[0] + at[2] * at[2]).sqrt();
         box_mm(at, [0.0, 8.0, 0.0], [10.0, 4.0, 10.0]).max(along_y)
     });
     let root = structure(&grid, Label::root(4, true), 0.0, |at| cylinder_mm(at, 10.5, 8.0, 1.5));

@@ -12,5 +12,5 @@ pub(crate) mod penfield;
 pub(crate) mod pituitary;
 pub(crate) mod probe;
 pub(crate) mod retractor;
-pub mod rules;
+pub(crate) mod rules;
 pub(crate) mod work;

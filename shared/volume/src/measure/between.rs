@@ -16,7 +16,7 @@ const LONGEST_MM: f64 = 60.0;
 pub fn thickness_mm(patient: &Patient, cut: &CutState, class: TissueClass, from_mm: [f64; 3], to_mm: [f64; 3]) -> f64 {
     let way = sub(to_mm, from_mm);
     let long = norm(way).min(LONGEST_MM);
-    if !(long > 1e-6) {
+    if long.is_nan() || long <= 1e-6 {
         return 0.0;
     }
     let direction = scale(way, 1.0 / norm(way));

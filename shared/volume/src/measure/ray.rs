@@ -8,7 +8,7 @@ const STEP_MM: f64 = 0.25;
 /// Way along `direction` (a unit vector) from `from` to the first place where `distance` is negative, up to `reach_mm`; 0 when the walk
 /// starts inside. Places between two steps are found by linear interpolation.
 pub fn enter(distance: impl Fn([f64; 3]) -> f64, from: [f64; 3], direction: [f64; 3], reach_mm: f64) -> Option<f64> {
-    walk(|p| distance(p), from, direction, reach_mm)
+    walk(distance, from, direction, reach_mm)
 }
 
 /// As [`enter`] for the first place where `distance` is not negative.

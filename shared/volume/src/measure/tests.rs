@@ -284,7 +284,8 @@ fn narrowest_pars_equals_brute_force() {
     let anatomy = Anatomy::find(&patient).unwrap();
     let v = anatomy.vertebra(Label::lumbar(4)).unwrap();
     let bar = |x: f64, z: f64, r: f64| ([x, 6.0, z], [x, 18.0, z], r);
-    let cases: [&[([f64; 3], [f64; 3], f64)]; 6] = [
+    type Capsule = ([f64; 3], [f64; 3], f64);
+    let cases: [&[Capsule]; 6] = [
         &[],
         &[bar(9.0, 11.0, 2.5)],
         &[bar(11.3, 12.0, 3.1), bar(8.0, 12.0, 3.1)],
