@@ -15,6 +15,7 @@ IMAGES = ["ort", "dicom-object", "nifti"]
 TABLE = {
     "spinor-volume": (ENGINE + ["serde", "rayon"], "the core has no engine, IO or threads"),
     "spinor-sim": (ENGINE + ["serde", "rayon"], "the core has no engine, IO or threads"),
+    "spinor-surgeon": (ENGINE + ["serde", "rayon"], "a scripted surgeon is a function of patient and view; recording is a feature"),
     "spinor-assess": (ENGINE, "assessment reads recordings only"),
     "spinor-prepare": (["bevy_app", "bevy_ecs", "lightyear", "tokio", "wgpu"], "preparation knows no engine and no network"),
     "spinor-server": (RENDERER + IMAGES + ["spinor-client-core", "spinor-prepare"], "the server draws nothing and reads no scan"),

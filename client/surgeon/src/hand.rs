@@ -13,8 +13,8 @@ use crate::vector::{V3, add, norm, scale, sub};
 
 /// Seconds in a tick.
 const TICK_S: f64 = 1.0 / 60.0;
-/// How far the tool may lag behind the hand before a path is waited with, mm: about 1 N of load.
-const LAG_MM: f64 = 1.7;
+/// How far the tool may lag behind the hand before a path is waited with, mm: about half a newton of load.
+const LAG_MM: f64 = 0.9;
 /// Longest wait at one place of a path, ticks.
 const PATIENCE: u32 = 75;
 /// Distance to a nerve at which a surgeon who sees it draws a spinning burr back, µm.

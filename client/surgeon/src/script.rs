@@ -46,11 +46,21 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             size_tenth_mm: 40,
             grip: Grip::STRAIGHT,
             left_pct,
-            bites: 90,
+            bites: 60,
+            both_ways: true,
         })
     };
     let flavum = |zones, left_pct, grip| {
-        bite(BitePlan { name: "remove the flavum", zones, tool: ToolKind::Kerrison, size_tenth_mm: 40, grip, left_pct, bites: 120 })
+        bite(BitePlan {
+            name: "remove the flavum",
+            zones,
+            tool: ToolKind::Kerrison,
+            size_tenth_mm: 40,
+            grip,
+            left_pct,
+            bites: 80,
+            both_ways: true,
+        })
     };
     let recess = |side: Side| {
         let zones = sided!(side, Recess);
@@ -61,7 +71,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 30,
                 shell_mm: 1.2,
                 grip: Grip::STRAIGHT,
-                passes: 18,
+                passes: 9,
             }),
             bite(BitePlan {
                 name: "open the recess",
@@ -69,8 +79,9 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 tool: ToolKind::Kerrison,
                 size_tenth_mm: 30,
                 grip: lateral(side),
-                left_pct: 40,
-                bites: 40,
+                left_pct: 50,
+                bites: 30,
+                both_ways: false,
             }),
         ]
     };
@@ -83,12 +94,13 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 tool: ToolKind::Leksell,
                 size_tenth_mm: 60,
                 grip: Grip { shaft: [0.0, 1.0, 0.0], ahead: [1.0, 0.0, 0.0] },
-                left_pct: 12,
+                left_pct: 25,
                 bites: 70,
+                both_ways: false,
             }));
             phases.push(lamina(BOTH_LAMINAE, 0.8));
-            phases.push(shell(BOTH_LAMINAE, 4));
-            phases.push(flavum(BOTH_FLAVA, 8, Grip::STRAIGHT));
+            phases.push(shell(BOTH_LAMINAE, 12));
+            phases.push(flavum(BOTH_FLAVA, 20, Grip::STRAIGHT));
             for side in [side, side.other()] {
                 phases.extend(recess(side));
             }
@@ -101,18 +113,19 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             // In from the near side, flat under the spinous process.
             let under = Grip { shaft: [0.75 * side.sign(), 0.66, 0.0], ahead: [0.0, 0.0, 1.0] };
             phases.push(lamina(sided!(side, Lamina), 0.8));
-            phases.push(shell(sided!(side, Lamina), 6));
+            phases.push(shell(sided!(side, Lamina), 15));
             phases.push(bite(BitePlan {
                 name: "undercut the far lamina",
                 zones: sided!(far, Undercut),
                 tool: ToolKind::Kerrison,
                 size_tenth_mm: 40,
                 grip: under,
-                left_pct: 30,
-                bites: 90,
+                left_pct: 55,
+                bites: 40,
+                both_ways: false,
             }));
-            phases.push(flavum(sided!(side, Flavum), 10, Grip::STRAIGHT));
-            phases.push(flavum(sided!(far, Flavum), 20, under));
+            phases.push(flavum(sided!(side, Flavum), 25, Grip::STRAIGHT));
+            phases.push(flavum(sided!(far, Flavum), 35, under));
             phases.extend(recess(side));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(probe(ProbeAim::Root(far)));
@@ -129,16 +142,18 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 30,
                 shell_mm: 1.5,
                 grip: Grip::STRAIGHT,
-                passes: 16,
+                passes: 9,
             }));
             phases.push(bite(BitePlan {
                 name: "undercut the superior articular process",
                 zones: sided!(side, SuperiorTip),
                 tool: ToolKind::Kerrison40,
                 size_tenth_mm: 30,
-                grip: lateral(side),
-                left_pct: 40,
-                bites: 60,
+                // Outwards and a little forwards, as the root goes.
+                grip: Grip { shaft: [0.34 * side.sign(), 0.94, 0.0], ahead: [0.94 * side.sign(), -0.34, 0.0] },
+                left_pct: 55,
+                bites: 40,
+                both_ways: false,
             }));
             phases.push(probe(ProbeAim::Foramen(side)));
         }
@@ -157,6 +172,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 grip: Grip::STRAIGHT,
                 left_pct: 88,
                 bites: 14,
+                both_ways: false,
             }));
             phases.push(bite(BitePlan {
                 name: "take loose nucleus",
@@ -166,6 +182,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 grip: Grip::STRAIGHT,
                 left_pct: 85,
                 bites: 24,
+                both_ways: false,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
             phases.push(probe(ProbeAim::Foramen(side)));

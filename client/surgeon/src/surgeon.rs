@@ -1,7 +1,7 @@
 //! The surgeon: a procedure's phases, two hands, and what they see.
 
 use spinor_sim::procedure::{Site, SiteError, Target};
-use spinor_sim::{BiteRefusal, Event, Hand as Which, ToolInput, ToolState, UserId};
+use spinor_sim::{Event, Hand as Which, ToolInput, ToolState, UserId};
 use spinor_volume::{CutState, Patient};
 
 use crate::hand::Hand;
@@ -138,7 +138,22 @@ impl Surgeon {
         for event in view.events.iter().filter(|e| e.by().user == self.user) {
             match event {
                 Event::Removed { occupancy, .. } => self.feedback.occupancy += occupancy,
-                Event::BiteRefused { reason, .. } => self.feedback.refused = Some(*reason),
+                Event::BiteRefused { reason, .. } => {
+                    if std::env::var("DBG").is_ok() {
+                        let proxy = view
+                            .tools
+                            .iter()
+                            .find(|t| t.input.user == self.user && t.input.hand == Which::Right)
+                            .map(|t| self.site.site_from_patient(t.proxy.tip_mm()));
+                        eprintln!(
+                            "{} refused {reason:?} hand {:.1?} proxy {:.1?}",
+                            view.tick,
+                            self.right.at,
+                            proxy.unwrap_or_default()
+                        );
+                    }
+                    self.feedback.refused = Some(*reason)
+                }
                 _ => {}
             }
         }
@@ -168,9 +183,4 @@ impl Surgeon {
             self.done = self.phase >= self.phases.len();
         }
     }
-}
-
-/// A refusal that tells that bone must be thinned first.
-pub(crate) fn is_too_thick(refused: Option<BiteRefusal>) -> bool {
-    refused == Some(BiteRefusal::TooThick)
 }

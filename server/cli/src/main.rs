@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{assess, bots, branch, evaluate, export, info, ingest, invite, models, phantom, prepare, replay, segment, serve};
+use commands::{
+    assess, bots, branch, evaluate, export, info, ingest, invite, models, phantom, prepare, rehearse, replay, segment, serve,
+};
 
 /// Spinor: a shared virtual operating room for spine surgery on a patient's own anatomy.
 /// For education and rehearsal; not a medical device.
@@ -43,6 +45,8 @@ enum Command {
     Invite(invite::Args),
     /// Measure a room with headless clients.
     Bots(bots::Args),
+    /// Let a scripted surgeon perform a procedure, into a recording.
+    Rehearse(rehearse::Args),
     /// Replay a recording and check its digests.
     Replay(replay::Args),
     /// Start a new recording from a moment of another.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Invite(args) => invite::run(args),
         Command::Bots(args) => bots::run(args),
+        Command::Rehearse(args) => rehearse::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::run(args),
         Command::Assess(args) => assess::run(args),

@@ -27,7 +27,10 @@ pub(crate) struct BitePlan {
     pub(crate) zones: &'static [Zone],
     pub(crate) tool: ToolKind,
     pub(crate) size_tenth_mm: u8,
+    /// How the tool is held; of a punch, where its footplate's back and tip point.
     pub(crate) grip: Grip,
+    /// Whether a punch may also point the other way.
+    pub(crate) both_ways: bool,
     /// Share of the zones at which the phase is over, percent.
     pub(crate) left_pct: u8,
     /// Most bites.
@@ -44,6 +47,17 @@ pub(crate) struct Bite {
     bites: u32,
     last: Option<V3>,
     over: bool,
+}
+
+/// Cosine and sine of the lean of a 40° punch's footplate.
+const LEAN_40: (f64, f64) = (0.766_044, 0.642_788);
+
+/// A bite: where the tip goes, how the tool is held, and which way it slides under the edge.
+#[derive(Clone, Copy, Debug)]
+struct Aim {
+    tip: V3,
+    grip: Grip,
+    slide: V3,
 }
 
 /// The jaw of a tool: half its width, its reach ahead of the tip, and how far it takes along the shaft from the tip, mm.
@@ -94,11 +108,21 @@ impl Bite {
             .collect();
         let enough = left.len() * 100 <= self.points.len() * usize::from(self.plan.left_pct);
         let next = if self.over || enough || self.bites >= self.plan.bites { None } else { self.next(scene, &left) };
-        let Some((tip, grip)) = next else {
+        let Some(Aim { tip, grip, slide }) = next else {
             if !self.over && self.bites > 0 {
                 self.over = true;
-                right.then(Task::Go { to: lifted(right.at, self.plan.grip, 12.0), grip: self.plan.grip, speed: APPROACH, trigger: 0 });
-                right.then(Task::Go { to: [right.at[0], HOVER_MM, right.at[2]], grip: self.plan.grip, speed: TRANSIT, trigger: 0 });
+                right.then(Task::Go {
+                    to: lifted(right.at, self.plan.grip, 12.0),
+                    grip: self.plan.grip,
+                    speed: APPROACH,
+                    trigger: 0,
+                });
+                right.then(Task::Go {
+                    to: [right.at[0], HOVER_MM, right.at[2]],
+                    grip: self.plan.grip,
+                    speed: TRANSIT,
+                    trigger: 0,
+                });
                 return true;
             }
             return false;
@@ -108,8 +132,7 @@ impl Bite {
             right.then(Task::Take { tool: self.plan.tool, size_tenth_mm: self.plan.size_tenth_mm });
         }
         // In along the shaft, a footplate's length short of the edge, then under it.
-        let short = if is_punch(self.plan.tool) { self.jaw().ahead + 0.6 } else { 0.0 };
-        let before = add(tip, scale(grip.ahead, -short));
+        let before = sub(tip, slide);
         let far = self.last.is_none_or(|last| norm(sub(last, tip)) > 9.0);
         let lift = if far { (HOVER_MM - before[1]) / grip.shaft[1].max(0.3) } else { LIFT_MM };
         if let Some(last) = self.last {
@@ -130,10 +153,11 @@ impl Bite {
         true
     }
 
-    /// Where the next bite goes: the tip and how the tool is held.
-    fn next(&mut self, scene: &Scene<'_>, left: &[V3]) -> Option<(V3, Grip)> {
+    /// Where the next bite goes.
+    fn next(&mut self, scene: &Scene<'_>, left: &[V3]) -> Option<Aim> {
         let jaw = self.jaw();
-        let mut order: Vec<V3> = left.iter().copied().filter(|at| self.tried.get(&cell(*at)).is_none_or(|n| *n < TRIES)).collect();
+        let mut order: Vec<V3> =
+            left.iter().copied().filter(|at| self.tried.get(&cell(*at)).is_none_or(|n| *n < TRIES)).collect();
         let grip = self.plan.grip;
         let rank = |at: &V3| match self.plan.tool {
             // From the outer surface inwards.
@@ -153,12 +177,12 @@ impl Bite {
         None
     }
 
-    fn aim(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw) -> Option<(V3, Grip)> {
+    fn aim(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw) -> Option<Aim> {
         let grip = self.plan.grip;
         match self.plan.tool {
             ToolKind::Leksell => {
                 // Astride of the ridge, pressed on it.
-                Some(([0.0, at[1] - jaw.above + 1.0, at[2]], grip))
+                Some(Aim { tip: [0.0, at[1] - jaw.above + 1.0, at[2]], grip, slide: [0.0; 3] })
             }
             ToolKind::Pituitary => {
                 let out = [at[0].signum(), 0.0, 0.0];
@@ -166,15 +190,18 @@ impl Bite {
                 let wide = [-0.15, -0.3].map(|tilt| add([0.0, 1.0, 0.0], scale(out, -tilt)));
                 let ways: Vec<V3> = ways.into_iter().chain(wide).collect();
                 let (way, room) = lane(scene, at, &ways, 1.0)?;
-                (room > -0.6).then(|| (add(at, scale(way, -0.5)), Grip { shaft: way, ahead: [0.0, 0.0, 1.0] }))
+                let grip = Grip { shaft: way, ahead: [0.0, 0.0, 1.0] };
+                (room > -0.6).then(|| Aim { tip: add(at, scale(way, -0.5)), grip, slide: [0.0; 3] })
             }
-            _ => self.aim_punch(scene, left, at, jaw),
+            _ => self.aim_punch(scene, left, at, jaw, grip).or_else(|| {
+                let back = Grip { ahead: scale(grip.ahead, -1.0), ..grip };
+                if self.plan.both_ways { self.aim_punch(scene, left, at, jaw, back) } else { None }
+            }),
         }
     }
 
     /// A punch whose jaw starts just before `at` and lies below all that is left there, as far as the nerves allow.
-    fn aim_punch(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw) -> Option<(V3, Grip)> {
-        let grip = self.plan.grip;
+    fn aim_punch(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw, grip: Grip) -> Option<Aim> {
         let (ahead, shaft) = (unit(grip.ahead), unit(grip.shaft));
         let across = cross(ahead, shaft);
         let mut best: Option<(usize, V3)> = None;
@@ -199,7 +226,25 @@ impl Bite {
                 best = Some((caught, tip));
             }
         }
-        best.map(|(_, tip)| (tip, grip))
+        // A leaning footplate is laid flat by leaning the shaft.
+        let grip = if self.plan.tool == ToolKind::Kerrison40 {
+            let (c, s) = LEAN_40;
+            Grip { shaft: sub(scale(shaft, c), scale(ahead, s)), ahead: add(scale(ahead, c), scale(shaft, s)) }
+        } else {
+            grip
+        };
+        let (_, tip) = best?;
+        // In along the shaft where both it and the footplate find no bone, then under the edge.
+        let enters = |short: f64| {
+            let before = sub(tip, scale(ahead, short));
+            (0..=14).all(|k| {
+                let at = add(before, scale(grip.shaft, 1.0 + 1.5 * f64::from(k)));
+                let plate = |along: f64| !scene.bone(add(at, scale(grip.ahead, along)));
+                scene.distance(&scene.parts.bones, sub(at, scale(grip.ahead, 1.5))) > 1.2 && plate(0.0) && plate(jaw.ahead)
+            })
+        };
+        let short = [1.15, 0.9, 0.65, 0.4, 0.15, 0.0].map(|part| part * jaw.ahead).into_iter().find(|short| enters(*short))?;
+        Some(Aim { tip, grip, slide: scale(ahead, short) })
     }
 
     /// Whether the jaw's lower face keeps off the nerves.
@@ -211,10 +256,6 @@ impl Bite {
             })
         })
     }
-}
-
-const fn is_punch(tool: ToolKind) -> bool {
-    matches!(tool, ToolKind::Kerrison | ToolKind::Kerrison40)
 }
 
 /// A cell of two millimetres that counts as one place.

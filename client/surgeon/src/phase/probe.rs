@@ -57,7 +57,7 @@ impl Probe {
             ProbeAim::Foramen(side) => self.foramen(scene, side),
         };
         let Some((path, grip)) = route else { return false };
-        let (Some(first), Some(last)) = (path.first().copied(), path.last().copied()) else { return false };
+        let Some(first) = path.first().copied() else { return false };
         let lift = |at: V3, by: f64| add(at, scale(grip.shaft, by));
         let up = (HOVER_MM - first[1]) / grip.shaft[1].max(0.3);
         right.then(Task::Go { to: [right.at[0], HOVER_MM, right.at[2]], grip: Grip::STRAIGHT, speed: TRANSIT, trigger: 0 });
@@ -71,7 +71,6 @@ impl Probe {
         for at in path.iter().rev() {
             right.then(Task::Go { to: *at, grip, speed: APPROACH, trigger: 0 });
         }
-        let _ = last;
         right.then(Task::Go { to: lift(first, up), grip, speed: TRANSIT, trigger: 0 });
         true
     }

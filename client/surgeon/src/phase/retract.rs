@@ -4,7 +4,7 @@ use spinor_sim::ToolKind;
 use spinor_sim::procedure::Side;
 use spinor_volume::query::sdf_mm;
 
-use super::{APPROACH, CAREFUL, HOVER_MM, TRANSIT};
+use super::{APPROACH, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
@@ -40,7 +40,12 @@ impl Retract {
         let grip = Grip { shaft: [0.0, 1.0, 0.0], ahead: [medial, 0.0, 0.0] };
         left.drop_tasks();
         if !self.hold {
-            left.then(Task::Go { to: [left.at[0] - medial * 2.0, left.at[1] + 6.0, left.at[2]], grip, speed: APPROACH, trigger: 0 });
+            left.then(Task::Go {
+                to: [left.at[0] - medial * 2.0, left.at[1] + 6.0, left.at[2]],
+                grip,
+                speed: APPROACH,
+                trigger: 0,
+            });
             left.then(Task::Go { to: [left.at[0], HOVER_MM, left.at[2]], grip, speed: TRANSIT, trigger: 0 });
             right.then(Task::Hold { ticks: 60, trigger: 0 });
             return true;

@@ -11,6 +11,7 @@ pub(crate) mod invite;
 pub(crate) mod models;
 pub(crate) mod phantom;
 pub(crate) mod prepare;
+pub(crate) mod rehearse;
 pub(crate) mod replay;
 pub(crate) mod segment;
 pub(crate) mod serve;

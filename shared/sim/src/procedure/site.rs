@@ -295,7 +295,7 @@ fn disc_extent(grid: &Grid, frame: &Frame, disc: Option<&Structure>, sac_front_m
     let Some(disc) = disc else { return (sac_front_mm + 0.5, 32.0) };
     let inside = |k: &i32| sdf_mm(grid, &disc.sdf, frame.patient_from_site([0.0, -f64::from(*k) * 0.5, 0.0])) < 0.0;
     let first = (0..60).find(inside);
-    let last = (0..140).rev().find(inside);
+    let last = (0..140).rfind(inside);
     match (first, last) {
         (Some(first), Some(last)) => (f64::from(first) * 0.5, f64::from(last - first) * 0.5),
         _ => (sac_front_mm + 0.5, 32.0),

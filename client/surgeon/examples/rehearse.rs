@@ -1,0 +1,72 @@
+//! Rehearses a procedure on a case without the command line of Spinor: for working on the surgeons themselves.
+//!
+//! `cargo run -p spinor-surgeon --features record --example rehearse -- CASE.spinor laminectomy steady 1 OUT.spinrec [LEVEL] [left|right]`
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::Instant;
+
+use spinor_shared::case::Case;
+use spinor_sim::procedure::{Procedure, Side, Target};
+use spinor_surgeon::Skill;
+use spinor_surgeon::rehearsal::Rehearsal;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().collect();
+    let arg = |k: usize| args.get(k).map(String::as_str).ok_or("usage: rehearse CASE PROCEDURE SKILL SEED OUT [LEVEL] [SIDE]");
+    let bytes = std::fs::read(arg(1)?)?;
+    let start = Instant::now();
+    let case = Case::decode(&bytes)?;
+    let hash = spinor_shared::case::case_hash(&bytes)?;
+    let target = Target {
+        procedure: Procedure::from_name(arg(2)?).ok_or("no such procedure")?,
+        level: args.get(6).map_or(Ok(4), |level| level.parse())?,
+        side: if args.get(7).is_some_and(|s| s == "right") { Side::Right } else { Side::Left },
+    };
+    let skill = Skill::from_name(arg(3)?).ok_or("no such skill")?;
+    let rehearsal = Rehearsal { target, skill, seed: arg(4)?.parse()?, started_unix_s: 0 };
+    let out = BufWriter::new(File::create(arg(5)?)?);
+    println!("case read in {:.2} s", start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let outcome = rehearsal.perform(&case, bytes, hash, out)?;
+    println!(
+        "{} ticks ({:.0} s), {} operations, {} bytes, {} scares, in {:.2} s",
+        outcome.ticks,
+        f64::from(outcome.ticks) / 60.0,
+        outcome.ops,
+        outcome.bytes,
+        outcome.scares,
+        start.elapsed().as_secs_f64()
+    );
+    let mm3 = case.patient.grid().voxel_mm3() / 32.0;
+    for p in &outcome.phases {
+        println!(
+            "  {:>6.1} s  {:40} {:3} plans, {:3} bites, {:3} refused, {:7.1} mm3",
+            f64::from(p.from_tick) / 60.0,
+            p.name,
+            p.plans,
+            p.bites,
+            p.refused,
+            p.occupancy as f64 * mm3
+        );
+    }
+    for (step, status) in outcome.tracker.steps().iter().zip(outcome.tracker.status()) {
+        let rules: Vec<String> = step
+            .rules
+            .iter()
+            .map(|rule| match rule {
+                spinor_sim::procedure::Rule::Taken { zone, left_pct } => {
+                    format!("{}: {:?} % left, {left_pct} allowed", zone.words(), outcome.tracker.left_pct(*zone))
+                }
+                other => format!("{other:?}"),
+            })
+            .collect();
+        println!("  {:16} {status:?}  {}", step.id, rules.join("; "));
+    }
+    println!("  before {:?}", outcome.before);
+    println!("  after  {:?}", outcome.after);
+    for s in outcome.tracker.sentinels() {
+        println!("  sentinel at {:.1} s: {} ({} times) {:?}", f64::from(s.tick) / 60.0, s.sentinel.words(), s.times, s.structure);
+    }
+    Ok(())
+}

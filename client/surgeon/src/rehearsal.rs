@@ -1,0 +1,214 @@
+//! Performing a procedure in process, without a network, and writing the recording that a server would write.
+//!
+//! The simulation is the server's and the records are the server's: the case, every tick's inputs, operations and events, a digest every
+//! second, keyframes. What replays and assesses a session from a room does so with a rehearsal too. It stands here and not in the server
+//! because it needs neither engine nor network; it is behind the feature `record` because a surgeon alone needs no file.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use spinor_shared::case::{Case, CaseHash};
+use spinor_shared::room::Role;
+use spinor_shared::session::{Control, OpRecord, Record, SessionError, SessionHead, SessionWriter, TickRecord, keyframe_of};
+use spinor_shared::wire::{WireCut, WireEvent, WireInput};
+use spinor_sim::procedure::{Measured, Note, SiteError, Target, Tracker};
+use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput};
+use thiserror::Error;
+
+use crate::{PhaseReport, Skill, Surgeon, View};
+
+/// Ticks between two digests with operations between, as the server writes them.
+const DIGEST_EVERY: u32 = 60;
+/// Operations between two keyframes, as the server writes them.
+const KEYFRAME_OPS: u64 = 2_000;
+/// Ticks after which a surgeon who has not come to an end is stopped: half an hour.
+pub const MOST_TICKS: u32 = 30 * 60 * 60;
+/// Ticks after the last input, so that contacts end in the recording.
+const AFTER_TICKS: u32 = 30;
+
+/// Why a rehearsal failed.
+#[derive(Debug, Error)]
+pub enum RehearsalError {
+    /// The patient has no place for the procedure.
+    #[error("finding the place of the operation: {0}")]
+    Site(#[from] SiteError),
+    /// The recording cannot be written.
+    #[error("writing the recording: {0}")]
+    Session(#[from] SessionError),
+    /// The surgeon did not come to an end.
+    #[error("the surgeon was still at work after {MOST_TICKS} ticks, in the phase \"{0}\"")]
+    Endless(&'static str),
+}
+
+/// What is rehearsed, and by whom.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    /// The procedure, its level and side.
+    pub target: Target,
+    /// The surgeon's skill.
+    pub skill: Skill,
+    /// Seed of tremor; another seed is another day.
+    pub seed: u64,
+    /// When the recording says that it began, seconds since 1970.
+    pub started_unix_s: u64,
+}
+
+/// What a rehearsal came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Ticks performed.
+    pub ticks: u32,
+    /// Operations that were applied.
+    pub ops: u64,
+    /// [`spinor_volume::CutState::digest`] at the end.
+    pub digest: u64,
+    /// Bytes of the recording.
+    pub bytes: u64,
+    /// How often the surgeon drew back from a nerve.
+    pub scares: u32,
+    /// The surgeon's phases.
+    pub phases: Vec<PhaseReport>,
+    /// Measures of the site before the first cut.
+    pub before: Measured,
+    /// Measures of the site at the end.
+    pub after: Measured,
+    /// The steps of the procedure and which sentinel errors happened, as the tracker judged.
+    pub tracker: Tracker,
+    /// The simulation as it was left.
+    pub simulation: Simulation,
+}
+
+impl Rehearsal {
+    /// Performs the procedure on a case and writes the recording. `case_bytes` is the case file as it is, `hash` its hash.
+    ///
+    /// # Errors
+    /// When the patient has no such place, the recording cannot be written, or the surgeon does not come to an end.
+    pub fn perform<W: Write>(&self, case: &Case, case_bytes: Vec<u8>, hash: CaseHash, out: W) -> Result<Outcome, RehearsalError> {
+        let patient = Arc::new(case.patient.clone());
+        let settings = Settings::default();
+        let fields = NeuralFields::build(&patient, &settings);
+        let mut simulation = Simulation::with_fields(Arc::clone(&patient), fields, settings);
+        let mut surgeon = Surgeon::new(&patient, self.target, self.skill, self.seed)?;
+        let mut tracker = Tracker::at(&patient, self.target, surgeon.site().clone());
+        let before = Measured::default();
+        let user = surgeon.user().0;
+        let mut writer = SessionWriter::create(out)?;
+        writer.append(&Record::Head(SessionHead {
+            case_hash: hash.0,
+            room: "rehearsal".to_owned(),
+            software: format!("spinor {}", env!("CARGO_PKG_VERSION")),
+            started_unix_s: self.started_unix_s,
+            tick_hz: spinor_sim::input::TICKS_PER_SECOND,
+        }))?;
+        writer.append(&Record::Case(case_bytes))?;
+        writer.append(&Record::Joined {
+            tick: 0,
+            user,
+            name: format!("Scripted, {}", self.skill.name()),
+            role: Role::Attending,
+        })?;
+        writer.append(&Record::Control { tick: 0, user, control: Control::Note(self.words()) })?;
+        let (mut ops, mut keyframe_ops, mut digested, mut op_tick) = (0_u64, 0_u64, 0_u32, 0_u32);
+        let mut last = StepOutput::default();
+        let mut tick = 0;
+        let mut idle = AFTER_TICKS;
+        while idle > 0 {
+            tick += 1;
+            if tick > MOST_TICKS {
+                return Err(RehearsalError::Endless(surgeon.reports().last().map_or("start", |p| p.name)));
+            }
+            let tools: Vec<_> = simulation.tools().copied().collect();
+            let view = View { tools: &tools, events: &last.events, cut: simulation.cut(), tick };
+            let inputs = surgeon.next(&patient, &view);
+            idle -= u32::from(surgeon.done());
+            last = simulation.step(Tick(tick), &inputs);
+            ops += last.ops.len() as u64;
+            if !last.ops.is_empty() {
+                op_tick = tick;
+            }
+            if !inputs.is_empty() || !last.ops.is_empty() || !last.events.is_empty() {
+                writer.append(&Record::Tick(tick_record(tick, &inputs, &last)))?;
+            }
+            let tools: Vec<_> = simulation.tools().copied().collect();
+            let notes = tracker.update(&patient, simulation.cut(), tick, &tools, &last.events, None);
+            self.note(&tracker, &notes, tick, user, &mut writer)?;
+            if ops >= keyframe_ops + KEYFRAME_OPS {
+                writer.append(&Record::Keyframe(keyframe_of(simulation.cut(), tick, 0, ops)?))?;
+                (keyframe_ops, digested) = (ops, tick);
+            } else if tick >= digested + DIGEST_EVERY && op_tick >= digested {
+                writer.append(&Record::Digest { tick, digest: simulation.cut().digest() })?;
+                digested = tick;
+            }
+        }
+        let after = Measured::default();
+        let mut notes = tracker.finish(&patient, simulation.cut());
+        notes.extend(tracker.update(&patient, simulation.cut(), tick, &[], &[], Some(&after)));
+        self.note(&tracker, &notes, tick, user, &mut writer)?;
+        writer.append(&Record::Keyframe(keyframe_of(simulation.cut(), tick, 0, ops)?))?;
+        writer.append(&Record::Left { tick, user })?;
+        writer.append(&Record::Closed { tick })?;
+        Ok(Outcome {
+            ticks: tick,
+            ops,
+            digest: simulation.cut().digest(),
+            bytes: writer.bytes(),
+            scares: surgeon.scares(),
+            phases: surgeon.reports().to_vec(),
+            before,
+            after,
+            tracker,
+            simulation,
+        })
+    }
+
+    /// What is rehearsed, as the recording's first note says it.
+    pub fn words(&self) -> String {
+        let target = &self.target;
+        format!(
+            "rehearsal: procedure={} level=L{} side={} skill={} seed={}",
+            target.procedure.name(),
+            target.level,
+            target.side.word(),
+            self.skill.name(),
+            self.seed
+        )
+    }
+
+    fn note<W: Write>(
+        &self,
+        tracker: &Tracker,
+        notes: &[Note],
+        tick: u32,
+        user: u32,
+        writer: &mut SessionWriter<W>,
+    ) -> Result<(), SessionError> {
+        for note in notes {
+            let id = |k: usize| tracker.steps().get(k).map_or("", |s| s.id);
+            let words = match note {
+                Note::StepDone(k) => format!("step done: {}", id(*k)),
+                Note::StepOutOfOrder { step, before } => format!("step out of order: {} before {}", id(*step), id(*before)),
+                Note::Sentinel(record) => format!("sentinel error: {}", record.sentinel.words()),
+                Note::Completed => "procedure completed".to_owned(),
+            };
+            writer.append(&Record::Control { tick, user, control: Control::Note(words) })?;
+        }
+        Ok(())
+    }
+}
+
+/// A tick as a recording holds it.
+fn tick_record(tick: u32, inputs: &[ToolInput], output: &StepOutput) -> TickRecord {
+    let ops = output.ops.iter().map(|op| OpRecord {
+        user: op.user.0,
+        hand: op.hand as u8,
+        tool: op.tool as u8,
+        input_seq: op.input_seq,
+        cut: WireCut::from(&op.op),
+    });
+    TickRecord {
+        tick,
+        inputs: inputs.iter().map(|input| (input.user.0, WireInput::from(*input))).collect(),
+        ops: ops.collect(),
+        events: output.events.iter().map(WireEvent::from).collect(),
+    }
+}

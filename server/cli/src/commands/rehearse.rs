@@ -1,0 +1,155 @@
+//! `spinor rehearse`: a scripted surgeon performs a procedure on a case, into a recording.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use spinor_shared::case::{self, Case};
+use spinor_sim::procedure::{Plan, Procedure, Side, StepStatus, Target};
+use spinor_surgeon::Skill;
+use spinor_surgeon::rehearsal::{Outcome, Rehearsal};
+
+use crate::output;
+
+/// Let a scripted surgeon perform a procedure on a case, without a network, into a recording as a server writes it.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example: spinor rehearse --case case.spinor --procedure laminectomy --skill steady --seed 1 --out steady1.spinrec --json"
+)]
+pub(crate) struct Args {
+    /// The case.
+    #[arg(long, value_name = "F.spinor")]
+    case: PathBuf,
+    /// What is done: laminectomy, ulbd, foraminotomy or microdiscectomy.
+    #[arg(long, value_parser = procedure)]
+    procedure: Procedure,
+    /// How: steady, hurried or careless. It changes tremor, speed and reaction, never what is aimed at.
+    #[arg(long, default_value = "steady", value_parser = skill)]
+    skill: Skill,
+    /// Seed of the tremor.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The vertebra above the disc, L1 to L5.
+    #[arg(long, default_value = "L4", value_parser = level)]
+    level: u16,
+    /// The side: left or right; of a laminectomy the one that is begun with.
+    #[arg(long, default_value = "left", value_parser = side)]
+    side: Side,
+    /// The recording to write.
+    #[arg(long, value_name = "F.spinrec")]
+    out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn procedure(name: &str) -> Result<Procedure, String> {
+    Procedure::from_name(name).ok_or_else(|| "not laminectomy, ulbd, foraminotomy or microdiscectomy".to_owned())
+}
+
+fn skill(name: &str) -> Result<Skill, String> {
+    Skill::from_name(name).ok_or_else(|| "not steady, hurried or careless".to_owned())
+}
+
+fn level(name: &str) -> Result<u16, String> {
+    let number = name.strip_prefix(['L', 'l']).and_then(|n| n.parse().ok()).filter(|n| (1..=5).contains(n));
+    number.ok_or_else(|| "not L1 to L5".to_owned())
+}
+
+fn side(name: &str) -> Result<Side, String> {
+    Side::BOTH.into_iter().find(|s| s.word() == name).ok_or_else(|| "not left or right".to_owned())
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let bytes = std::fs::read(&args.case).with_context(|| format!("cannot open {}", args.case.display()))?;
+    let hash = case::case_hash(&bytes).with_context(|| args.case.display().to_string())?;
+    let case = Case::decode(&bytes).with_context(|| args.case.display().to_string())?;
+    let target = Target { procedure: args.procedure, level: args.level, side: args.side };
+    let started_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let rehearsal = Rehearsal { target, skill: args.skill, seed: args.seed, started_unix_s };
+    let out = File::create(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let start = Instant::now();
+    let outcome = rehearsal.perform(&case, bytes, hash, BufWriter::new(out)).with_context(|| args.case.display().to_string())?;
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        output::json(&summary(&rehearsal, &case, &outcome, seconds));
+    } else {
+        print(&rehearsal, &outcome, seconds);
+    }
+    if outcome.tracker.is_complete() {
+        return Ok(());
+    }
+    let open: Vec<&str> = steps(&outcome).filter(|(_, status)| !status.is_done()).map(|(id, _)| id).collect();
+    bail!("the procedure was not completed: {} left open", open.join(", "))
+}
+
+fn steps(outcome: &Outcome) -> impl Iterator<Item = (&'static str, StepStatus)> {
+    outcome.tracker.steps().iter().zip(outcome.tracker.status()).map(|(step, status)| (step.id, *status))
+}
+
+fn status(status: StepStatus) -> Value {
+    let hz = f64::from(spinor_sim::input::TICKS_PER_SECOND);
+    match status {
+        StepStatus::Open => json!({"done": false}),
+        StepStatus::Done { tick } => json!({"done": true, "seconds": f64::from(tick) / hz}),
+        StepStatus::OutOfOrder { tick, .. } => json!({"done": true, "seconds": f64::from(tick) / hz, "out_of_order": true}),
+    }
+}
+
+fn summary(rehearsal: &Rehearsal, case: &Case, outcome: &Outcome, seconds: f64) -> Value {
+    let plan = Plan::of(&rehearsal.target).compare(&case.patient, outcome.tracker.site(), outcome.simulation.cut());
+    let hundredths = |area: Option<u32>| area.map(|a| f64::from(a) / 100.0);
+    let steps: serde_json::Map<String, Value> = steps(outcome).map(|(id, s)| (id.to_owned(), status(s))).collect();
+    let sentinels: Vec<Value> = outcome
+        .tracker
+        .sentinels()
+        .iter()
+        .map(
+            |s| json!({"what": s.sentinel.words(), "structure": s.structure.map(|l| l.name()), "tick": s.tick, "times": s.times}),
+        )
+        .collect();
+    json!({
+        "procedure": rehearsal.target.procedure.name(),
+        "level": format!("L{}", rehearsal.target.level),
+        "side": rehearsal.target.side.word(),
+        "skill": rehearsal.skill.name(),
+        "seed": rehearsal.seed,
+        "completed": outcome.tracker.is_complete(),
+        "steps": steps,
+        "sentinel_errors": sentinels,
+        "canal_mm2": {"before": hundredths(outcome.before.canal_mm2_100), "after": hundredths(outcome.after.canal_mm2_100)},
+        "plan_mm3": {"planned": plan.planned_mm3, "within": plan.within_mm3, "outside": plan.outside_mm3},
+        "ticks": outcome.ticks,
+        "ops": outcome.ops,
+        "digest": format!("{:016x}", outcome.digest),
+        "recording_bytes": outcome.bytes,
+        "seconds": seconds,
+    })
+}
+
+fn print(rehearsal: &Rehearsal, outcome: &Outcome, seconds: f64) {
+    let hz = f64::from(spinor_sim::input::TICKS_PER_SECOND);
+    println!("{}", rehearsal.words());
+    println!(
+        "{} of operating, {} operations, performed in {seconds:.1} s",
+        output::moment(f64::from(outcome.ticks) / hz),
+        outcome.ops
+    );
+    for (id, status) in steps(outcome) {
+        match status {
+            StepStatus::Open => println!("  {id:18} open"),
+            StepStatus::Done { tick } => println!("  {id:18} done at {}", output::moment(f64::from(tick) / hz)),
+            StepStatus::OutOfOrder { tick, .. } => {
+                println!("  {id:18} done out of order at {}", output::moment(f64::from(tick) / hz));
+            }
+        }
+    }
+    for s in outcome.tracker.sentinels() {
+        println!("  sentinel error at {}: {}", output::moment(f64::from(s.tick) / hz), s.sentinel.words());
+    }
+    let mm2 = |area: Option<u32>| area.map_or("unknown".to_owned(), |a| format!("{:.1} mm2", f64::from(a) / 100.0));
+    println!("free canal area {} before, {} after", mm2(outcome.before.canal_mm2_100), mm2(outcome.after.canal_mm2_100));
+}
