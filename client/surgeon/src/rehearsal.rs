@@ -13,6 +13,8 @@ use spinor_shared::session::{Control, OpRecord, Record, SessionError, SessionHea
 use spinor_shared::wire::{WireCut, WireEvent, WireInput};
 use spinor_sim::procedure::{Measured, Note, SiteError, Target, Tracker};
 use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput};
+use spinor_volume::measure::Reference;
+use spinor_volume::{CutState, Label, Patient};
 use thiserror::Error;
 
 use crate::{PhaseReport, Skill, Surgeon, View};
@@ -90,7 +92,8 @@ impl Rehearsal {
         let mut simulation = Simulation::with_fields(Arc::clone(&patient), fields, settings);
         let mut surgeon = Surgeon::new(&patient, self.target, self.skill, self.seed)?;
         let mut tracker = Tracker::at(&patient, self.target, surgeon.site().clone());
-        let before = Measured::default();
+        let meter = Meter::new(&patient, self.target.level);
+        let before = meter.measure(&patient, simulation.cut());
         let user = surgeon.user().0;
         let mut writer = SessionWriter::create(out)?;
         writer.append(&Record::Head(SessionHead {
@@ -140,7 +143,7 @@ impl Rehearsal {
                 digested = tick;
             }
         }
-        let after = Measured::default();
+        let after = meter.measure(&patient, simulation.cut());
         let mut notes = tracker.finish(&patient, simulation.cut());
         notes.extend(tracker.update(&patient, simulation.cut(), tick, &[], &[], Some(&after)));
         self.note(&tracker, &notes, tick, user, &mut writer)?;
@@ -193,6 +196,27 @@ impl Rehearsal {
             writer.append(&Record::Control { tick, user, control: Control::Note(words) })?;
         }
         Ok(())
+    }
+}
+
+/// The live measures of one level, as far as the patient shows them.
+struct Meter {
+    reference: Option<Reference>,
+    level: Option<usize>,
+}
+
+impl Meter {
+    fn new(patient: &Patient, level: u16) -> Self {
+        let reference = Reference::build(patient).ok();
+        let level = reference
+            .as_ref()
+            .and_then(|r| r.anatomy().levels().iter().position(|l| r.anatomy().upper(l).label == Label::lumbar(level)));
+        Self { reference, level }
+    }
+
+    fn measure(&self, patient: &Patient, cut: &CutState) -> Measured {
+        let level = self.reference.as_ref().zip(self.level).and_then(|(r, level)| r.measure_level(patient, cut, level));
+        level.as_ref().map_or_else(Measured::default, Measured::of)
     }
 }
 

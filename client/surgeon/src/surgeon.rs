@@ -138,22 +138,7 @@ impl Surgeon {
         for event in view.events.iter().filter(|e| e.by().user == self.user) {
             match event {
                 Event::Removed { occupancy, .. } => self.feedback.occupancy += occupancy,
-                Event::BiteRefused { reason, .. } => {
-                    if std::env::var("DBG").is_ok() {
-                        let proxy = view
-                            .tools
-                            .iter()
-                            .find(|t| t.input.user == self.user && t.input.hand == Which::Right)
-                            .map(|t| self.site.site_from_patient(t.proxy.tip_mm()));
-                        eprintln!(
-                            "{} refused {reason:?} hand {:.1?} proxy {:.1?}",
-                            view.tick,
-                            self.right.at,
-                            proxy.unwrap_or_default()
-                        );
-                    }
-                    self.feedback.refused = Some(*reason)
-                }
+                Event::BiteRefused { reason, .. } => self.feedback.refused = Some(*reason),
                 _ => {}
             }
         }

@@ -64,8 +64,10 @@ impl Probe {
         right.then(Task::Take { tool: ToolKind::Probe, size_tenth_mm: (BALL_MM * 20.0) as u8 });
         right.then(Task::Go { to: lift(first, up), grip, speed: TRANSIT, trigger: 0 });
         right.then(Task::Go { to: lift(first, 4.0), grip, speed: TRANSIT, trigger: 0 });
-        for at in &path {
-            right.then(Task::Go { to: *at, grip, speed: CAREFUL, trigger: 0 });
+        // With its trigger pressed the probe gauges the foramen.
+        let gauge = if matches!(self.aim, ProbeAim::Foramen(_)) { 200 } else { 0 };
+        for (k, at) in path.iter().enumerate() {
+            right.then(Task::Go { to: *at, grip, speed: CAREFUL, trigger: if k + 1 == path.len() { gauge } else { 0 } });
         }
         right.then(Task::Hold { ticks: 20, trigger: 0 });
         for at in path.iter().rev() {

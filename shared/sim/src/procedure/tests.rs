@@ -173,8 +173,11 @@ fn sentinel_errors_are_counted() {
     let lost = Measured { facet_kept_pct: [Some(45), Some(90)], pars_um: [None, Some(2_500)], ..Measured::default() };
     tracker.update(spine(), &cut, 8, &[], &[], Some(&lost));
     tracker.update(spine(), &cut, 9, &[], &[], Some(&lost));
-    let deep = state(ToolKind::Pituitary, [8.0, -13.0, 0.0]);
-    tracker.update(spine(), &cut, 10, &[deep], &[], None);
+    let grasper = Holder { tool: ToolKind::Pituitary, ..burr };
+    let retractor = Holder { tool: ToolKind::Retractor, ..burr };
+    let breached = Event::DiscBreached { by: grasper, structure: Label::disc_below(4), depth_um: 31_000 };
+    let held = Event::RetractionHigh { by: retractor, structure: Label::root(5, true), load_millinewton: 4_000 };
+    tracker.update(spine(), &cut, 10, &[], &[breached, held], None);
     let found: Vec<(Sentinel, u32)> = tracker.sentinels().iter().map(|s| (s.sentinel, s.times)).collect();
     let expected = [
         (Sentinel::BurrOnNerve, 2),
@@ -183,6 +186,7 @@ fn sentinel_errors_are_counted() {
         (Sentinel::FacetLost, 1),
         (Sentinel::ParsLost, 1),
         (Sentinel::AnteriorAnnulus, 1),
+        (Sentinel::RootOverload, 1),
     ];
     assert_eq!(found, expected);
 }

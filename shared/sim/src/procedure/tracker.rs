@@ -1,6 +1,7 @@
 //! Following a session tick by tick: which step is current or done, and which sentinel errors happened.
 
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
+use spinor_volume::measure::LevelMeasures;
 use spinor_volume::query::{class_sdf, sdf_mm};
 use spinor_volume::{CutState, Label, Patient, TissueClass};
 
@@ -25,8 +26,6 @@ const FAR_LAMINA_PCT: u8 = 80;
 const SPINOUS_KEPT_PCT: u8 = 60;
 /// How far a burr may go on after a breakthrough, µm (K).
 const PLUNGE_UM: i32 = 2_000;
-/// Load that a root is held with at most, mN. Source: 3.5 N (radiculitis 18 → 7 % when limited).
-const ROOT_LIMIT_MILLINEWTON: u32 = 3_500;
 /// Share of the flavum under the burr that still counts as a shield, percent (K).
 const SHIELD_PCT: u8 = 50;
 /// Share of a facet that must be kept, percent. Source: keep ≥ 50 %.
@@ -35,8 +34,6 @@ const FACET_PCT: u8 = 50;
 const PARS_UM: u32 = 3_000;
 /// How near a probe must come to a root to have found it, mm (K).
 const ROOT_NEAR_MM: f64 = 1.5;
-/// How far in front of its back wall the disc ends for a grasper, mm short of the front (K).
-const FRONT_MARGIN_MM: f64 = 4.0;
 /// Trigger under which a burr stands still.
 const SPINS: u32 = 1;
 
@@ -49,6 +46,17 @@ pub struct Measured {
     pub facet_kept_pct: [Option<u8>; 2],
     /// Least width of each pars, left and right, µm.
     pub pars_um: [Option<u32>; 2],
+}
+
+impl Measured {
+    /// What the live measures of the procedure's level say.
+    pub fn of(level: &LevelMeasures) -> Self {
+        // µm² to 1/100 mm².
+        let canal = level.least_free_um2().and_then(|um2| u32::try_from(um2 / 10_000).ok());
+        let facet = |side: usize| level.sides[side].facet.map(|f| (f.left_per_mille() / 10).clamp(0, 100) as u8);
+        let pars = |side: usize| level.sides[side].pars.map(|p| p.now_um.max(0) as u32);
+        Self { canal_mm2_100: canal, facet_kept_pct: [facet(0), facet(1)], pars_um: [pars(0), pars(1)] }
+    }
 }
 
 /// Where a step stands.
@@ -268,6 +276,8 @@ impl Tracker {
             Event::NeuralTouch { structure, active: true, .. } if by.tool.is_burr() => {
                 self.note(Sentinel::BurrOnNerve, Some(structure), notes);
             }
+            Event::RetractionHigh { structure, .. } => self.note(Sentinel::RootOverload, Some(structure), notes),
+            Event::DiscBreached { structure, .. } => self.note(Sentinel::AnteriorAnnulus, Some(structure), notes),
             Event::NeuralPinch { structure, .. } => self.note(Sentinel::PinchedNerve, Some(structure), notes),
             _ => {}
         }
@@ -324,9 +334,6 @@ impl Tracker {
                 }
             }
         }
-        if is_retractor(kind) && tool.load_millinewton > ROOT_LIMIT_MILLINEWTON {
-            self.note_once(Sentinel::RootOverload, None, notes);
-        }
         if kind.is_burr()
             && tool.spindle_rpm >= SPINS
             && tool.in_bone
@@ -340,10 +347,6 @@ impl Tracker {
             if !shielded && over {
                 self.note_once(Sentinel::DrilledUnshielded, Some(Label::DURAL_SAC), notes);
             }
-        }
-        let front = -self.site.disc_front_mm - self.site.disc_depth_mm + FRONT_MARGIN_MM;
-        if at[1] < front && at[0].abs() < 25.0 && at[2].abs() < 12.0 {
-            self.note_once(Sentinel::AnteriorAnnulus, self.site.disc, notes);
         }
     }
 
