@@ -13,14 +13,14 @@ use crate::vector::{V3, add, norm, scale, sub};
 
 /// Seconds in a tick.
 const TICK_S: f64 = 1.0 / 60.0;
-/// How far the tool may lag behind the hand before a path is waited with, mm: about half a newton of load.
-const LAG_MM: f64 = 0.9;
+/// How far the tool may lag behind the hand before a path is waited with, mm: less than a newton of load. A hand slows down on the way there.
+const LAG_MM: f64 = 1.3;
 /// Longest wait at one place of a path, ticks.
 const PATIENCE: u32 = 75;
 /// Distance to a nerve at which a surgeon who sees it draws a spinning burr back, µm.
 const SCARE_UM: i32 = 600;
 /// Depth in a nerve at which a closing jaw is opened again, µm.
-const PINCH_UM: i32 = -900;
+const PINCH_UM: i32 = -1_700;
 /// How far a startled hand draws back, mm, and for how long, ticks.
 const RECOIL_MM: f64 = 4.0;
 const RECOIL_TICKS: u32 = 24;
@@ -137,10 +137,11 @@ impl Hand {
                     (self.recoil, self.scares) = (RECOIL_TICKS, self.scares + 1);
                     self.seen.clear();
                     done += 3;
-                } else if self.lags(site, seen) && self.waited < PATIENCE {
-                    self.waited += 1;
                 } else {
-                    let mut way = speed * habits.speed * TICK_S;
+                    let slow = (1.0 - self.lag_mm(site, seen) / LAG_MM).clamp(0.0, 1.0);
+                    self.waited += 1;
+                    let slow = if self.waited > PATIENCE { 1.0 } else { slow };
+                    let mut way = slow * speed * habits.speed * TICK_S;
                     while let Some(next) = path.get(done) {
                         let left = norm(sub(*next, self.at));
                         if left > way {
@@ -190,10 +191,9 @@ impl Hand {
         false
     }
 
-    /// Whether the tool was seen to lag behind the hand.
-    fn lags(&self, site: &Site, seen: Option<Seen>) -> bool {
-        seen.is_some_and(|seen| {
-            seen.state.is_some_and(|state| norm(sub(site.site_from_patient(state.proxy.tip_mm()), seen.hand)) > LAG_MM)
-        })
+    /// How far the tool was seen to lag behind the hand, mm.
+    fn lag_mm(&self, site: &Site, seen: Option<Seen>) -> f64 {
+        seen.and_then(|seen| seen.state.map(|state| norm(sub(site.site_from_patient(state.proxy.tip_mm()), seen.hand))))
+            .unwrap_or(0.0)
     }
 }

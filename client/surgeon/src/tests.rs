@@ -17,7 +17,7 @@ struct Room {
 fn room() -> &'static Room {
     static ROOM: OnceLock<Room> = OnceLock::new();
     ROOM.get_or_init(|| {
-        let patient = Arc::new(small_spine::patient(0.6).unwrap());
+        let patient = Arc::new(small_spine::patient(0.8).unwrap());
         let fields = NeuralFields::build(&patient, &Settings::default());
         let site = Site::find(&patient, 4).unwrap();
         Room { patient, fields, site }
@@ -51,7 +51,7 @@ fn assert_done(tracker: &Tracker, surgeon: &Surgeon) {
     let open: Vec<&str> =
         tracker.steps().iter().zip(tracker.status()).filter(|(_, status)| !status.is_done()).map(|(step, _)| step.id).collect();
     let expected: &[&str] = if tracker.steps().iter().any(needs_measure) { &["probe"] } else { &[] };
-    assert_eq!(open, expected, "{:?}", surgeon.reports());
+    assert_eq!(open, expected, "{:#?} {:?}", surgeon.reports(), tracker.status());
     assert!(surgeon.done());
     for grave in [Sentinel::NoLevelCheck, Sentinel::WrongLevel, Sentinel::BurrOnNerve] {
         assert!(tracker.sentinels().iter().all(|s| s.sentinel != grave), "{grave:?}: {:?}", tracker.sentinels());
@@ -67,6 +67,20 @@ fn needs_measure(step: &spinor_sim::procedure::Step) -> bool {
 fn a_steady_surgeon_does_a_laminectomy() {
     let (tracker, _, surgeon, ticks) = perform(Procedure::Laminectomy, Skill::Steady, 1, 60_000);
     assert!(ticks < 60_000, "{:?}", surgeon.reports());
+    assert_done(&tracker, &surgeon);
+}
+
+/// A steady surgeon does a foraminotomy from the first to the last step.
+#[test]
+fn a_steady_surgeon_does_a_foraminotomy() {
+    let (tracker, _, surgeon, _) = perform(Procedure::Foraminotomy, Skill::Steady, 1, 60_000);
+    assert_done(&tracker, &surgeon);
+}
+
+/// A steady surgeon does a microdiscectomy from the first to the last step.
+#[test]
+fn a_steady_surgeon_does_a_microdiscectomy() {
+    let (tracker, _, surgeon, _) = perform(Procedure::Microdiscectomy, Skill::Steady, 1, 60_000);
     assert_done(&tracker, &surgeon);
 }
 

@@ -15,8 +15,11 @@ use crate::vector::{V3, add, cross, dot, norm, scale, sub, unit};
 
 /// How often the same place is tried.
 const TRIES: u8 = 2;
-/// Distance that a punch's upper face keeps to nerves, mm.
-const NERVE_MM: f64 = 0.35;
+/// Distance that a punch's upper face keeps to nerves, mm: first so far that its footplate does not touch them, then only as far as it
+/// must, since a footplate of 1.4 mm has to go under what lies on the dura.
+const NERVE_MM: [f64; 2] = [1.55, 0.5];
+/// How far around a refused jaw nothing more is tried, mm.
+const REFUSED_MM: f64 = 2.2;
 /// How far a tool is lifted between neighbouring bites, mm.
 const LIFT_MM: f64 = 9.0;
 
@@ -46,6 +49,8 @@ pub(crate) struct Bite {
     tried: BTreeMap<[i32; 3], u8>,
     bites: u32,
     last: Option<V3>,
+    /// Middle of the last bite's jaw.
+    middle: Option<V3>,
     over: bool,
 }
 
@@ -81,7 +86,7 @@ impl Bite {
                 structures.push(structure);
             }
         }
-        Self { plan, points, structures, tried: BTreeMap::new(), bites: 0, last: None, over: false }
+        Self { plan, points, structures, tried: BTreeMap::new(), bites: 0, last: None, middle: None, over: false }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -98,7 +103,12 @@ impl Bite {
     }
 
     pub(crate) fn plan(&mut self, scene: &Scene<'_>, feedback: &Feedback, right: &mut Hand) -> bool {
-        let _ = feedback;
+        if let (Some(middle), true) = (self.middle, feedback.refused.is_some() && feedback.occupancy == 0) {
+            // What lay in a refused jaw is not to be had this way.
+            for at in self.points.iter().filter(|at| norm(sub(**at, middle)) < REFUSED_MM) {
+                self.tried.insert(cell(*at), TRIES);
+            }
+        }
         let left: Vec<V3> = self
             .points
             .iter()
@@ -149,6 +159,8 @@ impl Bite {
         right.then(Task::Squeeze { ticks: 0 });
         right.then(Task::Go { to: before, grip, speed: APPROACH, trigger: 0 });
         self.last = Some(before);
+        let jaw = self.jaw();
+        self.middle = Some(add(tip, add(scale(grip.ahead, (jaw.ahead - jaw.behind) / 2.0), scale(grip.shaft, jaw.above / 2.0))));
         self.bites += 1;
         true
     }
@@ -189,9 +201,9 @@ impl Bite {
                 let ways = [0.0, 0.15, 0.3, 0.45, 0.6].map(|tilt| add([0.0, 1.0, 0.0], scale(out, -tilt)));
                 let wide = [-0.15, -0.3].map(|tilt| add([0.0, 1.0, 0.0], scale(out, -tilt)));
                 let ways: Vec<V3> = ways.into_iter().chain(wide).collect();
-                let (way, room) = lane(scene, at, &ways, 1.0)?;
+                let (way, room) = lane(scene, at, &ways, 1.3)?;
                 let grip = Grip { shaft: way, ahead: [0.0, 0.0, 1.0] };
-                (room > -0.6).then(|| Aim { tip: add(at, scale(way, -0.5)), grip, slide: [0.0; 3] })
+                (room > -0.1).then(|| Aim { tip: add(at, scale(way, -0.5)), grip, slide: [0.0; 3] })
             }
             _ => self.aim_punch(scene, left, at, jaw, grip).or_else(|| {
                 let back = Grip { ahead: scale(grip.ahead, -1.0), ..grip };
@@ -202,6 +214,11 @@ impl Bite {
 
     /// A punch whose jaw starts just before `at` and lies below all that is left there, as far as the nerves allow.
     fn aim_punch(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw, grip: Grip) -> Option<Aim> {
+        NERVE_MM.into_iter().find_map(|off| self.aim_off(scene, left, at, jaw, grip, off))
+    }
+
+    /// As [`Self::aim_punch`], some way off the nerves.
+    fn aim_off(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw, grip: Grip, off_mm: f64) -> Option<Aim> {
         let (ahead, shaft) = (unit(grip.ahead), unit(grip.shaft));
         let across = cross(ahead, shaft);
         let mut best: Option<(usize, V3)> = None;
@@ -216,7 +233,7 @@ impl Bite {
             let Some(lowest) = heights.iter().copied().reduce(f64::min) else { continue };
             let mut tip = add(base, scale(shaft, lowest - 0.6));
             let mut raised = 0.0;
-            while raised < 4.0 && !self.clear(scene, tip, across, ahead, jaw) {
+            while raised < 4.0 && !clear(scene, tip, [across, ahead, shaft], jaw, off_mm) {
                 tip = add(tip, scale(shaft, 0.25));
                 raised += 0.25;
             }
@@ -246,16 +263,18 @@ impl Bite {
         let short = [1.15, 0.9, 0.65, 0.4, 0.15, 0.0].map(|part| part * jaw.ahead).into_iter().find(|short| enters(*short))?;
         Some(Aim { tip, grip, slide: scale(ahead, short) })
     }
+}
 
-    /// Whether the jaw's lower face keeps off the nerves.
-    fn clear(&self, scene: &Scene<'_>, tip: V3, across: V3, ahead: V3, jaw: Jaw) -> bool {
-        [-1.0, 0.0, 1.0].iter().all(|side| {
-            [0.0, 0.33, 0.67, 1.0].iter().all(|along| {
+/// Whether the jaw keeps off the nerves: its lower face by a distance, what lies above that by less.
+fn clear(scene: &Scene<'_>, tip: V3, [across, ahead, shaft]: [V3; 3], jaw: Jaw, off_mm: f64) -> bool {
+    [(0.0, off_mm), (1.2, 0.4), (2.4, 0.4)].iter().all(|(height, off)| {
+        [-1.0, -0.5, 0.0, 0.5, 1.0].iter().all(|side| {
+            [0.0, 0.25, 0.5, 0.75, 1.0].iter().all(|along| {
                 let at = add(add(tip, scale(across, side * jaw.half_width)), scale(ahead, along * jaw.ahead));
-                scene.nerve(at) > NERVE_MM
+                scene.nerve(add(at, scale(shaft, *height))) > *off
             })
         })
-    }
+    })
 }
 
 /// A cell of two millimetres that counts as one place.

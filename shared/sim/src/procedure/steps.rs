@@ -212,13 +212,13 @@ fn microdiscectomy(side: Side) -> Vec<Step> {
             "annulus",
             "Open the annulus",
             "Lateral to the retracted root; keep the opening under 6 mm, larger ones herniate again.",
-            &[taken(Zone::Annulus(side), 93)],
+            &[taken(Zone::Annulus(side), 95)],
         ),
         step(
             "nucleus",
             "Take the loose nucleus",
             "With the pituitary rongeur, never past the front of the annulus.",
-            &[taken(Zone::Nucleus(side), 94)],
+            &[taken(Zone::Nucleus(side), 95)],
         ),
         step(
             "probe",

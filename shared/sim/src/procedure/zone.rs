@@ -107,17 +107,14 @@ impl Site {
             }
             Zone::SuperiorTip(side) => {
                 let inner = self.half_canal_mm[side as usize] - 1.0;
-                within(lateral(side), inner, inner + 7.0) && within(up, 0.0, 14.0) && within(back, -10.0, 9.0)
+                within(lateral(side), inner, inner + 8.0) && within(up, -6.0, 14.0) && within(back, -10.0, 9.0)
             }
             Zone::Annulus(side) => {
-                let inner = 2.0;
-                within(lateral(side), inner, inner + 8.0)
-                    && within(up, -5.0, 5.0)
-                    && within(back, -self.disc_front_mm - ANNULUS_MM, 0.0)
+                within(lateral(side), 3.0, 15.0) && within(up, -5.0, 5.0) && within(back, -self.disc_front_mm - ANNULUS_MM, 0.0)
             }
             Zone::Nucleus(side) => {
                 let front = -self.disc_front_mm - ANNULUS_MM;
-                within(lateral(side), -2.0, 10.0) && within(up, -5.0, 5.0) && within(back, front - NUCLEUS_MM, front)
+                within(lateral(side), -2.0, 15.0) && within(up, -5.0, 5.0) && within(back, front - NUCLEUS_MM, front)
             }
         }
     }
