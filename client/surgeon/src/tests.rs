@@ -92,6 +92,8 @@ fn a_seed_decides_the_tremor_alone() {
     assert_eq!(first, again);
     let (_, other, _, _) = perform(Procedure::Foraminotomy, Skill::Steady, 4, 600);
     assert_ne!(first, other);
-    let far = first.iter().zip(&other).map(|(a, b)| (0..3).map(|k| (a.pose.tip_um[k] - b.pose.tip_um[k]).abs()).max().unwrap());
+    // Up to the level check nothing answers: what differs is tremor.
+    let quiet = first.iter().zip(&other).take(160);
+    let far = quiet.map(|(a, b)| (0..3).map(|k| (a.pose.tip_um[k] - b.pose.tip_um[k]).abs()).max().unwrap());
     assert!(far.max().unwrap() < 1_500, "the aims differ");
 }
