@@ -1,8 +1,8 @@
 //! What a surgeon sees: the site, and what is left of its tissues.
 
-use spinor_sim::procedure::Site;
+use spinor_sim::procedure::{Side, Site};
 use spinor_volume::query::effective_sdf_mm;
-use spinor_volume::{CutState, Label, Patient, TissueClass};
+use spinor_volume::{CutState, Label, Patient};
 
 use crate::vector::V3;
 
@@ -20,15 +20,19 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Parts {
     /// Both vertebrae of the site.
     pub(crate) bones: Vec<usize>,
-    /// Dural sac, cord and roots.
+    /// Dural sac, cord, and the roots that pass the site.
     pub(crate) neural: Vec<usize>,
 }
 
 impl Parts {
     pub(crate) fn of(patient: &Patient, site: &Site) -> Self {
         let place = |label: Label| patient.structures().iter().position(|s| s.label == label);
-        let neural = patient.structures().iter().enumerate().filter(|(_, s)| s.class == TissueClass::Neural);
-        Self { bones: [site.upper, site.lower].into_iter().filter_map(place).collect(), neural: neural.map(|(k, _)| k).collect() }
+        let roots = Side::BOTH.into_iter().flat_map(|side| [site.traversing_root(side), site.exiting_root(side)]);
+        let neural = [Label::DURAL_SAC, Label::SPINAL_CORD].into_iter().chain(roots);
+        Self {
+            bones: [site.upper, site.lower].into_iter().filter_map(place).collect(),
+            neural: neural.filter_map(place).collect(),
+        }
     }
 }
 

@@ -222,7 +222,7 @@ impl Bite {
         let (ahead, shaft) = (unit(grip.ahead), unit(grip.shaft));
         let across = cross(ahead, shaft);
         let mut best: Option<(usize, V3)> = None;
-        for shift in [0.0, 0.5, -0.5, 1.0, -1.0] {
+        for shift in [0.0, 0.8, -0.8] {
             let base = add(sub(at, scale(ahead, 0.5)), scale(across, shift * jaw.half_width));
             let offset = |p: &V3| {
                 let d = sub(*p, base);
@@ -234,8 +234,8 @@ impl Bite {
             let mut tip = add(base, scale(shaft, lowest - 0.6));
             let mut raised = 0.0;
             while raised < 4.0 && !clear(scene, tip, [across, ahead, shaft], jaw, off_mm) {
-                tip = add(tip, scale(shaft, 0.25));
-                raised += 0.25;
+                tip = add(tip, scale(shaft, 0.4));
+                raised += 0.4;
             }
             let floor = dot(sub(tip, base), shaft) + jaw.below;
             let caught = heights.iter().filter(|h| (floor..=floor + jaw.above).contains(*h)).count();
@@ -267,9 +267,9 @@ impl Bite {
 
 /// Whether the jaw keeps off the nerves: its lower face by a distance, what lies above that by less.
 fn clear(scene: &Scene<'_>, tip: V3, [across, ahead, shaft]: [V3; 3], jaw: Jaw, off_mm: f64) -> bool {
-    [(0.0, off_mm), (1.2, 0.4), (2.4, 0.4)].iter().all(|(height, off)| {
-        [-1.0, -0.5, 0.0, 0.5, 1.0].iter().all(|side| {
-            [0.0, 0.25, 0.5, 0.75, 1.0].iter().all(|along| {
+    [(0.0, off_mm), (1.5, 0.4)].iter().all(|(height, off)| {
+        [0.0, -1.0, 1.0].iter().all(|side| {
+            [0.5, 0.0, 1.0].iter().all(|along| {
                 let at = add(add(tip, scale(across, side * jaw.half_width)), scale(ahead, along * jaw.ahead));
                 scene.nerve(add(at, scale(shaft, *height))) > *off
             })
