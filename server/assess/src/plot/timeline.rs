@@ -126,7 +126,9 @@ fn tools(session: &Session) -> Vec<Row> {
         Running,
         Taking,
     }
-    let mut hands: BTreeMap<(UserId, Hand), Vec<(u32, u32, Doing, &'static str)>> = BTreeMap::new();
+    /// First tick, last tick, what was done, with which tool.
+    type Run = (u32, u32, Doing, &'static str);
+    let mut hands: BTreeMap<(UserId, Hand), Vec<Run>> = BTreeMap::new();
     for sample in &session.samples {
         let doing = match (sample.taken > 0, sample.active) {
             (true, _) => Doing::Taking,
@@ -142,8 +144,8 @@ fn tools(session: &Session) -> Vec<Row> {
             _ => runs.push((sample.tick, sample.tick, doing, tool)),
         }
     }
-    let row = |((user, hand), runs): ((UserId, Hand), Vec<(u32, u32, Doing, &'static str)>)| {
-        let bar = |(from, to, doing, tool): (u32, u32, Doing, &'static str)| {
+    let row = |((user, hand), runs): ((UserId, Hand), Vec<Run>)| {
+        let bar = |(from, to, doing, tool): Run| {
             let (colour, word) = match doing {
                 Doing::Holding => ("#dfe6ef", "held"),
                 Doing::Running => ("#9db4d3", "running"),
