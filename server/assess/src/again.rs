@@ -7,7 +7,9 @@ use spinor_shared::session::{OpRecord, TickRecord};
 use spinor_shared::wire::{WireCut, WireError};
 use spinor_sim::procedure::{Measured, Plan, PlanComparison, Target, Tracker};
 use spinor_sim::tool::Shape;
-use spinor_sim::{AlarmLevel, Event, Hand, Holder, Nearest, Settings, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId};
+use spinor_sim::{
+    AlarmLevel, Event, Hand, Holder, Nearest, NeuralFields, Settings, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId,
+};
 use spinor_volume::cut::CutState;
 use spinor_volume::measure::{LevelMeasures, LiveMeasures};
 use spinor_volume::query::{clamp_mm, class_sdf_mm};
@@ -231,7 +233,8 @@ impl Again {
             let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, settings);
             let grid = simulation.patient().grid();
             for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
-                if let Some(um) = distance {
+                // As the alarm told it, so that report and alarm agree.
+                if let Some(um) = distance.map(|um| um.saturating_sub(NeuralFields::guard_um())) {
                     least.entry(label).and_modify(|l| *l = (*l).min(um)).or_insert(um);
                 }
             }

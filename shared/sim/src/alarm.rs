@@ -96,6 +96,12 @@ impl NeuralFields {
         self.reach.look_mm
     }
 
+    /// By how much the alarm, and [`crate::ToolState::nearest`], tell a distance smaller than [`Self::distances_um`] does, µm: its
+    /// greatest error, so that no threshold is crossed in silence.
+    pub fn guard_um() -> i32 {
+        um(GUARD_MM)
+    }
+
     /// Signed distance from a tool's surface to each neural structure, µm, in the order of the labels; none beyond the reach.
     pub fn distances_um(&self, grid: &Grid, shape: &Shape, rotation: &Rotation, tip_mm: [f64; 3]) -> Vec<(Label, Option<i32>)> {
         let distance = |field: &NeuralField| {
@@ -201,7 +207,7 @@ impl AlarmMemory {
         let (mut fast, mut gravest) = (false, None);
         for (k, (field, (structure, distance))) in fields.iter().zip(distances).enumerate() {
             let was = self.levels[k];
-            let distance = distance.map(|d| d.saturating_sub(um(GUARD_MM)));
+            let distance = distance.map(|d| d.saturating_sub(NeuralFields::guard_um()));
             let warning = warning(settings, field.uncertainty_mm as f32, *structure, distance, was);
             self.levels[k] = warning.level;
             if let Some(distance_um) = distance {

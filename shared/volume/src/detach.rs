@@ -103,8 +103,7 @@ struct Followed {
 
 /// The pieces of all bones, discs and flava of a patient under a cut state.
 ///
-/// Cost: a structure's first cut looks at all its bricks (some milliseconds for a vertebra at 0.4 mm), every later one at those it
-/// touched (about 5 µs each).
+/// Cost: a structure's first cut looks at all its bricks, every later one at those it touched.
 #[derive(Clone, Debug)]
 pub struct Connectivity {
     followed: Vec<Option<Box<Followed>>>,

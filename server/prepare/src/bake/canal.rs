@@ -38,6 +38,8 @@ const LEVEL_MM: f64 = 36.0;
 /// A hole narrower than this share of the widest one within a level's height is no canal: between the laminae the ring is open, and what
 /// closes there is a space beside it.
 const LEAST_SHARE: f64 = 0.75;
+/// How far off the line of its neighbours a point of the canal may lie, mm: the spine's bend over a level's height, and a little more.
+const STRAY_MM: f64 = 5.0;
 /// Shortest tube worth proposing, mm.
 const LEAST_LENGTH_MM: f64 = 15.0;
 
@@ -49,7 +51,7 @@ pub fn propose_dural_sac(grid: &Grid, structures: &[Structure]) -> Option<Struct
     let spine = spine_curve(grid, &bones)?;
     let bone = union(grid, &bones);
     let found: Vec<Option<(V3, f64)>> = spine.iter().map(|(at, up)| canal_at(grid, &bone, *at, *up)).collect();
-    let tube = smooth(&longest_run(&bridge(&without_side_spaces(&found)))?);
+    let tube = smooth(&longest_run(&bridge(&without_strays(&without_side_spaces(&found))))?);
     let length: f64 = tube.windows(2).map(|pair| distance(pair[0].0, pair[1].0)).sum();
     if length < LEAST_LENGTH_MM {
         return None;
@@ -185,6 +187,39 @@ fn without_side_spaces(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
         near.iter().flatten().map(|(_, radius)| *radius).fold(0.0, f64::max)
     };
     found.iter().enumerate().map(|(n, point)| point.filter(|(_, radius)| *radius >= LEAST_SHARE * widest(n))).collect()
+}
+
+/// Takes out the points that lie off the line of the others within a level's height: a hole in the disc's space, or beside a joint.
+fn without_strays(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
+    let reach = (LEVEL_MM / 2.0 / STEP_MM) as usize;
+    let off = |n: usize, at: V3| {
+        let from = n.saturating_sub(reach);
+        let near: Vec<(f64, V3)> =
+            (from..(n + reach + 1).min(found.len())).filter_map(|m| found[m].map(|(p, _)| (m as f64 - n as f64, p))).collect();
+        // A line through all, then one through those that lie near it: a few strays do not bend the second.
+        let Some(line) = fit(&near) else { return 0.0 };
+        let close: Vec<(f64, V3)> = near.iter().copied().filter(|(t, p)| distance(*p, at_line(line, *t)) <= STRAY_MM).collect();
+        let line = fit(&close).unwrap_or(line);
+        distance(at, at_line(line, 0.0))
+    };
+    found.iter().enumerate().map(|(n, point)| point.filter(|(at, _)| off(n, *at) <= STRAY_MM)).collect()
+}
+
+/// The straight line nearest to places at parameters: its place at 0 and its slope; none of fewer than two parameters.
+fn fit(points: &[(f64, V3)]) -> Option<(V3, V3)> {
+    let n = points.len() as f64;
+    let mean_t = points.iter().map(|(t, _)| t).sum::<f64>() / n;
+    let mean = points.iter().fold([0.0; 3], |sum, (_, p)| add(sum, *p, 1.0 / n));
+    let spread: f64 = points.iter().map(|(t, _)| (t - mean_t).powi(2)).sum();
+    if spread <= 0.0 || !spread.is_finite() {
+        return None;
+    }
+    let slope = points.iter().fold([0.0; 3], |sum, (t, p)| add(sum, sub(*p, mean), (t - mean_t) / spread));
+    Some((add(mean, slope, -mean_t), slope))
+}
+
+fn at_line((place, slope): (V3, V3), t: f64) -> V3 {
+    add(place, slope, t)
 }
 
 /// Joins the points on either side of a short stretch without any.
@@ -334,5 +369,22 @@ mod tests {
         let tube = smooth(&longest_run(&bridge(&without_side_spaces(&found))).unwrap());
         assert!(tube.len() > 110, "{} points", tube.len());
         assert!(tube.iter().all(|(at, radius)| *radius > 6.9 && at[0].abs() < 0.1), "{tube:?}");
+    }
+
+    /// Holes in the disc's space, 15 mm in front of the canal, do not lead the tube there; the bend of a lordosis stays.
+    #[test]
+    fn a_tube_does_not_go_through_the_disc() {
+        let bend = |n: i32| 0.004 * f64::from(n - 70).powi(2);
+        let found: Vec<Option<(V3, f64)>> = (0..140)
+            .map(|n| {
+                let stray = if (60..66).contains(&n) { -15.0 } else { 0.0 };
+                Some(([0.0, bend(n) + stray, f64::from(n)], 8.0))
+            })
+            .collect();
+        let tube = smooth(&longest_run(&bridge(&without_strays(&found))).unwrap());
+        assert_eq!(tube.len(), 140);
+        for (n, (at, _)) in (0..).zip(&tube) {
+            assert!((at[1] - bend(n)).abs() < 1.0, "{n}: {at:?} beside {}", bend(n));
+        }
     }
 }

@@ -213,7 +213,8 @@ mod tests {
         let comb = BrickPieces::of(&bits);
         assert_eq!(comb.voxels(), [8 * 15 + 16]);
         assert_eq!(comb.mask(|_| true).0[..], bits[..]);
-        assert_eq!(comb.links(&teeth, 1), []);
+        // The comb's back is the last row along y: it meets every tooth of a brick behind it.
+        assert_eq!(comb.links(&teeth, 1), (0..8).map(|tooth| (0, tooth)).collect::<Vec<_>>());
         let mut back = [0; ROWS];
         back[16 * 3] = 0b11;
         assert_eq!(comb.links(&BrickPieces::of(&back), 1), [(0, 0)]);
