@@ -1,6 +1,7 @@
 //! The corpus of the fuzz targets, replayed without a fuzzer: whatever a file holds, reading it ends in a value or an error, and takes
 //! memory in proportion to it. `cargo test -p spinor-shared --test fuzz_corpus -- --ignored` writes the seeds anew.
 #![allow(clippy::unwrap_used, reason = "a test ends with its first surprise")]
+#![allow(clippy::disallowed_methods, reason = "the corpus lies in files")]
 
 #[path = "../../tests/fuzz/entries/case.rs"]
 mod case;
@@ -37,7 +38,8 @@ fn corpus(target: &str) -> PathBuf {
 /// Every file of every corpus is read to a value or an error, within the memory that its size allows. One test, because the heap is one.
 #[test]
 fn the_fuzz_corpus_is_read_or_refused() {
-    let mut targets: Vec<(&str, fn(&[u8]))> = vec![("case", case::run), ("session", session::run), ("delta", delta::run)];
+    type Target = (&'static str, fn(&[u8]));
+    let mut targets: Vec<Target> = vec![("case", case::run), ("session", session::run), ("delta", delta::run)];
     #[cfg(feature = "net")]
     targets.push(("messages", messages::run));
     for (target, run) in targets.drain(..) {

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut took: Vec<f64> = Vec::new();
     for n in 1..=places {
         // A multiplicative step visits the whole recording evenly, half of the time backwards.
-        let tick = (n * 2_654_435_761 % (1 << 32)) * end >> 32;
+        let tick = ((n * 2_654_435_761 % (1 << 32)) * end) >> 32;
         let began = Instant::now();
         film.go_to(tick as u32)?;
         took.push(began.elapsed().as_secs_f64() * 1e3);

@@ -32,6 +32,9 @@ impl AlarmShare {
 
     /// Share of all ticks in which the alarm was heard, thousandths; 0 of none.
     pub const fn sounding_per_mille(&self) -> u64 {
-        if self.ticks == 0 { 0 } else { self.sounding * 1_000 / self.ticks }
+        match (self.sounding * 1_000).checked_div(self.ticks) {
+            Some(share) => share,
+            None => 0,
+        }
     }
 }

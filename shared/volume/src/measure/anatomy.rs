@@ -47,7 +47,7 @@ pub struct Anatomy {
 }
 
 impl Anatomy {
-    /// Finds everything. Cost: about 50-100 ms a vertebra at 0.4 mm; keep the result beside the case.
+    /// Finds everything. It takes long enough to keep the result beside the case, and off the tick.
     ///
     /// # Errors
     /// When the case has no dural sac or no lumbar vertebra.

@@ -83,7 +83,7 @@ struct Uncut {
 }
 
 impl Reference {
-    /// Finds the anatomy and measures the uncut patient. Cost: about a second a level at 0.4 mm.
+    /// Finds the anatomy and measures the uncut patient. It takes long: not on the tick's thread.
     ///
     /// # Errors
     /// As [`Anatomy::find`].
