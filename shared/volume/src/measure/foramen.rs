@@ -1,7 +1,7 @@
 //! The widest ball that passes a foramen along its root.
 //!
 //! A ball's centre may go wherever no bone, disc or flavum is nearer than its radius and the root's own middle line is within
-//! [`CORRIDOR_MM`]; the root itself gives way. The ball passes when it gets from the canal, medial to the pedicle's medial wall, to beyond
+//! `CORRIDOR_MM`; the root itself gives way. The ball passes when it gets from the canal, medial to the pedicle's medial wall, to beyond
 //! its lateral wall. Graded probes come in steps of 0.5 mm.
 
 use std::collections::VecDeque;

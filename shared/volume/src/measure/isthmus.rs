@@ -1,7 +1,7 @@
 //! The narrowest width of the pars interarticularis on one side.
 //!
 //! Seen from behind, square to the canal: at each height between the joint below and the pedicle, the width of the widest run of bone at
-//! least [`LEAST_MM`] thick from front to back that reaches into the lateral half of what stood there, up to the midline. Uncut it is half
+//! least `LEAST_MM` thick from front to back that reaches into the lateral half of what stood there, up to the midline. Uncut it is half
 //! the lamina's width at its waist.
 
 use super::frame::Side;
