@@ -1,4 +1,4 @@
-//! Scripted surgeons: they perform a whole procedure on any patient, as a person would, through tool inputs alone.
+//! Scripted surgeons: they work through a procedure on a patient, as a person would, by tool inputs alone. None finishes one yet.
 //!
 //! A [`Surgeon`] is given a patient, a procedure and a place. It finds its way from the patient's own structures, looks at what is left
 //! of the bone and ligament that it means to take, moves both hands, and watches its tools: it waits for a burr that lags behind, draws

@@ -14,7 +14,8 @@ use spinor_surgeon::rehearsal::{Outcome, Rehearsal};
 
 use crate::output;
 
-/// Let a scripted surgeon perform a procedure on a case, without a network, into a recording as a server writes it.
+/// Let a scripted surgeon try a procedure on a case, without a network, into a recording as a server writes it. None finishes one yet:
+/// the command then fails, and the recording stays.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: spinor rehearse --case case.spinor --procedure laminectomy --skill steady --seed 1 --out steady1.spinrec --json"
