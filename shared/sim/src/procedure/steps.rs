@@ -89,7 +89,7 @@ fn laminectomy(first: Side) -> Vec<Step> {
             "Detach and remove the flavum",
             "Free it from the lamina and the superior articular process, then remove it; in the middle the punch lies parallel to the dura, \
              at the side parallel to the root.",
-            &[taken(Zone::Flavum(first), 55), taken(Zone::Flavum(second), 55)],
+            &[taken(Zone::Flavum(first), 45), taken(Zone::Flavum(second), 45)],
         ),
         step(
             "recess",
@@ -128,7 +128,7 @@ fn ulbd(side: Side) -> Vec<Step> {
             "flavum",
             "Detach and remove the flavum of both sides",
             "Only now, when all drilling is done. The far side is where most tears happen.",
-            &[taken(Zone::Flavum(side), 55), taken(Zone::Flavum(far), 65)],
+            &[taken(Zone::Flavum(side), 45), taken(Zone::Flavum(far), 55)],
         ),
         step(
             "recess",
@@ -158,7 +158,7 @@ fn foraminotomy(side: Side) -> Vec<Step> {
             "flavum",
             "Open the flavum at the side",
             "Detach it from the superior articular process and take its lateral part.",
-            &[taken(Zone::Flavum(side), 80)],
+            &[taken(Zone::Flavum(side), 75)],
         ),
         step(
             "root",
@@ -194,7 +194,7 @@ fn microdiscectomy(side: Side) -> Vec<Step> {
             "flavum",
             "Open the flavum",
             "Detach it from below and take what covers the root.",
-            &[taken(Zone::Flavum(side), 70)],
+            &[taken(Zone::Flavum(side), 60)],
         ),
         step(
             "root",
@@ -212,13 +212,13 @@ fn microdiscectomy(side: Side) -> Vec<Step> {
             "annulus",
             "Open the annulus",
             "Lateral to the retracted root; keep the opening under 6 mm, larger ones herniate again.",
-            &[taken(Zone::Annulus(side), 95)],
+            &[taken(Zone::Annulus(side), 93)],
         ),
         step(
             "nucleus",
             "Take the loose nucleus",
             "With the pituitary rongeur, never past the front of the annulus.",
-            &[taken(Zone::Nucleus(side), 95)],
+            &[taken(Zone::Nucleus(side), 94)],
         ),
         step(
             "probe",
