@@ -49,20 +49,18 @@ impl Grain {
         let Some(axes) = self.axes else { return (first, tissue.gradient(structures, at).unwrap_or([0.0; 3])) };
         let [across, other, axis] = axes.map(|v| turn(rotation, v));
         let half = self.radius_mm / 2.0;
-        let (mut room, mut out) = (f64::INFINITY, [0.0; 3]);
+        let (mut room, mut nearest) = (f64::INFINITY, at);
         for along in [-0.5 * half, 0.5 * half] {
             for [c, s] in AROUND.into_iter().step_by(2) {
                 let small = add(add(at, scale(axis, along)), add(scale(across, c * half), scale(other, s * half)));
                 let d = tissue.sdf_mm(structures, small) - half;
-                room = room.min(d);
-                if d < least
-                    && let Some(slope) = tissue.gradient(structures, small)
-                {
-                    out = add(out, scale(slope, least - d));
+                if d < room {
+                    (room, nearest) = (d, small);
                 }
             }
         }
-        (room, unit(out).unwrap_or([0.0; 3]))
+        let out = if room < least { tissue.gradient(structures, nearest) } else { None };
+        (room, out.unwrap_or([0.0; 3]))
     }
 }
 
@@ -325,7 +323,7 @@ impl Obstacles<'_> {
             return Some((next, probe.share));
         }
         *touched = true;
-        for _ in 0..8 {
+        for _ in 0..5 {
             next.centre = add(next.centre, scale(probe.out?, ROUNDING_MM - probe.room));
             probe = self.probe(&next, goal)?;
             if probe.room >= -ROUNDING_MM {

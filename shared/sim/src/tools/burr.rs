@@ -4,7 +4,7 @@
 //! energy that rises with its density, flavum a fixed one. The burr goes straight towards the hand as far as that pays for. Removal thus
 //! rises with load and trigger and falls with HU. Neural tissue is never in the account, nor in what is taken.
 
-use spinor_volume::{ClassMask, Patient, SDF_PER_VOXEL, TissueClass, VoxelIndex};
+use spinor_volume::{BrickState, ClassMask, Patient, SDF_PER_VOXEL, SparseField, TissueClass, VoxelIndex};
 
 use crate::contact::{MAX_STEPS, Tissue};
 use crate::input::{TICKS_PER_SECOND, ToolKind};
@@ -177,12 +177,23 @@ impl Account<'_> {
     fn cell(&self, voxel: VoxelIndex, a: Vec3, b: Vec3, cells: &mut Vec<Cell>) {
         let (patient, grid) = (self.tissue.patient, self.tissue.patient.grid());
         let spacing = grid.spacing_mm();
+        let Some((brick, place)) = grid.locate(voxel) else { return };
+        let sample = |field: &SparseField| match field.brick(brick) {
+            BrickState::Outside => 127,
+            BrickState::Inside => -127,
+            BrickState::Samples(samples) => i32::from(samples[place]),
+        };
         let at = grid.patient_from_index(voxel.0.map(f64::from));
         let mut tried = false;
         for &k in self.structures {
             let structure = &patient.structures()[k];
-            let sdf = i32::from(structure.sdf.sample(grid, voxel));
+            let sdf = sample(&structure.sdf);
             if sdf >= 16 {
+                continue;
+            }
+            let cut = sample(self.tissue.cut.field(structure.class));
+            // What is gone already costs nothing.
+            if sdf.max(-cut) >= 16 {
                 continue;
             }
             let sweep = Sweep { a_mm: a, b_mm: b, radius_mm: self.radius_mm };
@@ -190,7 +201,6 @@ impl Account<'_> {
                 return;
             }
             tried = true;
-            let cut = i32::from(self.tissue.cut.field(structure.class).sample(grid, voxel));
             let mut left = f64::from(sdf.max(-cut));
             for sweep in self.tissue.pending.iter().chain(&self.swept) {
                 left = left.max(-sweep.distance_mm(at) / spacing * f64::from(SDF_PER_VOXEL));
