@@ -2,7 +2,9 @@
 //!
 //! A body is the ball at its tip and grains, small balls that stand for all its other parts. It follows the hand in steps so short that no
 //! point of it that is near bone moves by more than half a voxel or the room around it, turning and moving at once; out of what it would
-//! enter it is pushed. Where the turn is blocked it goes on moving, and the other way round. So neither a tip nor a shaft goes through bone.
+//! enter it is pushed. What a grain saw stays true as long as it has not moved that far, so that it looks again only then. Where the turn is blocked it goes on moving, and the other way round. So neither a tip nor a shaft goes through bone.
+
+use std::cell::Cell;
 
 use spinor_volume::ClassMask;
 
@@ -26,6 +28,15 @@ const SPACING: f64 = 0.8;
 const ROUNDING_MM: f64 = 1e-6;
 /// How much nearer than a grain's own way bone must be for the grain to be watched, mm: pushes move it off its way.
 const WATCH_MM: f64 = 0.6;
+
+/// Parts longer than this are shafts, whose grains are looked at closely, mm.
+const SHAFT_MM: f64 = 20.0;
+/// Grains nearer to each other than this, in their radii, are one.
+const SAME: f64 = 0.55;
+/// How many grains are looked for bone near them at once.
+const BLOCK: usize = 12;
+/// Share of what a grain saw that must be left after its way for it not to look again.
+const STALE: f64 = 0.4;
 
 /// A small ball that stands for a part of a tool's surface.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +97,25 @@ struct Watched {
     arm: f64,
     /// How near it may come: it need be no better off than it was.
     least: f64,
+    /// Which of the lists of structures holds all that can come near it.
+    list: usize,
+    /// Where it looked last, and the room that it saw there.
+    seen: Cell<(Vec3, f64)>,
+}
+
+impl Watched {
+    /// Room around the grain at a place and the direction out of what it overlaps. Room shrinks by no more than the way that it went since
+    /// it looked, so it looks again only when that could matter.
+    fn room(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3, rotation: &Rotation) -> (f64, Vec3) {
+        let (place, saw) = self.seen.get();
+        let left = saw - norm(sub(at, place));
+        if left >= self.least && left >= STALE * saw {
+            return (left, [0.0; 3]);
+        }
+        let (room, out) = self.grain.room(tissue, structures, at, rotation, self.least);
+        self.seen.set((at, room));
+        (room, out)
+    }
 }
 
 /// What stops a body in one tick.
@@ -95,8 +125,10 @@ struct Obstacles<'a> {
     /// Structures that stop the ball.
     ball_structures: Vec<usize>,
     ball_least: f64,
-    /// Structures that stop the rest.
-    structures: Vec<usize>,
+    /// Where each of the ball's own grains looked last, and the room that it saw there.
+    ball_seen: Vec<Cell<(Vec3, f64)>>,
+    /// Structures that stop the rest, by lists that its grains share.
+    lists: Vec<Vec<usize>>,
     watched: Vec<Watched>,
 }
 
@@ -120,6 +152,16 @@ impl Rigid {
                 grains_of(part, shape.ball_mm, spacing_mm, &mut grains);
             }
         }
+        let mut kept: Vec<Grain> = Vec::with_capacity(grains.len());
+        for grain in grains {
+            let same = |other: &Grain| {
+                other.radius_mm == grain.radius_mm && norm(sub(other.from_ball, grain.from_ball)) < SAME * grain.radius_mm
+            };
+            if !kept.iter().rev().take(64).any(same) {
+                kept.push(grain);
+            }
+        }
+        let mut grains = kept;
         // What lies within the tip ball is the ball's.
         grains.retain(|g| norm(g.from_ball) + g.radius_mm > shape.ball_radius_mm + 1e-9);
         Self { ball, grains }
@@ -190,28 +232,41 @@ impl Rigid {
             ball_structures,
             // In a hollow of its own making a burr overlaps the fields a little: no place has to be better than the start.
             ball_least: free.min(-tolerance(tissue)),
-            structures: Vec::new(),
+            ball_seen: self.ball.offsets.iter().map(|_| Cell::new(([0.0; 3], f64::NEG_INFINITY))).collect(),
+            lists: Vec::new(),
             watched: Vec::new(),
         };
         let (Some(start), Some(end)) = (rotation_from(from.turn), rotation_from(to.turn)) else { return obstacles };
         let ends = |grain: &Grain| (place(&start, from.centre, grain.from_ball), place(&end, to.centre, grain.from_ball));
-        let mut near = vec![false; tissue.patient.structures().len()];
-        for grain in &self.grains {
-            let (a, b) = ends(grain);
-            let way = norm(sub(b, a));
-            // A turning point's way is an arc: for every turn up to a right angle it leaves its chord by less than a quarter of it.
-            let structures = tissue.near(classes, a, b, grain.radius_mm + WATCH_MM + 0.25 * way);
+        for block in self.grains.chunks(BLOCK) {
+            let (mut low, mut high, mut around) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3], 0.0_f64);
+            for grain in block {
+                let (a, b) = ends(grain);
+                for k in 0..3 {
+                    (low[k], high[k]) = (low[k].min(a[k]).min(b[k]), high[k].max(a[k]).max(b[k]));
+                }
+                // A turning point's way is an arc: for every turn up to a right angle it leaves its chord by less than a quarter of it.
+                around = around.max(grain.radius_mm + WATCH_MM + 0.25 * norm(sub(b, a)));
+            }
+            let structures = tissue.near(classes, low, high, around);
             if structures.is_empty() {
                 continue;
             }
-            let (room, _) = grain.room(tissue, &structures, a, &start, -tolerance(tissue));
-            if room > 1.6 * way + WATCH_MM {
-                continue;
+            for grain in block {
+                let (a, b) = ends(grain);
+                let (room, _) = grain.room(tissue, &structures, a, &start, -tolerance(tissue));
+                if room <= 1.6 * norm(sub(b, a)) + WATCH_MM {
+                    obstacles.watched.push(Watched {
+                        grain: *grain,
+                        arm: norm(grain.from_ball),
+                        least: room.min(-tolerance(tissue)),
+                        list: obstacles.lists.len(),
+                        seen: Cell::new((a, room)),
+                    });
+                }
             }
-            structures.into_iter().for_each(|k| near[k] = true);
-            obstacles.watched.push(Watched { grain: *grain, arm: norm(grain.from_ball), least: room.min(-tolerance(tissue)) });
+            obstacles.lists.push(structures);
         }
-        obstacles.structures = (0..near.len()).filter(|k| near[*k]).collect();
         obstacles
     }
 
@@ -342,7 +397,7 @@ impl Obstacles<'_> {
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
         let (mut room, mut pace, mut push) = self.rest(stand.centre, &rotation, left, angle);
         if !self.ball_structures.is_empty() {
-            let (free, out) = self.ball.probe(self.tissue, &self.ball_structures, stand.centre);
+            let (free, out) = self.ball_room(stand.centre);
             pace = pace.max(left / half.max(0.9 * free));
             room = room.min(free - self.ball_least);
             if let Some(out) = out.filter(|_| free < self.ball_least) {
@@ -352,17 +407,41 @@ impl Obstacles<'_> {
         Some(Probe { room, share: 1.0 / pace.max(1.0), out: unit(push) })
     }
 
+    /// As [`Ball::probe`], with what its grains saw before.
+    fn ball_room(&self, centre: Vec3) -> (f64, Option<Vec3>) {
+        if self.ball_seen.is_empty() {
+            return self.ball.probe(self.tissue, &self.ball_structures, centre);
+        }
+        let (mut free, mut push) = (f64::INFINITY, [0.0; 3]);
+        for (offset, seen) in self.ball.offsets.iter().zip(&self.ball_seen) {
+            let at = add(centre, *offset);
+            let (place, saw) = seen.get();
+            let mut d = saw - norm(sub(at, place));
+            if d < self.ball_least || d < STALE * saw || saw == f64::NEG_INFINITY {
+                d = self.tissue.sdf_mm(&self.ball_structures, at) - self.ball.grain_mm;
+                seen.set((at, d));
+            }
+            free = free.min(d);
+            if d < 0.0 {
+                push = add(push, scale(*offset, d));
+            }
+        }
+        (free, unit(push))
+    }
+
     /// The body beside its tip: least room beyond what each grain must have; into how many steps what is left to go and to turn must be
     /// divided; push out of the overlap.
     fn rest(&self, centre: Vec3, rotation: &Rotation, left: f64, angle: f64) -> (f64, f64, Vec3) {
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
         let (mut room, mut pace, mut push) = (f64::INFINITY, 0.0_f64, [0.0; 3]);
-        for Watched { grain, arm, least } in &self.watched {
-            let at = place(rotation, centre, grain.from_ball);
-            let (d, out) = grain.room(self.tissue, &self.structures, at, rotation, *least);
-            pace = pace.max((left + angle * arm) / half.max(0.9 * d));
-            room = room.min(d - least);
-            push = add(push, scale(out, (least - d).max(0.0)));
+        for watched in &self.watched {
+            let at = place(rotation, centre, watched.grain.from_ball);
+            let (d, out) = watched.room(self.tissue, &self.lists[watched.list], at, rotation);
+            pace = pace.max((left + angle * watched.arm) / half.max(0.9 * d));
+            room = room.min(d - watched.least);
+            if d < watched.least {
+                push = add(push, scale(out, watched.least - d));
+            }
         }
         (room, pace, push)
     }
@@ -390,7 +469,7 @@ fn grains_of(part: &Part, ball_mm: Vec3, spacing_mm: f64, grains: &mut Vec<Grain
     for k in 0..=steps {
         let middle = sub(add(part.a_mm, scale(way, f64::from(k) / f64::from(steps))), ball_mm);
         if thin {
-            grains.push(Grain { from_ball: middle, radius_mm, axes: Some([across, other, axis]) });
+            grains.push(Grain { from_ball: middle, radius_mm, axes: (length > SHAFT_MM).then_some([across, other, axis]) });
         } else {
             let every = if ring <= 1.2 * radius_mm { 2 } else { 1 };
             for [c, s] in AROUND.into_iter().step_by(every) {
