@@ -6,10 +6,10 @@
 //! Stored distances end at four voxels, and near the middle of a carved hollow they have a kink, so the distance of a large ball is
 //! not read at its centre: smaller balls just under its surface stand for it.
 
-mod cell;
 pub(crate) mod rigid;
 
 use spinor_volume::query::{clamp_mm, class_sdf};
+use spinor_volume::spot::Spot;
 use spinor_volume::{BRICK, BrickState, ClassMask, CutState, Patient, TissueClass};
 
 use crate::sweep::Sweep;
@@ -62,10 +62,10 @@ impl Tissue<'_> {
 
     /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.
     pub(crate) fn sdf_mm(&self, structures: &[usize], at: Vec3) -> f64 {
-        let cell = cell::Cell::new(self.patient.grid(), at);
+        let spot = Spot::new(self.patient.grid(), at);
         let mut distance = clamp_mm(self.patient.grid());
         for &structure in structures {
-            distance = cell.sdf_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
+            distance = spot.left_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
         }
         self.pending.iter().fold(distance, |d, sweep| d.max(-sweep.distance_mm(at)))
     }

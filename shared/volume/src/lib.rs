@@ -21,6 +21,7 @@ pub mod patient;
 pub mod proximity;
 pub mod query;
 pub mod sample;
+pub mod spot;
 
 pub use cut::{CutError, CutOp, CutOutcome, CutShape, CutState, Dirty, Stamp};
 pub use detach::{Connectivity, Loose};

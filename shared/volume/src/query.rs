@@ -5,35 +5,15 @@
 
 use crate::cut::CutState;
 use crate::field::{BrickState, SparseField};
-use crate::grid::{Grid, SDF_PER_VOXEL, VoxelIndex};
+use crate::grid::{Grid, SDF_PER_VOXEL};
 use crate::label::TissueClass;
 use crate::patient::Patient;
-use crate::sample::{self, occupancy};
+use crate::sample::{carve, occupancy};
+use crate::spot::{Spot, trilinear};
 
 /// Distance at which stored values are clamped, mm.
 pub fn clamp_mm(grid: &Grid) -> f64 {
     127.5 / f64::from(SDF_PER_VOXEL) * grid.spacing_mm()
-}
-
-/// The eight voxels around a position, x fastest, and its place between them (0-1 along each axis).
-pub(crate) fn cell(grid: &Grid, at_mm: [f64; 3]) -> ([i32; 3], [f64; 3]) {
-    let index = grid.index_from_patient(at_mm);
-    let mut low = [0; 3];
-    let mut part = [0.0; 3];
-    for k in 0..3 {
-        // The cast saturates: positions far outside read as outside, and not-a-number as voxel 0.
-        let floor = index[k].floor();
-        low[k] = (floor as i32).clamp(i32::MIN / 2, i32::MAX / 2);
-        part[k] = (index[k] - floor).clamp(0.0, 1.0);
-    }
-    (low, part)
-}
-
-/// Trilinear interpolation of eight corner values, x fastest.
-pub(crate) fn trilinear(corner: &[f64; 8], part: [f64; 3]) -> f64 {
-    let mix = |a: f64, b: f64, t: f64| a + (b - a) * t;
-    let x = |k: usize| mix(corner[k], corner[k + 1], part[0]);
-    mix(mix(x(0), x(2), part[1]), mix(x(4), x(6), part[1]), part[2])
 }
 
 /// Gradient of the trilinear interpolation, per voxel.
@@ -48,46 +28,22 @@ fn trilinear_gradient(corner: &[f64; 8], part: [f64; 3]) -> [f64; 3] {
     ]
 }
 
-/// The eight corner values of a cell by a function of the voxel, mm.
-fn corners(grid: &Grid, low: [i32; 3], value: impl Fn(VoxelIndex) -> f64) -> [f64; 8] {
-    let step_mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
-    std::array::from_fn(|k| {
-        let k = k as i32;
-        value(VoxelIndex([low[0] + (k & 1), low[1] + (k >> 1 & 1), low[2] + (k >> 2)])) * step_mm
-    })
-}
-
-/// A stored sample as a number of steps.
-fn steps(sample: i8) -> f64 {
-    f64::from(sample) + 0.5
-}
-
 /// Signed distance of a field at a position in patient LPS, mm, negative inside. Outside the grid: the clamp.
 pub fn sdf_mm(grid: &Grid, field: &SparseField, at_mm: [f64; 3]) -> f64 {
-    let (low, part) = cell(grid, at_mm);
-    trilinear(&corners(grid, low, |voxel| steps(field.sample(grid, voxel))), part)
+    let spot = Spot::new(grid, at_mm);
+    spot.samples(field).map_or_else(|| clamp_mm(grid), |around| trilinear(&spot.corners_mm(grid, &around), spot.part()))
 }
 
 /// Gradient of a field at a position, mm per mm (about 1 near the surface), pointing out of the tissue.
 pub fn sdf_gradient(grid: &Grid, field: &SparseField, at_mm: [f64; 3]) -> [f64; 3] {
-    let (low, part) = cell(grid, at_mm);
-    let gradient = trilinear_gradient(&corners(grid, low, |voxel| steps(field.sample(grid, voxel))), part);
-    gradient.map(|g| g / grid.spacing_mm())
-}
-
-/// What is left of one structure at a voxel, in steps: the tissue carved by the cut.
-fn effective(patient: &Patient, cut: &CutState, structure: usize, voxel: VoxelIndex) -> f64 {
-    let Some(s) = patient.structures().get(structure) else { return 127.5 };
-    let sdf = s.sdf.sample(patient.grid(), voxel);
-    let cut = cut.field(s.class).sample(patient.grid(), voxel);
-    steps(sample::carve(sdf, cut))
+    let spot = Spot::new(grid, at_mm);
+    let Some(around) = spot.samples(field) else { return [0.0; 3] };
+    trilinear_gradient(&spot.corners_mm(grid, &around), spot.part()).map(|g| g / grid.spacing_mm())
 }
 
 /// Signed distance to what is left of a structure, mm, by its place in the patient. A structure that the patient lacks is far away.
 pub fn effective_sdf_mm(patient: &Patient, cut: &CutState, structure: usize, at_mm: [f64; 3]) -> f64 {
-    let grid = patient.grid();
-    let (low, part) = cell(grid, at_mm);
-    trilinear(&corners(grid, low, |voxel| effective(patient, cut, structure, voxel)), part)
+    Spot::new(patient.grid(), at_mm).left_mm(patient, cut, structure).unwrap_or_else(|| clamp_mm(patient.grid()))
 }
 
 /// Signed distance and gradient of what is left of the nearest structure of a class, and that structure's place; none where no
@@ -96,16 +52,14 @@ pub fn effective_sdf_mm(patient: &Patient, cut: &CutState, structure: usize, at_
 /// The structures' distances are compared as interpolated values, so that each keeps its own surface.
 pub fn class_sdf(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [f64; 3]) -> Option<ClassDistance> {
     let grid = patient.grid();
-    let (low, part) = cell(grid, at_mm);
+    let spot = Spot::new(grid, at_mm);
     let mut best: Option<ClassDistance> = None;
-    for (structure, s) in patient.structures().iter().enumerate().filter(|(_, s)| s.class == class) {
-        if far(grid, &s.sdf, low) {
-            continue;
-        }
-        let corner = corners(grid, low, |voxel| effective(patient, cut, structure, voxel));
-        let distance_mm = trilinear(&corner, part);
+    for (structure, _) in patient.structures().iter().enumerate().filter(|(_, s)| s.class == class) {
+        let Some(around) = spot.left(patient, cut, structure) else { continue };
+        let corner = spot.corners_mm(grid, &around);
+        let distance_mm = trilinear(&corner, spot.part());
         if best.is_none_or(|b| distance_mm < b.distance_mm) {
-            let gradient = trilinear_gradient(&corner, part).map(|g| g / grid.spacing_mm());
+            let gradient = trilinear_gradient(&corner, spot.part()).map(|g| g / grid.spacing_mm());
             best = Some(ClassDistance { structure, distance_mm, gradient });
         }
     }
@@ -115,14 +69,6 @@ pub fn class_sdf(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [
 /// Signed distance to the nearest structure of a class, mm; the clamp where none is near.
 pub fn class_sdf_mm(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [f64; 3]) -> f64 {
     class_sdf(patient, cut, class, at_mm).map_or_else(|| clamp_mm(patient.grid()), |d| d.distance_mm)
-}
-
-/// Whether all eight corners lie in bricks that a structure does not come near.
-fn far(grid: &Grid, field: &SparseField, low: [i32; 3]) -> bool {
-    (0..8).all(|k| {
-        let corner = VoxelIndex([low[0] + (k & 1), low[1] + (k >> 1 & 1), low[2] + (k >> 2)]);
-        grid.locate(corner).is_none_or(|(brick, _)| field.brick(brick) == BrickState::Outside)
-    })
 }
 
 /// The nearest structure of a class at a position.
@@ -154,7 +100,7 @@ pub fn remaining_volume_mm3(patient: &Patient, cut: &CutState, structure: usize)
                 BrickState::Inside => -127,
                 BrickState::Samples(samples) => samples[at],
             };
-            i64::from(occupancy(sdf) - occupancy(sample::carve(sdf, cut_samples[at])))
+            i64::from(occupancy(sdf) - occupancy(carve(sdf, cut_samples[at])))
         };
         removed += (0..cut_samples.len()).map(count).sum::<i64>();
     }

@@ -97,8 +97,6 @@ struct Watched {
     arm: f64,
     /// How near it may come: it need be no better off than it was.
     least: f64,
-    /// Which of the lists of structures holds all that can come near it.
-    list: usize,
     /// Where it looked last, and the room that it saw there.
     seen: Cell<(Vec3, f64)>,
 }
@@ -127,9 +125,29 @@ struct Obstacles<'a> {
     ball_least: f64,
     /// Where each of the ball's own grains looked last, and the room that it saw there.
     ball_seen: Vec<Cell<(Vec3, f64)>>,
-    /// Structures that stop the rest, by lists that its grains share.
-    lists: Vec<Vec<usize>>,
+    /// The rest, in groups of neighbours.
+    groups: Vec<Group>,
+}
+
+/// Neighbouring grains that are watched together.
+struct Group {
+    /// Structures that can come near them.
+    structures: Vec<usize>,
     watched: Vec<Watched>,
+    /// The farthest of them from the tip ball's centre, mm.
+    arm: f64,
+    /// Where the body was when they were looked through last; and of them all the least room, and the least beyond what each must have.
+    seen: Cell<(Stand, f64, f64)>,
+}
+
+impl Group {
+    /// No less room than this is around any of them, and beyond what each must have, when the body is somewhere: room shrinks by no more
+    /// than the way that they went.
+    fn at_least(&self, stand: &Stand) -> (f64, f64) {
+        let (last, room, beyond) = self.seen.get();
+        let way = norm(sub(stand.centre, last.centre)) + self.arm * angle(&last.turn, &stand.turn);
+        (room - way, beyond - way)
+    }
 }
 
 /// Where a body ended up.
@@ -201,8 +219,9 @@ impl Rigid {
         let obstacles = self.obstacles(tissue, ClassMask::NONE, classes, from, &goal);
         let Some(rotation) = rotation_from(from.turn) else { return 1.0 };
         let way = sub(to, from.centre);
-        let fits = |share: f64| obstacles.rest(add(from.centre, scale(way, share)), &rotation, 0.0, 0.0).0 >= -ROUNDING_MM;
-        if obstacles.watched.is_empty() {
+        let ahead = |share: f64| Stand { centre: add(from.centre, scale(way, share)), ..*from };
+        let fits = |share: f64| obstacles.rest(&ahead(share), &rotation, 0.0, 0.0, 1.0).0 >= -ROUNDING_MM;
+        if obstacles.groups.is_empty() {
             return 1.0;
         }
         let steps = (norm(way) / (0.5 * tissue.patient.grid().spacing_mm())).ceil().clamp(1.0, MAX_STEPS as f64) as u32;
@@ -233,8 +252,7 @@ impl Rigid {
             // In a hollow of its own making a burr overlaps the fields a little: no place has to be better than the start.
             ball_least: free.min(-tolerance(tissue)),
             ball_seen: self.ball.offsets.iter().map(|_| Cell::new(([0.0; 3], f64::NEG_INFINITY))).collect(),
-            lists: Vec::new(),
-            watched: Vec::new(),
+            groups: Vec::new(),
         };
         let (Some(start), Some(end)) = (rotation_from(from.turn), rotation_from(to.turn)) else { return obstacles };
         let ends = |grain: &Grain| (place(&start, from.centre, grain.from_ball), place(&end, to.centre, grain.from_ball));
@@ -252,20 +270,21 @@ impl Rigid {
             if structures.is_empty() {
                 continue;
             }
+            let mut watched = Vec::new();
+            let (mut farthest, mut least_room, mut beyond) = (0.0_f64, f64::INFINITY, f64::INFINITY);
             for grain in block {
                 let (a, b) = ends(grain);
                 let (room, _) = grain.room(tissue, &structures, a, &start, -tolerance(tissue));
                 if room <= 1.6 * norm(sub(b, a)) + WATCH_MM {
-                    obstacles.watched.push(Watched {
-                        grain: *grain,
-                        arm: norm(grain.from_ball),
-                        least: room.min(-tolerance(tissue)),
-                        list: obstacles.lists.len(),
-                        seen: Cell::new((a, room)),
-                    });
+                    let (arm, least) = (norm(grain.from_ball), room.min(-tolerance(tissue)));
+                    (farthest, least_room, beyond) = (farthest.max(arm), least_room.min(room), beyond.min(room - least));
+                    watched.push(Watched { grain: *grain, arm, least, seen: Cell::new((a, room)) });
                 }
             }
-            obstacles.lists.push(structures);
+            if !watched.is_empty() {
+                let seen = Cell::new((*from, least_room, beyond));
+                obstacles.groups.push(Group { structures, watched, arm: farthest, seen });
+            }
         }
         obstacles
     }
@@ -281,7 +300,7 @@ impl Rigid {
         goal: &Stand,
     ) -> Moved {
         let obstacles = self.obstacles(tissue, ball_classes, classes, start, goal);
-        if obstacles.ball_structures.is_empty() && obstacles.watched.is_empty() {
+        if obstacles.ball_structures.is_empty() && obstacles.groups.is_empty() {
             return Moved { stand: *goal, touched: false };
         }
         let mut goal = *goal;
@@ -395,16 +414,18 @@ impl Obstacles<'_> {
         let rotation = rotation_from(stand.turn)?;
         let (left, angle) = (norm(sub(goal.centre, stand.centre)), angle(&stand.turn, &goal.turn));
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
-        let (mut room, mut pace, mut push) = self.rest(stand.centre, &rotation, left, angle);
+        let (mut room, mut pace, mut push) = (f64::INFINITY, 1.0, [0.0; 3]);
         if !self.ball_structures.is_empty() {
             let (free, out) = self.ball_room(stand.centre);
-            pace = pace.max(left / half.max(0.9 * free));
-            room = room.min(free - self.ball_least);
+            pace = (left / half.max(0.9 * free)).max(pace);
+            room = free - self.ball_least;
             if let Some(out) = out.filter(|_| free < self.ball_least) {
-                push = add(push, scale(out, self.ball_least - free));
+                push = scale(out, self.ball_least - free);
             }
         }
-        Some(Probe { room, share: 1.0 / pace.max(1.0), out: unit(push) })
+        let (rest, pace, aside) = self.rest(stand, &rotation, left, angle, pace);
+        (room, push) = (room.min(rest), add(push, aside));
+        Some(Probe { room, share: 1.0 / pace, out: unit(push) })
     }
 
     /// As [`Ball::probe`], with what its grains saw before.
@@ -430,18 +451,28 @@ impl Obstacles<'_> {
     }
 
     /// The body beside its tip: least room beyond what each grain must have; into how many steps what is left to go and to turn must be
-    /// divided; push out of the overlap.
-    fn rest(&self, centre: Vec3, rotation: &Rotation, left: f64, angle: f64) -> (f64, f64, Vec3) {
+    /// divided, at least `pace`; push out of the overlap. A group that surely neither overlaps nor asks for shorter steps is passed over,
+    /// so where all have room the room is only more than none.
+    fn rest(&self, stand: &Stand, rotation: &Rotation, left: f64, angle: f64, pace: f64) -> (f64, f64, Vec3) {
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
-        let (mut room, mut pace, mut push) = (f64::INFINITY, 0.0_f64, [0.0; 3]);
-        for watched in &self.watched {
-            let at = place(rotation, centre, watched.grain.from_ball);
-            let (d, out) = watched.room(self.tissue, &self.lists[watched.list], at, rotation);
-            pace = pace.max((left + angle * watched.arm) / half.max(0.9 * d));
-            room = room.min(d - watched.least);
-            if d < watched.least {
-                push = add(push, scale(out, watched.least - d));
+        let (mut room, mut pace, mut push) = (f64::INFINITY, pace, [0.0; 3]);
+        for group in &self.groups {
+            let (free, beyond) = group.at_least(stand);
+            if beyond >= 0.0 && left + angle * group.arm <= pace * half.max(0.9 * free) {
+                continue;
             }
+            let (mut least_room, mut least_beyond) = (f64::INFINITY, f64::INFINITY);
+            for watched in &group.watched {
+                let at = place(rotation, stand.centre, watched.grain.from_ball);
+                let (d, out) = watched.room(self.tissue, &group.structures, at, rotation);
+                pace = pace.max((left + angle * watched.arm) / half.max(0.9 * d));
+                (least_room, least_beyond) = (least_room.min(d), least_beyond.min(d - watched.least));
+                if d < watched.least {
+                    push = add(push, scale(out, watched.least - d));
+                }
+            }
+            group.seen.set((*stand, least_room, least_beyond));
+            room = room.min(least_beyond);
         }
         (room, pace, push)
     }

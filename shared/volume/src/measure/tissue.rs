@@ -1,18 +1,16 @@
 //! Distances to several structures at once, before any cut and after: what the measures of one place sample over and over.
 
 use crate::cut::CutState;
-use crate::field::{BrickState, SparseField};
-use crate::grid::{BRICK, Grid, VoxelIndex};
 use crate::patient::Patient;
-use crate::query::{cell, clamp_mm, trilinear};
+use crate::query::clamp_mm;
 use crate::sample::carve;
+use crate::spot::{Around, Spot, trilinear};
 
 /// Some of a patient's structures, with what was cut from them.
 pub(super) struct Tissue<'a> {
     patient: &'a Patient,
     cut: &'a CutState,
     structures: Vec<usize>,
-    step_mm: f64,
     clamp_mm: f64,
 }
 
@@ -25,47 +23,28 @@ pub(super) struct Distances {
     pub(super) after: f64,
 }
 
-/// A field's samples at a cell's corners.
-#[derive(Clone, Copy)]
-enum Corners {
-    Uniform(i8),
-    Each([i8; 8]),
-}
-
-impl Corners {
-    fn at(self, k: usize) -> i8 {
-        match self {
-            Self::Uniform(v) => v,
-            Self::Each(values) => values[k],
-        }
-    }
-}
-
 impl<'a> Tissue<'a> {
     /// The structures at some places of the patient's list; places that it lacks are left out.
     pub(super) fn new(patient: &'a Patient, cut: &'a CutState, structures: impl IntoIterator<Item = usize>) -> Self {
         let structures = structures.into_iter().filter(|k| *k < patient.structures().len()).collect();
-        let grid = patient.grid();
-        Self { patient, cut, structures, step_mm: grid.spacing_mm() / 32.0, clamp_mm: clamp_mm(grid) }
+        Self { patient, cut, structures, clamp_mm: clamp_mm(patient.grid()) }
     }
 
     /// Distances to the nearest of the structures.
     pub(super) fn distances(&self, at_mm: [f64; 3]) -> Distances {
         let grid = self.patient.grid();
-        let (low, part) = cell(grid, at_mm);
+        let spot = Spot::new(grid, at_mm);
+        let distance = |around: &Around| trilinear(&spot.corners_mm(grid, around), spot.part());
         let mut nearest = Distances { before: self.clamp_mm, after: self.clamp_mm };
         for k in &self.structures {
             let s = &self.patient.structures()[*k];
-            let tissue = corners(grid, &s.sdf, low);
-            if matches!(tissue, Corners::Uniform(127)) {
-                continue;
+            let Some(mut around) = spot.samples(&s.sdf) else { continue };
+            let before = distance(&around);
+            let mut after = before;
+            if let Some(cut) = spot.samples(self.cut.field(s.class)) {
+                around.iter_mut().zip(cut).for_each(|(v, cut)| *v = carve(*v, cut));
+                after = distance(&around);
             }
-            let before = self.mix(|k| tissue.at(k), part);
-            let cut = corners(grid, self.cut.field(s.class), low);
-            let after = match cut {
-                Corners::Uniform(127) => before,
-                _ => self.mix(|k| carve(tissue.at(k), cut.at(k)), part),
-            };
             nearest.before = nearest.before.min(before);
             nearest.after = nearest.after.min(after);
         }
@@ -76,32 +55,6 @@ impl<'a> Tissue<'a> {
     pub(super) fn after(&self, at_mm: [f64; 3]) -> f64 {
         self.distances(at_mm).after
     }
-
-    fn mix(&self, sample: impl Fn(usize) -> i8, part: [f64; 3]) -> f64 {
-        let corner: [f64; 8] = std::array::from_fn(|k| (f64::from(sample(k)) + 0.5) * self.step_mm);
-        trilinear(&corner, part)
-    }
-}
-
-/// The samples at the corners of a cell, looked up once where all lie in one brick.
-fn corners(grid: &Grid, field: &SparseField, low: [i32; 3]) -> Corners {
-    let edge = BRICK as i32;
-    if low.iter().all(|v| v.rem_euclid(edge) < edge - 1) {
-        let Some((brick, at)) = grid.locate(VoxelIndex(low)) else { return Corners::Uniform(127) };
-        return match field.brick(brick) {
-            BrickState::Outside => Corners::Uniform(127),
-            BrickState::Inside => Corners::Uniform(-127),
-            BrickState::Samples(samples) => {
-                Corners::Each(std::array::from_fn(|k| samples[at + (k & 1) + BRICK * (k >> 1 & 1) + BRICK * BRICK * (k >> 2)]))
-            }
-        };
-    }
-    let corner = |k: usize| {
-        let k = k as i32;
-        field.sample(grid, VoxelIndex([low[0] + (k & 1), low[1] + (k >> 1 & 1), low[2] + (k >> 2)]))
-    };
-    let values: [i8; 8] = std::array::from_fn(corner);
-    if values == [127; 8] { Corners::Uniform(127) } else { Corners::Each(values) }
 }
 
 #[cfg(test)]

@@ -1,0 +1,222 @@
+//! A position's place among the samples of fields: found once, read from as many fields as are asked for.
+//!
+//! Nearly all reading of distances goes through here, so it is short: in five of six places all eight samples around a position lie in
+//! one brick, and a brick that holds nothing of a structure is not read at all.
+
+use crate::cut::CutState;
+use crate::field::{BrickSamples, BrickState, SparseField};
+use crate::grid::{BRICK, BrickIndex, Grid, SDF_PER_VOXEL};
+use crate::patient::Patient;
+use crate::sample::carve;
+
+/// Eight stored samples around a position, x fastest, then y, then z.
+pub type Around = [i8; 8];
+
+/// Offsets of a cell's corners in a brick's samples, x fastest.
+const CORNERS: [usize; 8] = {
+    let (y, z) = (BRICK, BRICK * BRICK);
+    [0, 1, y, y + 1, z, z + 1, z + y, z + y + 1]
+};
+/// Samples from a cell's first corner to its last.
+const SPAN: usize = CORNERS[7] + 1;
+/// The sample of a place outside the grid.
+const FAR: i8 = 127;
+/// No brick: a corner outside the grid.
+const NOWHERE: u32 = u32::MAX;
+
+/// Where the eight samples around a position lie, and the position's place between them.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot {
+    home: Home,
+    /// Place between the samples, 0-1 along each axis.
+    part: [f64; 3],
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Home {
+    /// All in one brick: the first one's place in it.
+    One(BrickIndex, usize),
+    /// In several, or some outside the grid: brick and place in it of each.
+    Several([(u32, u16); 8]),
+}
+
+impl Spot {
+    /// The spot of a position in patient LPS, mm. A position that is not a number counts as the first voxel's.
+    pub fn new(grid: &Grid, at_mm: [f64; 3]) -> Self {
+        let index = grid.index_from_patient(at_mm);
+        let (mut low, mut part) = ([0_i32; 3], [0.0; 3]);
+        for k in 0..3 {
+            let floor = floor(index[k]);
+            // The cast saturates: positions far outside read as outside.
+            low[k] = (floor as i32).clamp(i32::MIN / 2, i32::MAX / 2);
+            part[k] = (index[k] - floor).clamp(0.0, 1.0);
+        }
+        Self { home: Home::of(grid, low), part }
+    }
+
+    /// The samples of a field; none where the field comes nowhere near.
+    pub fn samples(&self, field: &SparseField) -> Option<Around> {
+        match &self.home {
+            Home::One(brick, first) => match field.brick(*brick) {
+                BrickState::Outside => None,
+                BrickState::Inside => Some([-127; 8]),
+                BrickState::Samples(samples) => Some(read(samples, *first)),
+            },
+            Home::Several(corners) => {
+                let mut around = [FAR; 8];
+                let mut near = false;
+                for (sample, (brick, at)) in around.iter_mut().zip(corners) {
+                    match field.brick(BrickIndex(*brick)) {
+                        BrickState::Outside => {}
+                        BrickState::Inside => (*sample, near) = (-127, true),
+                        BrickState::Samples(samples) => {
+                            (*sample, near) = (samples.get(usize::from(*at)).copied().unwrap_or(FAR), true);
+                        }
+                    }
+                }
+                near.then_some(around)
+            }
+        }
+    }
+
+    /// The samples of what is left of a structure; none where the structure comes nowhere near, or the patient lacks it.
+    pub fn left(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<Around> {
+        let structure = patient.structures().get(structure)?;
+        let mut around = self.samples(&structure.sdf)?;
+        if let Some(cut) = self.samples(cut.field(structure.class)) {
+            around.iter_mut().zip(cut).for_each(|(v, cut)| *v = carve(*v, cut));
+        }
+        Some(around)
+    }
+
+    /// Signed distance to what is left of a structure, mm, negative inside; none where the structure comes nowhere near.
+    pub fn left_mm(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<f64> {
+        let around = self.left(patient, cut, structure)?;
+        Some(trilinear(&self.corners_mm(patient.grid(), &around), self.part))
+    }
+
+    /// The distances that samples stand for, mm.
+    pub(crate) fn corners_mm(&self, grid: &Grid, around: &Around) -> [f64; 8] {
+        let step_mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
+        let mut corner = [0.0; 8];
+        for (mm, sample) in corner.iter_mut().zip(around) {
+            *mm = (f64::from(*sample) + 0.5) * step_mm;
+        }
+        corner
+    }
+
+    /// Place between the samples, 0-1 along each axis.
+    pub(crate) fn part(&self) -> [f64; 3] {
+        self.part
+    }
+}
+
+impl Home {
+    fn of(grid: &Grid, low: [i32; 3]) -> Self {
+        let edge = BRICK as i32;
+        let (brick, first) = (low.map(|v| v >> BRICK.trailing_zeros()), low.map(|v| v & (edge - 1)));
+        let bricks = grid.bricks();
+        let strides = [1, bricks[0], bricks[0] * bricks[1]];
+        // Along one axis: what a brick adds to the number of a brick, if the grid has it.
+        let along = |axis: usize, at: i32| (0..bricks[axis] as i32).contains(&at).then(|| at as u32 * strides[axis]);
+        if first.iter().all(|v| *v < edge - 1) {
+            let place = first[0] as usize + BRICK * (first[1] as usize + BRICK * first[2] as usize);
+            if let (Some(x), Some(y), Some(z)) = (along(0, brick[0]), along(1, brick[1]), along(2, brick[2])) {
+                return Self::One(BrickIndex(x + y + z), place);
+            }
+        }
+        let ends = |axis: usize| {
+            let next = first[axis] + 1;
+            [(along(axis, brick[axis]), first[axis]), (along(axis, brick[axis] + (next >> 4)), next & (edge - 1))]
+        };
+        let (xs, ys, zs) = (ends(0), ends(1), ends(2));
+        let mut corners = [(NOWHERE, 0); 8];
+        for (k, corner) in corners.iter_mut().enumerate() {
+            let ((x, i), (y, j), (z, l)) = (xs[k & 1], ys[k >> 1 & 1], zs[k >> 2]);
+            if let (Some(x), Some(y), Some(z)) = (x, y, z) {
+                *corner = (x + y + z, (i + edge * (j + edge * l)) as u16);
+            }
+        }
+        Self::Several(corners)
+    }
+}
+
+/// Trilinear interpolation of eight corner values, x fastest.
+#[inline]
+pub(crate) fn trilinear(corner: &[f64; 8], part: [f64; 3]) -> f64 {
+    let mix = |a: f64, b: f64, t: f64| a + (b - a) * t;
+    let [c0, c1, c2, c3, c4, c5, c6, c7] = *corner;
+    let [u, v, w] = part;
+    mix(mix(mix(c0, c1, u), mix(c2, c3, u), v), mix(mix(c4, c5, u), mix(c6, c7, u), v), w)
+}
+
+/// The eight samples of a cell whose first lies at `first` in a brick and that lies wholly in it.
+#[inline]
+fn read(samples: &BrickSamples, first: usize) -> Around {
+    let Some(span) = samples.get(first..).and_then(|rest| rest.first_chunk::<SPAN>()) else { return [FAR; 8] };
+    let [a, b, c, d, e, f, g, h] = CORNERS;
+    [span[a], span[b], span[c], span[d], span[e], span[f], span[g], span[h]]
+}
+
+/// As [`f64::floor`] for all numbers whose floor a 32-bit integer holds, by casts alone; others saturate. Not-a-number gives 0.
+#[inline]
+fn floor(value: f64) -> f64 {
+    let cut = value as i32;
+    let cut = f64::from(cut);
+    if cut > value { cut - 1.0 } else { cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::VoxelIndex;
+
+    /// Proves that the short way reads the very samples that lie around a position: in one brick, across bricks, at and beyond the rim.
+    #[test]
+    fn a_spot_reads_what_is_stored_around_it() {
+        let grid = Grid::new([-3.0, 1.0, 2.0], 0.5, [3, 2, 2]).unwrap();
+        let mut field = SparseField::outside(&grid);
+        for brick in [0, 1, 5, 7] {
+            let samples = field.brick_mut(BrickIndex(brick)).unwrap();
+            samples.iter_mut().enumerate().for_each(|(n, v)| *v = ((n as u32 * 37 + brick * 11) % 251) as i8);
+        }
+        field.set_inside(BrickIndex(9));
+        let (mut across, mut rim) = (0, 0);
+        for n in 0..60_000_u32 {
+            let spread = |k: u32, span: f64| f64::from(n.wrapping_mul(k) % 9_973) / 9_973.0 * span;
+            let at = [spread(7_919, 28.0) - 5.0, spread(6_101, 20.0) - 1.0, spread(3_571, 20.0) + 0.0];
+            let low = grid.index_from_patient(at).map(|v| v.floor() as i32);
+            let wanted: Around = std::array::from_fn(|k| {
+                let k = k as i32;
+                field.sample(&grid, VoxelIndex([low[0] + (k & 1), low[1] + (k >> 1 & 1), low[2] + (k >> 2)]))
+            });
+            let spot = Spot::new(&grid, at);
+            across += u32::from(matches!(spot.home, Home::Several(_)));
+            rim += u32::from(low.iter().any(|v| *v == -1));
+            match spot.samples(&field) {
+                Some(around) => assert_eq!(around, wanted, "{at:?}"),
+                None => assert_eq!(wanted, [127; 8], "{at:?}"),
+            }
+        }
+        assert!(across > 5_000 && rim > 1_000, "{across} {rim}");
+    }
+
+    /// Proves that positions far away, or none at all, read as outside.
+    #[test]
+    fn absurd_positions_are_outside() {
+        let grid = Grid::new([0.0; 3], 0.4, [1, 1, 1]).unwrap();
+        let mut field = SparseField::outside(&grid);
+        field.set_inside(BrickIndex(0));
+        for at in [[1e300, 0.0, 0.0], [0.0, f64::NEG_INFINITY, 0.0], [3.0, 3.0, -1e12]] {
+            assert!(Spot::new(&grid, at).samples(&field).is_none(), "{at:?}");
+        }
+    }
+
+    /// Proves that the cast is the floor, whole and negative numbers included.
+    #[test]
+    fn floors_are_floors() {
+        for value in [0.0, -0.0, 0.3, -0.3, 1.0, -1.0, 7.999, -7.001, 123_456.75, -123_456.75] {
+            assert_eq!(floor(value), f64::floor(value), "{value}");
+        }
+    }
+}
