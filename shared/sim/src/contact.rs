@@ -76,14 +76,27 @@ impl Tissue<'_> {
         inside && self.pending.iter().all(|sweep| sweep.distance_mm(at) > 0.0)
     }
 
+    /// Direction out of what is left of some structures; none where nothing is near.
     fn gradient(&self, structures: &[usize], at: Vec3) -> Option<Vec3> {
-        let h = 0.5 * self.patient.grid().spacing_mm();
-        let mut slope = [0.0; 3];
-        for k in 0..3 {
-            let (mut low, mut high) = (at, at);
-            low[k] -= h;
-            high[k] += h;
-            slope[k] = self.sdf_mm(structures, high) - self.sdf_mm(structures, low);
+        if !self.pending.is_empty() {
+            let h = 0.5 * self.patient.grid().spacing_mm();
+            let mut slope = [0.0; 3];
+            for k in 0..3 {
+                let (mut low, mut high) = (at, at);
+                low[k] -= h;
+                high[k] += h;
+                slope[k] = self.sdf_mm(structures, high) - self.sdf_mm(structures, low);
+            }
+            return unit(slope);
+        }
+        let spot = Spot::new(self.patient.grid(), at);
+        let (mut nearest, mut slope) = (f64::INFINITY, [0.0; 3]);
+        for &structure in structures {
+            if let Some((distance, gradient)) = spot.left_slope(self.patient, self.cut, structure)
+                && distance < nearest
+            {
+                (nearest, slope) = (distance, gradient);
+            }
         }
         unit(slope)
     }

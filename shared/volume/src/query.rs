@@ -9,23 +9,11 @@ use crate::grid::{Grid, SDF_PER_VOXEL};
 use crate::label::TissueClass;
 use crate::patient::Patient;
 use crate::sample::{carve, occupancy};
-use crate::spot::{Spot, trilinear};
+use crate::spot::{Spot, trilinear, trilinear_gradient};
 
 /// Distance at which stored values are clamped, mm.
 pub fn clamp_mm(grid: &Grid) -> f64 {
     127.5 / f64::from(SDF_PER_VOXEL) * grid.spacing_mm()
-}
-
-/// Gradient of the trilinear interpolation, per voxel.
-fn trilinear_gradient(corner: &[f64; 8], part: [f64; 3]) -> [f64; 3] {
-    let mix = |a: f64, b: f64, t: f64| a + (b - a) * t;
-    let c = corner;
-    let [u, v, w] = part;
-    [
-        mix(mix(c[1] - c[0], c[3] - c[2], v), mix(c[5] - c[4], c[7] - c[6], v), w),
-        mix(mix(c[2] - c[0], c[3] - c[1], u), mix(c[6] - c[4], c[7] - c[5], u), w),
-        mix(mix(c[4] - c[0], c[5] - c[1], u), mix(c[6] - c[2], c[7] - c[3], u), v),
-    ]
 }
 
 /// Signed distance of a field at a position in patient LPS, mm, negative inside. Outside the grid: the clamp.
@@ -55,11 +43,8 @@ pub fn class_sdf(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [
     let spot = Spot::new(grid, at_mm);
     let mut best: Option<ClassDistance> = None;
     for (structure, _) in patient.structures().iter().enumerate().filter(|(_, s)| s.class == class) {
-        let Some(around) = spot.left(patient, cut, structure) else { continue };
-        let corner = spot.corners_mm(grid, &around);
-        let distance_mm = trilinear(&corner, spot.part());
+        let Some((distance_mm, gradient)) = spot.left_slope(patient, cut, structure) else { continue };
         if best.is_none_or(|b| distance_mm < b.distance_mm) {
-            let gradient = trilinear_gradient(&corner, spot.part()).map(|g| g / grid.spacing_mm());
             best = Some(ClassDistance { structure, distance_mm, gradient });
         }
     }

@@ -95,6 +95,14 @@ impl Spot {
         Some(trilinear(&self.corners_mm(patient.grid(), &around), self.part))
     }
 
+    /// As [`Spot::left_mm`], with the gradient there: mm per mm, pointing out of the tissue.
+    pub fn left_slope(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<(f64, [f64; 3])> {
+        let around = self.left(patient, cut, structure)?;
+        let corner = self.corners_mm(patient.grid(), &around);
+        let gradient = trilinear_gradient(&corner, self.part).map(|g| g / patient.grid().spacing_mm());
+        Some((trilinear(&corner, self.part), gradient))
+    }
+
     /// The distances that samples stand for, mm.
     pub(crate) fn corners_mm(&self, grid: &Grid, around: &Around) -> [f64; 8] {
         let step_mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
@@ -148,6 +156,18 @@ pub(crate) fn trilinear(corner: &[f64; 8], part: [f64; 3]) -> f64 {
     let [c0, c1, c2, c3, c4, c5, c6, c7] = *corner;
     let [u, v, w] = part;
     mix(mix(mix(c0, c1, u), mix(c2, c3, u), v), mix(mix(c4, c5, u), mix(c6, c7, u), v), w)
+}
+
+/// Gradient of the trilinear interpolation, per voxel.
+pub(crate) fn trilinear_gradient(corner: &[f64; 8], part: [f64; 3]) -> [f64; 3] {
+    let mix = |a: f64, b: f64, t: f64| a + (b - a) * t;
+    let c = corner;
+    let [u, v, w] = part;
+    [
+        mix(mix(c[1] - c[0], c[3] - c[2], v), mix(c[5] - c[4], c[7] - c[6], v), w),
+        mix(mix(c[2] - c[0], c[3] - c[1], u), mix(c[6] - c[4], c[7] - c[5], u), w),
+        mix(mix(c[4] - c[0], c[5] - c[1], u), mix(c[6] - c[2], c[7] - c[3], u), v),
+    ]
 }
 
 /// The eight samples of a cell whose first lies at `first` in a brick and that lies wholly in it.

@@ -18,8 +18,10 @@ pub(crate) type Turn = [f64; 4];
 
 /// How far from the tip a hand's turning counts as its moving, mm: a hand that cannot turn its tool feels it there.
 pub(crate) const LEVER_MM: f64 = 40.0;
-/// Most steps of a body in one tick; with farther to go it arrives a tick later.
+/// Most places along a straight way at which a body is tried.
 const MAX_STEPS: usize = 256;
+/// Most places at which a body that follows a hand is tried in one tick: what has farther to go arrives a tick later.
+const MAX_TRIES: u32 = 100;
 /// Parts up to this radius are read on their axis, voxels.
 const THIN_VOXELS: f64 = 3.0;
 /// Distance between grains along a part, in their radii: the waist between two is then 8 % of a radius deep.
@@ -127,6 +129,8 @@ struct Obstacles<'a> {
     ball_seen: Vec<Cell<(Vec3, f64)>>,
     /// The rest, in groups of neighbours.
     groups: Vec<Group>,
+    /// At how many places the body was tried.
+    tries: Cell<u32>,
 }
 
 /// Neighbouring grains that are watched together.
@@ -253,6 +257,7 @@ impl Rigid {
             ball_least: free.min(-tolerance(tissue)),
             ball_seen: self.ball.offsets.iter().map(|_| Cell::new(([0.0; 3], f64::NEG_INFINITY))).collect(),
             groups: Vec::new(),
+            tries: Cell::new(0),
         };
         let (Some(start), Some(end)) = (rotation_from(from.turn), rotation_from(to.turn)) else { return obstacles };
         let ends = |grain: &Grain| (place(&start, from.centre, grain.from_ball), place(&end, to.centre, grain.from_ball));
@@ -307,7 +312,7 @@ impl Rigid {
         let mut stand = *start;
         let mut touched = false;
         let Some(mut share) = obstacles.probe(&stand, &goal).map(|p| p.share) else { return Moved { stand, touched } };
-        for _ in 0..MAX_STEPS {
+        while obstacles.tries.get() < MAX_TRIES {
             let left = norm(sub(goal.centre, stand.centre));
             let still_to_turn = chord(&stand.turn, &goal.turn) > 1e-9;
             if left < 1e-6 && !still_to_turn {
@@ -412,6 +417,7 @@ impl Obstacles<'_> {
 
     fn probe(&self, stand: &Stand, goal: &Stand) -> Option<Probe> {
         let rotation = rotation_from(stand.turn)?;
+        self.tries.set(self.tries.get() + 1);
         let (left, angle) = (norm(sub(goal.centre, stand.centre)), angle(&stand.turn, &goal.turn));
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
         let (mut room, mut pace, mut push) = (f64::INFINITY, 1.0, [0.0; 3]);

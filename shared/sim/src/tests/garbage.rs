@@ -14,7 +14,9 @@ fn quaternions_of_any_length_do() {
         let base = input(seq, ToolKind::Kerrison, [0.0, PLATE_TOP_MM + 2.0, 0.0], 255);
         ToolInput { pose: Pose { turn, ..base.pose }, ..base }
     };
-    for (seq, turn) in [[0; 4], [1, 0, 0, 0], [i16::MIN; 4], FROM_BEHIND, [0; 4]].into_iter().enumerate() {
+    // Such turns take a body beside bone more than one tick.
+    let turns = [[0; 4], [1, 0, 0, 0], [i16::MIN; 4]].into_iter().chain([FROM_BEHIND; 8]).chain([[0; 4]]);
+    for (seq, turn) in turns.enumerate() {
         sim.step(Tick(seq as u32), &[with(seq as u32 + 1, turn)]);
     }
     let state = sim.tool(UserId(1), Hand::Right).unwrap();
