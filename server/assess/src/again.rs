@@ -234,7 +234,7 @@ impl Again {
             let grid = simulation.patient().grid();
             for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
                 // As the alarm told it, so that report and alarm agree.
-                if let Some(um) = distance.map(|um| um.saturating_sub(NeuralFields::guard_um())) {
+                if let Some(um) = distance.map(NeuralFields::told_um) {
                     least.entry(label).and_modify(|l| *l = (*l).min(um)).or_insert(um);
                 }
             }

@@ -30,6 +30,8 @@ use crate::vector::Vec3;
 /// By how much a distance is told too small, mm: the most by which the least along a part, and the surface's triangles, can be too large.
 /// What is told is never more than the true distance, so that no threshold is crossed in silence.
 const GUARD_MM: f64 = SPAN_ERROR_MM + 0.03;
+/// Depth inside a structure over which the guard fades out, µm.
+const FADES_UM: i32 = 1_000;
 /// Slower approaches make no time to contact, µm/s.
 const SLOW_UM_PER_S: i32 = 1_000;
 /// Longest time to contact that is told, ms: hands turn round within it.
@@ -96,10 +98,12 @@ impl NeuralFields {
         self.reach.look_mm
     }
 
-    /// By how much the alarm, and [`crate::ToolState::nearest`], tell a distance smaller than [`Self::distances_um`] does, µm: its
-    /// greatest error, so that no threshold is crossed in silence.
-    pub fn guard_um() -> i32 {
-        um(GUARD_MM)
+    /// The distance that the alarm, and [`crate::ToolState::nearest`], tell for one of [`Self::distances_um`], µm: smaller by its greatest
+    /// error, so that no threshold is crossed in silence. Thresholds end at contact, so inside a structure that guard fades out over a
+    /// millimetre: a depth is told as it is.
+    pub fn told_um(distance_um: i32) -> i32 {
+        let left = distance_um.clamp(-FADES_UM, 0) + FADES_UM;
+        distance_um.saturating_sub(um(GUARD_MM) * left / FADES_UM)
     }
 
     /// Signed distance from a tool's surface to each neural structure, µm, in the order of the labels; none beyond the reach.
@@ -207,7 +211,7 @@ impl AlarmMemory {
         let (mut fast, mut gravest) = (false, None);
         for (k, (field, (structure, distance))) in fields.iter().zip(distances).enumerate() {
             let was = self.levels[k];
-            let distance = distance.map(|d| d.saturating_sub(NeuralFields::guard_um()));
+            let distance = distance.map(NeuralFields::told_um);
             let warning = warning(settings, field.uncertainty_mm as f32, *structure, distance, was);
             self.levels[k] = warning.level;
             if let Some(distance_um) = distance {
