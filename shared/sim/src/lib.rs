@@ -26,6 +26,7 @@ pub mod state;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod through;
 pub mod tool;
 mod tools;
 mod touch;

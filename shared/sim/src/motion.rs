@@ -8,6 +8,7 @@ use crate::input::{Pose, ToolInput, ToolKind};
 use crate::pose::{IDENTITY, Rotation, place, turn, um, um_from_mm};
 use crate::settings::Settings;
 use crate::sweep::Sweep;
+use crate::through::{Stroke, Through};
 use crate::tool::Shape;
 use crate::tools::burr::{self, BURR_TAKES, Charge};
 use crate::vector::{Vec3, add, cross, mix, norm, scale, sub, unit};
@@ -18,8 +19,6 @@ const SOFT: ClassMask = ClassMask::of(&[TissueClass::Flavum, TissueClass::Disc, 
 const RESTS_MM: f64 = 0.15;
 /// How far outside the grid a hand still counts, mm: anything beyond is put on the rim.
 const AROUND_GRID_MM: f64 = 150.0;
-/// A spindle that takes nothing for want of load is still cutting below this way, mm.
-const MOVED_MM: f64 = 1e-6;
 
 /// A tool's rigid body: its shape, what bone stops of it, where it is and how it is turned.
 #[derive(Clone, Debug)]
@@ -34,8 +33,7 @@ pub(crate) struct Body {
     carry_joule: f64,
     /// What was charged for this tick's sweep.
     charged: Charge,
-    /// Way from tool to hand at the end of the tick before, mm.
-    pressed: Vec3,
+    through: Through,
     /// How the hand last wanted the tool turned.
     wanted: [i16; 4],
     /// What stops the tool while it takes nothing.
@@ -55,7 +53,7 @@ pub(crate) struct Motion {
     pub(crate) load_newton: f64,
     /// Share of the spindle's speed that is left under the load.
     pub(crate) rpm: f64,
-    /// How far a loaded burr went on freely after the last bone, mm; 0 for none.
+    /// How deep a loaded burr went on freely after it came through bone, mm; 0 for none.
     pub(crate) plunge_mm: f64,
     /// Force on the hand, N.
     pub(crate) force_newton: Vec3,
@@ -82,6 +80,7 @@ impl Body {
         let rigid = Rigid::new(&shape, patient.grid().spacing_mm());
         let rotation = input.pose.rotation().unwrap_or(IDENTITY);
         let turned = if input.pose.rotation().is_some() { input.pose.turn } else { [0, 0, 0, i16::MAX] };
+        let shape_radius = shape.ball_radius_mm;
         let mut body = Self {
             shape,
             rigid,
@@ -90,7 +89,7 @@ impl Body {
             saved_joule: 0.0,
             carry_joule: 0.0,
             charged: Charge::default(),
-            pressed: [0.0; 3],
+            through: Through::new(shape_radius, patient.grid().spacing_mm()),
             wanted: turned,
             stops: stops(input.tool),
             kick_pause: 0,
@@ -107,7 +106,7 @@ impl Body {
         let centre = self.rigid.withdraw(tissue, self.stops, &Stand { centre: near, turn: self.turn() }, back);
         self.put(centre);
         self.saved_joule = 0.0;
-        self.pressed = [0.0; 3];
+        self.through.forget();
     }
 
     /// How the tool is turned.
@@ -175,9 +174,8 @@ impl Body {
         } else {
             self.follow(&tissue, settings, &goal, wanted)
         };
-        self.pressed = sub(goal.centre, self.centre());
         motion.slid_mm = norm(sub(self.centre(), start));
-        if let Some(back) = unit(self.pressed) {
+        if let Some(back) = unit(sub(goal.centre, self.centre())) {
             motion.force_newton = scale(back, -motion.load_newton);
         }
         motion
@@ -186,6 +184,7 @@ impl Body {
     /// A tool that takes nothing: bone stops it.
     fn follow(&mut self, tissue: &Tissue<'_>, settings: &Settings, goal: &Stand, wanted: [i16; 4]) -> Motion {
         self.saved_joule = 0.0;
+        self.through.forget();
         let end = self.rigid.follow(tissue, self.stops, self.stops, &self.stand(), goal);
         self.stand_at(&end.stand, wanted);
         let load_newton = if end.touched { load(settings, end.stand.lag_mm(goal)) } else { 0.0 };
@@ -235,10 +234,13 @@ impl Body {
         let load_newton = if touched { load(settings, norm(sub(goal.centre, at))) } else { 0.0 };
         touched |= load_newton > 0.0;
         let droop = settings.spindle_droop * load_newton / settings.load_limit_newton;
-        let was_pressed = load(settings, norm(self.pressed)) >= settings.breakthrough_newton;
-        let plunged =
-            was_pressed && !driven.stopped && driven.free_mm > MOVED_MM && burr::goes_along(sub(at, start), self.pressed);
-        let plunge_mm = if plunged { driven.free_mm } else { 0.0 };
+        let plunge_mm = {
+            let after = Tissue { pending: &taken, ..*tissue };
+            let deep = turn(&self.rotation, [0.0, 0.0, -1.0]);
+            let (free_mm, stopped) = (driven.free_mm, driven.stopped);
+            let stroke = Stroke { from: start, to: at, goal: goal.centre, deep, free_mm, stopped };
+            self.through.judge(&after, settings, &self.rigid.ball, &stroke)
+        };
         let hardness = self.hardness(settings);
         let kick = self.kick(tissue, settings, tool, goal.centre, rpm);
         let rpm = rpm * (1.0 - droop);

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::sweep::Sweep;
 use crate::tool::Shape;
 use crate::tools::rules::taken_by;
-use crate::vector::{Vec3, add, dot, mix, norm, scale, sub};
+use crate::vector::{Vec3, add, mix, norm, scale, sub};
 
 /// What a burr takes: bone, and the flavum that it grazes. Both kinds take the same.
 pub(crate) const BURR_TAKES: ClassMask = taken_by(ToolKind::FlutedBurr);
@@ -254,11 +254,6 @@ fn hu_of(patient: &Patient, settings: &Settings, voxel: VoxelIndex) -> i32 {
 pub(crate) fn hu_at(patient: &Patient, settings: &Settings, at: Vec3) -> i32 {
     let index = patient.grid().index_from_patient(at);
     hu_of(patient, settings, VoxelIndex(index.map(|v| (v + 0.5).floor() as i32)))
-}
-
-/// Whether a way goes along a direction, rather than across or against it.
-pub(crate) fn goes_along(way: Vec3, direction: Vec3) -> bool {
-    dot(way, direction) > 0.5 * norm(way) * norm(direction)
 }
 
 #[cfg(test)]
