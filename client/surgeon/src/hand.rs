@@ -21,6 +21,8 @@ const PATIENCE: u32 = 75;
 const SCARE_UM: i32 = 600;
 /// Depth in a nerve at which a closing jaw is opened again, µm.
 const PINCH_UM: i32 = -1_700;
+/// How far from where it was meant to be a jaw is not closed any more, mm.
+const ASTRAY_MM: f64 = 1.5;
 /// How far a startled hand draws back, mm, and for how long, ticks.
 const RECOIL_MM: f64 = 4.0;
 const RECOIL_TICKS: u32 = 24;
@@ -158,13 +160,17 @@ impl Hand {
             Task::Squeeze { ticks } => {
                 let close = (10.0 / habits.speed) as u32;
                 let hurts = nearest_um.is_some_and(|um| um < PINCH_UM) && ticks < 6 + close;
+                // A tool that did not come to where it was meant to bite is not closed there.
+                let caught = ticks == 5 && self.lag_mm(site, seen) > ASTRAY_MM;
                 self.trigger = match ticks {
                     0..6 => 0,
                     n if n < 6 + close => (255 * (n - 5) / close).min(255) as u8,
                     n if n < 11 + close => 255,
                     _ => 0,
                 };
-                if hurts {
+                if caught {
+                    self.trigger = 0;
+                } else if hurts {
                     (self.trigger, self.scares) = (0, self.scares + 1);
                 } else if ticks < 17 + close {
                     self.tasks.push_front(Task::Squeeze { ticks: ticks + 1 });

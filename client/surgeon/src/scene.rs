@@ -2,7 +2,7 @@
 
 use spinor_sim::procedure::{Side, Site};
 use spinor_volume::query::effective_sdf_mm;
-use spinor_volume::{CutState, Label, Patient};
+use spinor_volume::{CutState, Label, Patient, TissueClass};
 
 use crate::vector::V3;
 
@@ -20,6 +20,12 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Parts {
     /// Both vertebrae of the site.
     pub(crate) bones: Vec<usize>,
+    /// All bone: what a tool meets on its way.
+    pub(crate) all_bones: Vec<usize>,
+    /// The flavum between the two vertebrae.
+    pub(crate) flavum: Vec<usize>,
+    /// The disc between them.
+    pub(crate) disc: Vec<usize>,
     /// Dural sac, cord, and the roots that pass the site.
     pub(crate) neural: Vec<usize>,
 }
@@ -29,7 +35,11 @@ impl Parts {
         let place = |label: Label| patient.structures().iter().position(|s| s.label == label);
         let roots = Side::BOTH.into_iter().flat_map(|side| [site.traversing_root(side), site.exiting_root(side)]);
         let neural = [Label::DURAL_SAC, Label::SPINAL_CORD].into_iter().chain(roots);
+        let of = |class: TissueClass| (0..patient.structures().len()).filter(move |k| patient.structures()[*k].class == class);
         Self {
+            all_bones: of(TissueClass::Bone).collect(),
+            flavum: site.flavum.into_iter().filter_map(place).collect(),
+            disc: site.disc.into_iter().filter_map(place).collect(),
             bones: [site.upper, site.lower].into_iter().filter_map(place).collect(),
             neural: neural.filter_map(place).collect(),
         }

@@ -25,6 +25,128 @@ macro_rules! sided {
     };
 }
 
+/// A hand straight behind the wound or tilted, its tool pointing somewhere: shaft to the left and to the head by some parts of its length
+/// to the back, the footplate's or cup's side.
+const fn tilted(left: f64, up: f64, ahead: V3) -> Grip {
+    Grip { shaft: [left, 1.0, up], ahead }
+}
+
+const UP: V3 = [0.0, 0.0, 1.0];
+const DOWN: V3 = [0.0, 0.0, -1.0];
+const TO_LEFT: V3 = [1.0, 0.0, 0.0];
+const TO_RIGHT: V3 = [-1.0, 0.0, 0.0];
+
+/// Astride of a ridge.
+const ASTRIDE: &[Grip] = &[
+    tilted(0.0, 0.0, TO_LEFT),
+    tilted(0.0, 0.25, TO_LEFT),
+    tilted(0.0, -0.25, TO_LEFT),
+    tilted(0.12, 0.0, TO_LEFT),
+    tilted(-0.12, 0.0, TO_LEFT),
+    tilted(0.0, 0.0, UP),
+];
+/// A punch in the middle of the window: along the dura, from either side, and outwards.
+const ALONG: &[Grip] = &[
+    tilted(0.0, 0.0, UP),
+    tilted(0.0, 0.0, DOWN),
+    tilted(0.3, 0.0, UP),
+    tilted(-0.3, 0.0, UP),
+    tilted(0.3, 0.0, DOWN),
+    tilted(-0.3, 0.0, DOWN),
+    tilted(0.0, 0.35, DOWN),
+    tilted(0.0, -0.35, UP),
+    tilted(-0.25, 0.0, TO_LEFT),
+    tilted(0.25, 0.0, TO_RIGHT),
+];
+/// A punch under the far lamina from the left, and from the right: flat under the spinous process.
+const UNDER_FROM_LEFT: &[Grip] = &[
+    tilted(1.1, 0.0, UP),
+    tilted(1.1, 0.0, DOWN),
+    tilted(0.8, 0.0, UP),
+    tilted(0.8, 0.0, DOWN),
+    tilted(1.1, 0.0, TO_RIGHT),
+    tilted(0.8, 0.0, TO_RIGHT),
+    tilted(0.5, 0.0, UP),
+    tilted(0.5, 0.0, TO_RIGHT),
+];
+const UNDER_FROM_RIGHT: &[Grip] = &[
+    tilted(-1.1, 0.0, UP),
+    tilted(-1.1, 0.0, DOWN),
+    tilted(-0.8, 0.0, UP),
+    tilted(-0.8, 0.0, DOWN),
+    tilted(-1.1, 0.0, TO_LEFT),
+    tilted(-0.8, 0.0, TO_LEFT),
+    tilted(-0.5, 0.0, UP),
+    tilted(-0.5, 0.0, TO_LEFT),
+];
+/// A punch at the side of the canal: outwards, and along the root.
+const AT_LEFT: &[Grip] = &[
+    tilted(-0.25, 0.0, TO_LEFT),
+    tilted(-0.45, 0.0, TO_LEFT),
+    tilted(0.0, 0.0, TO_LEFT),
+    tilted(0.0, 0.0, UP),
+    tilted(0.0, 0.0, DOWN),
+    tilted(-0.25, 0.0, UP),
+    tilted(-0.25, 0.0, DOWN),
+];
+const AT_RIGHT: &[Grip] = &[
+    tilted(0.25, 0.0, TO_RIGHT),
+    tilted(0.45, 0.0, TO_RIGHT),
+    tilted(0.0, 0.0, TO_RIGHT),
+    tilted(0.0, 0.0, UP),
+    tilted(0.0, 0.0, DOWN),
+    tilted(0.25, 0.0, UP),
+    tilted(0.25, 0.0, DOWN),
+];
+/// A punch of 40° whose plate lies outwards, forwards as the root goes or flat, or along the root.
+const OUT_AT_LEFT: &[Grip] = &[
+    tilted(0.36, 0.0, TO_LEFT),
+    tilted(0.0, 0.0, TO_LEFT),
+    tilted(-0.36, 0.0, TO_LEFT),
+    tilted(-0.6, 0.0, TO_LEFT),
+    tilted(0.0, -0.4, UP),
+    tilted(-0.3, -0.4, UP),
+    tilted(-0.3, 0.0, UP),
+    tilted(-0.3, 0.0, DOWN),
+];
+const OUT_AT_RIGHT: &[Grip] = &[
+    tilted(-0.36, 0.0, TO_RIGHT),
+    tilted(0.0, 0.0, TO_RIGHT),
+    tilted(0.36, 0.0, TO_RIGHT),
+    tilted(0.6, 0.0, TO_RIGHT),
+    tilted(0.0, -0.4, UP),
+    tilted(0.3, -0.4, UP),
+    tilted(0.3, 0.0, UP),
+    tilted(0.3, 0.0, DOWN),
+];
+/// A grasper past the root into the disc: the jaws open along the spine.
+const INTO_LEFT: &[Grip] = &[
+    tilted(0.0, 0.0, UP),
+    tilted(-0.15, 0.0, UP),
+    tilted(-0.3, 0.0, UP),
+    tilted(-0.45, 0.0, UP),
+    tilted(0.15, 0.0, UP),
+    tilted(-0.15, 0.2, UP),
+    tilted(-0.15, -0.2, UP),
+];
+const INTO_RIGHT: &[Grip] = &[
+    tilted(0.0, 0.0, UP),
+    tilted(0.15, 0.0, UP),
+    tilted(0.3, 0.0, UP),
+    tilted(0.45, 0.0, UP),
+    tilted(-0.15, 0.0, UP),
+    tilted(0.15, 0.2, UP),
+    tilted(0.15, -0.2, UP),
+];
+
+/// One of two by side.
+const fn by(side: Side, left: &'static [Grip], right: &'static [Grip]) -> &'static [Grip] {
+    match side {
+        Left => left,
+        Right => right,
+    }
+}
+
 const BOTH_LAMINAE: &[Zone] = &[Zone::Lamina(Left), Zone::Lamina(Right)];
 const BOTH_FLAVA: &[Zone] = &[Zone::Flavum(Left), Zone::Flavum(Right)];
 
@@ -34,7 +156,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
     let burr = |plan| Phase::Burr(Burr::new(patient, site, plan));
     let bite = |plan| Phase::Bite(Bite::new(patient, site, plan));
     let probe = |aim| Phase::Probe(Probe::new(aim));
-    let lateral = |side: Side| Grip { shaft: [-0.25 * side.sign(), 1.0, 0.0], ahead: [side.sign(), 0.25, 0.0] };
     let lamina = |zones, shell_mm| {
         burr(BurrPlan { name: "burr the lamina", zones, size_tenth_mm: 40, shell_mm, grip: Grip::STRAIGHT, passes: 16 })
     };
@@ -44,22 +165,22 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             zones,
             tool: ToolKind::Kerrison,
             size_tenth_mm: 40,
-            grip: Grip::STRAIGHT,
+            grips: ALONG,
+            bone: true,
             left_pct,
-            bites: 60,
-            both_ways: true,
+            bites: 70,
         })
     };
-    let flavum = |zones, left_pct, grip| {
+    let flavum = |zones, left_pct, grips| {
         bite(BitePlan {
             name: "remove the flavum",
             zones,
             tool: ToolKind::Kerrison,
             size_tenth_mm: 40,
-            grip,
+            grips,
+            bone: false,
             left_pct,
-            bites: 80,
-            both_ways: true,
+            bites: 140,
         })
     };
     let recess = |side: Side| {
@@ -78,10 +199,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones,
                 tool: ToolKind::Kerrison,
                 size_tenth_mm: 30,
-                grip: lateral(side),
+                grips: by(side, AT_LEFT, AT_RIGHT),
+                bone: true,
                 left_pct: 50,
                 bites: 30,
-                both_ways: false,
             }),
         ]
     };
@@ -93,14 +214,14 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: &[Zone::SpinousProcess],
                 tool: ToolKind::Leksell,
                 size_tenth_mm: 60,
-                grip: Grip { shaft: [0.0, 1.0, 0.0], ahead: [1.0, 0.0, 0.0] },
+                grips: ASTRIDE,
+                bone: true,
                 left_pct: 25,
                 bites: 70,
-                both_ways: false,
             }));
             phases.push(lamina(BOTH_LAMINAE, 0.8));
             phases.push(shell(BOTH_LAMINAE, 12));
-            phases.push(flavum(BOTH_FLAVA, 20, Grip::STRAIGHT));
+            phases.push(flavum(BOTH_FLAVA, 20, ALONG));
             for side in [side, side.other()] {
                 phases.extend(recess(side));
             }
@@ -110,8 +231,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
         }
         Procedure::Ulbd => {
             let far = side.other();
-            // In from the near side, flat under the spinous process.
-            let under = Grip { shaft: [0.75 * side.sign(), 0.66, 0.0], ahead: [0.0, 0.0, 1.0] };
             phases.push(lamina(sided!(side, Lamina), 0.8));
             phases.push(shell(sided!(side, Lamina), 15));
             phases.push(bite(BitePlan {
@@ -119,13 +238,13 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(far, Undercut),
                 tool: ToolKind::Kerrison,
                 size_tenth_mm: 40,
-                grip: under,
-                left_pct: 55,
-                bites: 40,
-                both_ways: false,
+                grips: by(side, UNDER_FROM_LEFT, UNDER_FROM_RIGHT),
+                bone: true,
+                left_pct: 50,
+                bites: 60,
             }));
-            phases.push(flavum(sided!(side, Flavum), 25, Grip::STRAIGHT));
-            phases.push(flavum(sided!(far, Flavum), 35, under));
+            phases.push(flavum(sided!(side, Flavum), 25, ALONG));
+            phases.push(flavum(sided!(far, Flavum), 35, by(side, UNDER_FROM_LEFT, UNDER_FROM_RIGHT)));
             phases.extend(recess(side));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(probe(ProbeAim::Root(far)));
@@ -134,7 +253,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(lamina(sided!(side, Lamina), 0.8));
             phases.push(shell(sided!(side, Lamina), 20));
             phases.extend(recess(side));
-            phases.push(flavum(sided!(side, Flavum), 40, Grip::STRAIGHT));
+            phases.push(flavum(sided!(side, Flavum), 40, ALONG));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(burr(BurrPlan {
                 name: "thin the roof of the foramen",
@@ -149,11 +268,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(side, SuperiorTip),
                 tool: ToolKind::Kerrison40,
                 size_tenth_mm: 30,
-                // Outwards and a little forwards, as the root goes.
-                grip: Grip { shaft: [0.34 * side.sign(), 0.94, 0.0], ahead: [0.94 * side.sign(), -0.34, 0.0] },
+                grips: by(side, OUT_AT_LEFT, OUT_AT_RIGHT),
+                bone: true,
                 left_pct: 55,
                 bites: 40,
-                both_ways: false,
             }));
             phases.push(probe(ProbeAim::Foramen(side)));
         }
@@ -161,7 +279,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(lamina(sided!(side, Lamina), 0.8));
             phases.push(shell(sided!(side, Lamina), 20));
             phases.extend(recess(side));
-            phases.push(flavum(sided!(side, Flavum), 25, Grip::STRAIGHT));
+            phases.push(flavum(sided!(side, Flavum), 25, ALONG));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(Phase::Retract(Retract::new(side, true)));
             phases.push(bite(BitePlan {
@@ -169,20 +287,20 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(side, Annulus),
                 tool: ToolKind::Pituitary,
                 size_tenth_mm: 20,
-                grip: Grip::STRAIGHT,
+                grips: by(side, INTO_LEFT, INTO_RIGHT),
+                bone: false,
                 left_pct: 88,
                 bites: 14,
-                both_ways: false,
             }));
             phases.push(bite(BitePlan {
                 name: "take loose nucleus",
                 zones: sided!(side, Nucleus),
                 tool: ToolKind::Pituitary,
                 size_tenth_mm: 20,
-                grip: Grip::STRAIGHT,
+                grips: by(side, INTO_LEFT, INTO_RIGHT),
+                bone: false,
                 left_pct: 85,
                 bites: 24,
-                both_ways: false,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
             phases.push(probe(ProbeAim::Foramen(side)));

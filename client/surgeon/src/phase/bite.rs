@@ -1,4 +1,4 @@
-//! Taking tissue bite by bite: where the next bite goes follows from what is left.
+//! Taking tissue bite by bite: where the next bite goes follows from what is left, and from where the tool finds room to bite.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,27 @@ use spinor_sim::ToolKind;
 use spinor_sim::procedure::{Site, Zone, ZonePoints};
 use spinor_volume::Patient;
 
-use super::lane::lane;
+use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
-use crate::vector::{V3, add, cross, dot, norm, scale, sub, unit};
+use crate::vector::{V3, add, scale, sub, unit};
 
-/// How often the same place is tried.
-const TRIES: u8 = 2;
-/// Distance that a punch's upper face keeps to nerves, mm: first so far that its footplate does not touch them, then only as far as it
-/// must, since a footplate of 1.4 mm has to go under what lies on the dura.
-const NERVE_MM: [f64; 2] = [1.55, 0.5];
-/// How far around a refused jaw nothing more is tried, mm.
-const REFUSED_MM: f64 = 2.2;
+/// What a bite must bring to be worth it and how near nerves may be, from the most wanted on: least tissue, mm³; how far the jaws and the
+/// rest of the tip keep off nerves, mm. A footplate of 1.4 mm has to go under what lies on the dura and presses it aside: Lin 2019.
+const WORTH: [(u32, f64, f64); 6] =
+    [(22, 0.8, 0.3), (12, 0.8, 0.3), (16, 0.6, -0.6), (10, 0.6, -1.2), (5, 0.7, 0.2), (5, 0.6, -1.2)];
+/// Places that are looked at closely before a surgeon settles for less.
+const LOOKS: usize = 60;
+/// Bites after which a place that was not to be had is looked at again: its surroundings have changed.
+const AGAIN: u32 = 8;
+/// How often a place is tried in vain before it is left.
+const REFUSALS: u8 = 2;
 /// How far a tool is lifted between neighbouring bites, mm.
 const LIFT_MM: f64 = 9.0;
+/// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
+const SLIDES: [f64; 4] = [0.0, 0.5, 0.85, 1.2];
 
 /// What is bitten, and how.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +35,18 @@ pub(crate) struct BitePlan {
     pub(crate) zones: &'static [Zone],
     pub(crate) tool: ToolKind,
     pub(crate) size_tenth_mm: u8,
-    /// How the tool is held; of a punch, where its footplate's back and tip point.
-    pub(crate) grip: Grip,
-    /// Whether a punch may also point the other way.
-    pub(crate) both_ways: bool,
+    /// How the tool may be held, the most natural first; of a punch, where its footplate's back and tip point.
+    pub(crate) grips: &'static [Grip],
+    /// Whether bone is what is wanted: else bone in the jaws is a pity.
+    pub(crate) bone: bool,
     /// Share of the zones at which the phase is over, percent.
     pub(crate) left_pct: u8,
     /// Most bites.
     pub(crate) bites: u32,
 }
+
+/// A grip and a place of two millimetres.
+type Key = (usize, [i32; 3]);
 
 /// Biting of some zones.
 #[derive(Clone, Debug)]
@@ -46,33 +54,22 @@ pub(crate) struct Bite {
     plan: BitePlan,
     points: Vec<V3>,
     structures: Vec<usize>,
-    tried: BTreeMap<[i32; 3], u8>,
+    jaws: Option<Jaws>,
+    /// Places that were looked at in vain, with the bites before that.
+    seen: BTreeMap<(usize, Key), u32>,
+    /// Places that refused.
+    refused: BTreeMap<Key, u8>,
     bites: u32,
-    last: Option<V3>,
-    /// Middle of the last bite's jaw.
-    middle: Option<V3>,
+    last: Option<(Key, Held)>,
     over: bool,
 }
 
-/// Cosine and sine of the lean of a 40° punch's footplate.
-const LEAN_40: (f64, f64) = (0.766_044, 0.642_788);
-
-/// A bite: where the tip goes, how the tool is held, and which way it slides under the edge.
+/// A bite: where the tip goes, and which way it slides under the edge.
 #[derive(Clone, Copy, Debug)]
 struct Aim {
-    tip: V3,
-    grip: Grip,
+    key: Key,
+    held: Held,
     slide: V3,
-}
-
-/// The jaw of a tool: half its width, its reach ahead of the tip, and how far it takes along the shaft from the tip, mm.
-#[derive(Clone, Copy)]
-struct Jaw {
-    half_width: f64,
-    behind: f64,
-    ahead: f64,
-    below: f64,
-    above: f64,
 }
 
 impl Bite {
@@ -86,28 +83,18 @@ impl Bite {
                 structures.push(structure);
             }
         }
-        Self { plan, points, structures, tried: BTreeMap::new(), bites: 0, last: None, middle: None, over: false }
+        let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
+        let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
+        Self { plan, points, structures, jaws, seen, refused, bites: 0, last: None, over: false }
     }
 
     pub(crate) fn name(&self) -> &'static str {
         self.plan.name
     }
 
-    fn jaw(&self) -> Jaw {
-        let width = f64::from(self.plan.size_tenth_mm) / 10.0;
-        match self.plan.tool {
-            ToolKind::Leksell => Jaw { half_width: width / 2.0, behind: 3.0, ahead: 3.0, below: 0.0, above: 4.0 },
-            ToolKind::Pituitary => Jaw { half_width: width / 2.0, behind: 1.2, ahead: 1.2, below: width / 2.0, above: 6.0 },
-            _ => Jaw { half_width: width / 2.0, behind: 0.0, ahead: width + 1.0, below: 0.0, above: 3.5 },
-        }
-    }
-
     pub(crate) fn plan(&mut self, scene: &Scene<'_>, feedback: &Feedback, right: &mut Hand) -> bool {
-        if let (Some(middle), true) = (self.middle, feedback.refused.is_some() && feedback.occupancy == 0) {
-            // What lay in a refused jaw is not to be had this way.
-            for at in self.points.iter().filter(|at| norm(sub(**at, middle)) < REFUSED_MM) {
-                self.tried.insert(cell(*at), TRIES);
-            }
+        if let (Some((key, _)), true) = (self.last, feedback.occupancy == 0) {
+            *self.refused.entry(key).or_insert(0) += 1;
         }
         let left: Vec<V3> = self
             .points
@@ -117,171 +104,157 @@ impl Bite {
             .map(|(at, _)| *at)
             .collect();
         let enough = left.len() * 100 <= self.points.len() * usize::from(self.plan.left_pct);
-        let next = if self.over || enough || self.bites >= self.plan.bites { None } else { self.next(scene, &left) };
-        let Some(Aim { tip, grip, slide }) = next else {
-            if !self.over && self.bites > 0 {
+        let next = if self.over || enough || self.bites >= self.plan.bites { None } else { self.next(scene, Left::new(left)) };
+        let Some(aim) = next else {
+            if let (Some((_, last)), false) = (self.last, self.over) {
                 self.over = true;
-                right.then(Task::Go {
-                    to: lifted(right.at, self.plan.grip, 12.0),
-                    grip: self.plan.grip,
-                    speed: APPROACH,
-                    trigger: 0,
-                });
-                right.then(Task::Go {
-                    to: [right.at[0], HOVER_MM, right.at[2]],
-                    grip: self.plan.grip,
-                    speed: TRANSIT,
-                    trigger: 0,
-                });
+                let up = (HOVER_MM - last.tip[1]) / last.grip.shaft[1].max(0.3);
+                right.then(Task::Go { to: lifted(&last, 12.0), grip: last.grip, speed: APPROACH, trigger: 0 });
+                right.then(Task::Go { to: lifted(&last, up), grip: last.grip, speed: TRANSIT, trigger: 0 });
                 return true;
             }
             return false;
         };
+        self.give(scene, &aim, right);
+        true
+    }
+
+    /// The motions of one bite.
+    fn give(&mut self, scene: &Scene<'_>, aim: &Aim, right: &mut Hand) {
+        let (tip, grip) = (aim.held.tip, aim.held.grip);
+        let before = aim.held.moved(scale(aim.slide, -1.0));
         if self.bites == 0 {
             right.then(Task::Go { to: [right.at[0], HOVER_MM, right.at[2]], grip, speed: TRANSIT, trigger: 0 });
             right.then(Task::Take { tool: self.plan.tool, size_tenth_mm: self.plan.size_tenth_mm });
         }
-        // In along the shaft, a footplate's length short of the edge, then under it.
-        let before = sub(tip, slide);
-        let far = self.last.is_none_or(|last| norm(sub(last, tip)) > 9.0);
-        let lift = if far { (HOVER_MM - before[1]) / grip.shaft[1].max(0.3) } else { LIFT_MM };
-        if let Some(last) = self.last {
-            right.then(Task::Go { to: lifted(last, grip, lift.min(LIFT_MM)), grip, speed: APPROACH, trigger: 0 });
-            if far {
-                right.then(Task::Go { to: lifted(last, grip, lift), grip, speed: TRANSIT, trigger: 0 });
+        let up = |held: &Held| (HOVER_MM - held.tip[1]) / held.grip.shaft[1].max(0.3);
+        // Straight over to the next bite where that meets nothing, else out of the wound and in again.
+        let near = self.last.filter(|(_, last)| last.grip == grip && self.passes(scene, last, &before));
+        let lift = if near.is_some() { LIFT_MM } else { up(&before) };
+        if let Some((_, last)) = self.last {
+            right.then(Task::Go { to: lifted(&last, LIFT_MM), grip: last.grip, speed: APPROACH, trigger: 0 });
+            if near.is_none() {
+                right.then(Task::Go { to: lifted(&last, up(&last)), grip: last.grip, speed: TRANSIT, trigger: 0 });
             }
         }
-        right.then(Task::Go { to: lifted(before, grip, lift), grip, speed: TRANSIT, trigger: 0 });
-        right.then(Task::Go { to: lifted(before, grip, 2.0), grip, speed: TRANSIT, trigger: 0 });
-        right.then(Task::Go { to: before, grip, speed: APPROACH, trigger: 0 });
+        right.then(Task::Go { to: lifted(&before, lift), grip, speed: TRANSIT, trigger: 0 });
+        right.then(Task::Go { to: lifted(&before, 2.0), grip, speed: TRANSIT, trigger: 0 });
+        right.then(Task::Go { to: before.tip, grip, speed: APPROACH, trigger: 0 });
         right.then(Task::Go { to: tip, grip, speed: CAREFUL, trigger: 0 });
         right.then(Task::Hold { ticks: 6, trigger: 0 });
         right.then(Task::Squeeze { ticks: 0 });
-        right.then(Task::Go { to: before, grip, speed: APPROACH, trigger: 0 });
-        self.last = Some(before);
-        let jaw = self.jaw();
-        self.middle = Some(add(tip, add(scale(grip.ahead, (jaw.ahead - jaw.behind) / 2.0), scale(grip.shaft, jaw.above / 2.0))));
+        right.then(Task::Go { to: before.tip, grip, speed: APPROACH, trigger: 0 });
+        self.last = Some((aim.key, before));
         self.bites += 1;
-        true
+    }
+
+    /// Whether the lifted tool meets nothing from one place to another.
+    fn passes(&self, scene: &Scene<'_>, from: &Held, to: &Held) -> bool {
+        let Some(jaws) = &self.jaws else { return false };
+        let (a, b) = (lifted(from, LIFT_MM), lifted(to, LIFT_MM));
+        (0..=6).all(|k| {
+            let share = f64::from(k) / 6.0;
+            jaws.fits(scene, &Held::new(add(scale(a, 1.0 - share), scale(b, share)), to.grip))
+        })
     }
 
     /// Where the next bite goes.
-    fn next(&mut self, scene: &Scene<'_>, left: &[V3]) -> Option<Aim> {
-        let jaw = self.jaw();
-        let mut order: Vec<V3> =
-            left.iter().copied().filter(|at| self.tried.get(&cell(*at)).is_none_or(|n| *n < TRIES)).collect();
-        let grip = self.plan.grip;
-        let rank = |at: &V3| match self.plan.tool {
-            // From the outer surface inwards.
-            ToolKind::Leksell | ToolKind::Pituitary => -at[1],
-            // From the free edge on, the nearer side first.
-            _ => dot(*at, grip.ahead) + 0.12 * at[0].abs() - 0.05 * dot(*at, grip.shaft),
-        };
-        order.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
-        for at in order {
-            *self.tried.entry(cell(at)).or_insert(0) += 1;
-            if let Some(found) = self.aim(scene, left, at, jaw) {
-                return Some(found);
+    fn next(&mut self, scene: &Scene<'_>, left: Left) -> Option<Aim> {
+        let jaws = self.jaws.take()?;
+        // Every place whose jaw holds something, the best first.
+        let mut places: Vec<(u32, Key, Held)> = Vec::new();
+        for at in left
+            .points
+            .iter()
+            .filter(|at| at[0].floor() as i32 % 2 == 0 && at[1].round() as i32 % 2 == 0 && at[2].round() as i32 % 2 == 0)
+        {
+            for (k, grip) in self.plan.grips.iter().enumerate() {
+                for part in self.parts() {
+                    let jaw = &jaws.jaw;
+                    let in_jaw = (0..3).fold(jaw.centre_mm, |p, j| add(p, scale(jaw.axes[j], part[j] * jaw.half_mm[j])));
+                    let middle = Held::new([0.0; 3], *grip).at(in_jaw);
+                    let held = Held::new(sub(*at, middle), *grip);
+                    let key = (k, held.tip.map(|v| (v / 1.5).round() as i32));
+                    let caught = left.caught(&held, jaw);
+                    if caught >= 4 && self.refused.get(&key).is_none_or(|n| *n < REFUSALS) {
+                        places.push((caught, key, held));
+                    }
+                }
             }
-            // Nothing to be had there now.
-            self.tried.insert(cell(at), TRIES);
+        }
+        places.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        let found = WORTH.iter().enumerate().find_map(|(n, worth)| self.find(scene, &jaws, &left, &places, (n, *worth)));
+        self.jaws = Some(jaws);
+        found
+    }
+
+    /// Which parts of a jaw a place is put into, in halves of its length.
+    fn parts(&self) -> &'static [V3] {
+        match self.plan.tool {
+            ToolKind::Leksell => &[[0.0, 0.0, 0.3], [0.0, -0.3, 0.7], [0.0, 0.3, 0.7]],
+            ToolKind::Pituitary => &[[0.0, 0.0, -0.9]],
+            _ => &[[0.0, -0.5, -0.7], [0.0, 0.2, 0.0], [0.0, -0.5, 0.6]],
+        }
+    }
+
+    fn find(
+        &mut self,
+        scene: &Scene<'_>,
+        jaws: &Jaws,
+        left: &Left,
+        places: &[(u32, Key, Held)],
+        (level, (least, jaw_mm, body_mm)): (usize, (u32, f64, f64)),
+    ) -> Option<Aim> {
+        let mut looks = 0;
+        for (caught, key, held) in places.iter().take_while(|(caught, ..)| *caught >= least) {
+            if self.seen.get(&(level, *key)).is_some_and(|bites| self.bites < bites + AGAIN) {
+                continue;
+            }
+            if looks >= LOOKS {
+                break;
+            }
+            let closes = jaws.closes(scene, held);
+            let settled = if closes { self.settled(scene, jaws, held) } else { None };
+            let slide = settled.and_then(|held| {
+                looks += 1;
+                let spoils = if self.plan.bone { 0.0 } else { jaws.bone_mm3(scene, &held) };
+                let good = f64::from(*caught) - spoils >= f64::from(least)
+                    && jaws.holds(scene, &held)
+                    && jaws.spares(scene, &held, jaw_mm, body_mm)
+                    && jaws.fits(scene, &held)
+                    && (self.plan.tool != ToolKind::Pituitary || left.caught(&held, &jaws.jaw) >= least);
+                if good { self.slide(scene, jaws, &held).map(|slide| (held, slide)) } else { None }
+            });
+            if let Some((held, slide)) = slide {
+                return Some(Aim { key: *key, held, slide });
+            }
+            self.seen.insert((level, *key), self.bites);
         }
         None
     }
 
-    fn aim(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw) -> Option<Aim> {
-        let grip = self.plan.grip;
-        match self.plan.tool {
-            ToolKind::Leksell => {
-                // Astride of the ridge, pressed on it.
-                Some(Aim { tip: [0.0, at[1] - jaw.above + 1.0, at[2]], grip, slide: [0.0; 3] })
-            }
-            ToolKind::Pituitary => {
-                let out = [at[0].signum(), 0.0, 0.0];
-                let ways = [0.0, 0.15, 0.3, 0.45, 0.6].map(|tilt| add([0.0, 1.0, 0.0], scale(out, -tilt)));
-                let wide = [-0.15, -0.3].map(|tilt| add([0.0, 1.0, 0.0], scale(out, -tilt)));
-                let ways: Vec<V3> = ways.into_iter().chain(wide).collect();
-                let (way, room) = lane(scene, at, &ways, 1.3)?;
-                let grip = Grip { shaft: way, ahead: [0.0, 0.0, 1.0] };
-                (room > -0.1).then(|| Aim { tip: add(at, scale(way, -0.5)), grip, slide: [0.0; 3] })
-            }
-            _ => self.aim_punch(scene, left, at, jaw, grip).or_else(|| {
-                let back = Grip { ahead: scale(grip.ahead, -1.0), ..grip };
-                if self.plan.both_ways { self.aim_punch(scene, left, at, jaw, back) } else { None }
-            }),
+    /// A tool that tissue stops, drawn back to where it finds room.
+    fn settled(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held) -> Option<Held> {
+        if self.plan.tool != ToolKind::Pituitary {
+            return Some(*held);
         }
+        (0..=12).map(|k| held.moved(scale(held.grip.shaft, 0.5 * f64::from(k)))).find(|held| jaws.fits(scene, held))
     }
 
-    /// A punch whose jaw starts just before `at` and lies below all that is left there, as far as the nerves allow.
-    fn aim_punch(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw, grip: Grip) -> Option<Aim> {
-        NERVE_MM.into_iter().find_map(|off| self.aim_off(scene, left, at, jaw, grip, off))
-    }
-
-    /// As [`Self::aim_punch`], some way off the nerves.
-    fn aim_off(&self, scene: &Scene<'_>, left: &[V3], at: V3, jaw: Jaw, grip: Grip, off_mm: f64) -> Option<Aim> {
-        let (ahead, shaft) = (unit(grip.ahead), unit(grip.shaft));
-        let across = cross(ahead, shaft);
-        let mut best: Option<(usize, V3)> = None;
-        for shift in [0.0, 0.8, -0.8] {
-            let base = add(sub(at, scale(ahead, 0.5)), scale(across, shift * jaw.half_width));
-            let offset = |p: &V3| {
-                let d = sub(*p, base);
-                [dot(d, across), dot(d, ahead), dot(d, shaft)]
-            };
-            let over = |p: &[f64; 3]| p[0].abs() <= jaw.half_width && (jaw.behind..=jaw.ahead).contains(&p[1]);
-            let heights: Vec<f64> = left.iter().map(offset).filter(over).map(|p| p[2]).collect();
-            let Some(lowest) = heights.iter().copied().reduce(f64::min) else { continue };
-            let mut tip = add(base, scale(shaft, lowest - 0.6));
-            let mut raised = 0.0;
-            while raised < 4.0 && !clear(scene, tip, [across, ahead, shaft], jaw, off_mm) {
-                tip = add(tip, scale(shaft, 0.4));
-                raised += 0.4;
-            }
-            let floor = dot(sub(tip, base), shaft) + jaw.below;
-            let caught = heights.iter().filter(|h| (floor..=floor + jaw.above).contains(*h)).count();
-            if caught > best.map_or(0, |(n, _)| n) {
-                best = Some((caught, tip));
-            }
-        }
-        // A leaning footplate is laid flat by leaning the shaft.
-        let grip = if self.plan.tool == ToolKind::Kerrison40 {
-            let (c, s) = LEAN_40;
-            Grip { shaft: sub(scale(shaft, c), scale(ahead, s)), ahead: add(scale(ahead, c), scale(shaft, s)) }
-        } else {
-            grip
-        };
-        let (_, tip) = best?;
-        // In along the shaft where both it and the footplate find no bone, then under the edge.
-        let enters = |short: f64| {
-            let before = sub(tip, scale(ahead, short));
-            (0..=14).all(|k| {
-                let at = add(before, scale(grip.shaft, 1.0 + 1.5 * f64::from(k)));
-                let plate = |along: f64| !scene.bone(add(at, scale(grip.ahead, along)));
-                scene.distance(&scene.parts.bones, sub(at, scale(grip.ahead, 1.5))) > 1.2 && plate(0.0) && plate(jaw.ahead)
-            })
-        };
-        let short = [1.15, 0.9, 0.65, 0.4, 0.15, 0.0].map(|part| part * jaw.ahead).into_iter().find(|short| enters(*short))?;
-        Some(Aim { tip, grip, slide: scale(ahead, short) })
-    }
-}
-
-/// Whether the jaw keeps off the nerves: its lower face by a distance, what lies above that by less.
-fn clear(scene: &Scene<'_>, tip: V3, [across, ahead, shaft]: [V3; 3], jaw: Jaw, off_mm: f64) -> bool {
-    [(0.0, off_mm), (1.5, 0.4)].iter().all(|(height, off)| {
-        [0.0, -1.0, 1.0].iter().all(|side| {
-            [0.5, 0.0, 1.0].iter().all(|along| {
-                let at = add(add(tip, scale(across, side * jaw.half_width)), scale(ahead, along * jaw.ahead));
-                scene.nerve(add(at, scale(shaft, *height))) > *off
-            })
+    /// How the tool slides to its place from where it comes in along its shaft.
+    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held) -> Option<V3> {
+        let length = 2.0 * jaws.jaw.half_mm[1];
+        let ahead = Held::new([0.0; 3], held.grip).at(jaws.jaw.axes[1]);
+        let most = if self.plan.tool.is_kerrison() { SLIDES.len() } else { 1 };
+        SLIDES.iter().take(most).map(|part| scale(ahead, part * length)).find(|slide| {
+            let half = held.moved(scale(*slide, -0.5));
+            let before = held.moved(scale(*slide, -1.0));
+            jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)
         })
-    })
+    }
 }
 
-/// A cell of two millimetres that counts as one place.
-fn cell(at: V3) -> [i32; 3] {
-    at.map(|v| (v / 2.0).floor() as i32)
-}
-
-fn lifted(at: V3, grip: Grip, by: f64) -> V3 {
-    add(at, scale(grip.shaft, by))
+/// A place some way back along the shaft.
+fn lifted(held: &Held, by: f64) -> V3 {
+    add(held.tip, scale(unit(held.grip.shaft), by))
 }

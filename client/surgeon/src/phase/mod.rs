@@ -3,6 +3,7 @@
 mod bite;
 mod burr;
 mod lane;
+mod place;
 mod probe;
 mod retract;
 

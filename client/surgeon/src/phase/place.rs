@@ -1,0 +1,242 @@
+//! Places where jaws can bite: a tool held somewhere, judged by what the eye shows of the rules that the tool itself goes by.
+
+use spinor_sim::tool::{JawBox, Shape};
+use spinor_sim::{Settings, ToolKind};
+
+use crate::scene::Scene;
+use crate::task::Grip;
+use crate::vector::{V3, add, cross, dot, norm, scale, sub, unit};
+
+/// How much bone may lie where a jaw must have none, as a share of what the tool bears: a hand trembles.
+const CAUTION: f64 = 0.75;
+/// Room that the tool's body keeps to bone, mm.
+const ROOM_MM: f64 = 0.25;
+/// Distance of the points that a jaw is judged by, mm.
+const STEP_MM: f64 = 0.7;
+/// The same where a jaw is judged by all that it holds, mm.
+const COARSE_MM: f64 = 1.0;
+/// How much of a shaft is looked at, mm.
+const SHAFT_MM: f64 = 42.0;
+/// Parts of a body up to this far from its tip go into the wound first and are what may meet a nerve, mm.
+const TIP_MM: f64 = 12.0;
+
+/// A tool held somewhere, in the site's frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) tip: V3,
+    pub(super) grip: Grip,
+    axes: [V3; 3],
+}
+
+impl Held {
+    pub(super) fn new(tip: V3, grip: Grip) -> Self {
+        let z = unit(grip.shaft);
+        let y = unit(sub(grip.ahead, scale(z, dot(grip.ahead, z))));
+        Self { tip, grip, axes: [cross(y, z), y, z] }
+    }
+
+    /// A point of the tool's frame.
+    pub(super) fn at(&self, p: V3) -> V3 {
+        add(self.tip, self.turned(p))
+    }
+
+    fn turned(&self, p: V3) -> V3 {
+        add(add(scale(self.axes[0], p[0]), scale(self.axes[1], p[1])), scale(self.axes[2], p[2]))
+    }
+
+    pub(super) fn moved(&self, by: V3) -> Self {
+        Self { tip: add(self.tip, by), ..*self }
+    }
+}
+
+/// A tool with jaws as a surgeon knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Jaws {
+    tool: ToolKind,
+    pub(super) jaw: JawBox,
+    footplate: Option<JawBox>,
+    /// Points just outside its surface, in the tool's frame. Whether a point is in bone can be read everywhere; how far off bone is cannot
+    /// where two bites meet.
+    body: Vec<V3>,
+    settings: Settings,
+}
+
+impl Jaws {
+    /// None for a tool that has no jaws.
+    pub(super) fn new(tool: ToolKind, size_tenth_mm: u8) -> Option<Self> {
+        let settings = Settings::default();
+        let shape = Shape::new(tool, size_tenth_mm, &settings);
+        let mut body = Vec::new();
+        let plate = shape.parts.len().saturating_sub(1);
+        for (n, part) in shape.parts.iter().enumerate() {
+            // Rods of a plate lie half a radius apart.
+            if n < plate && n % 2 == 1 && n + 1 < plate {
+                continue;
+            }
+            let way = sub(part.b_mm, part.a_mm);
+            let (length, axis, ring) = (norm(way).min(SHAFT_MM), unit(way), part.radius_mm + ROOM_MM);
+            let steps = (length / 0.9).ceil().max(1.0) as u32;
+            let aside = unit(cross(axis, if axis[0].abs() < 0.7 { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] }));
+            let other = cross(axis, aside);
+            for k in 0..=steps {
+                let at = add(part.a_mm, scale(axis, length * f64::from(k) / f64::from(steps)));
+                let h = std::f64::consts::FRAC_1_SQRT_2;
+                for (c, s) in [(1.0, 0.0), (h, h), (0.0, 1.0), (-h, h), (-1.0, 0.0), (-h, -h), (0.0, -1.0), (h, -h)] {
+                    body.push(add(at, add(scale(aside, c * ring), scale(other, s * ring))));
+                }
+            }
+            body.push(sub(part.a_mm, scale(axis, ring)));
+        }
+        Some(Self { tool, jaw: shape.jaw?, footplate: shape.footplate, body, settings })
+    }
+
+    /// Whether bone leaves the jaws free where they must be: their upper face, a punch's edge and footplate.
+    pub(super) fn closes(&self, scene: &Scene<'_>, held: &Held) -> bool {
+        let numbers = &self.settings.tools;
+        let most = CAUTION * numbers.bite_face_share;
+        let bone = |part: &JawBox| share(scene, &scene.parts.bones, held, part, STEP_MM);
+        let face = |above: f64| JawBox {
+            centre_mm: add(self.jaw.centre_mm, scale(self.jaw.axes[2], self.jaw.half_mm[2] + above)),
+            half_mm: [self.jaw.half_mm[0], self.jaw.half_mm[1], 0.0],
+            ..self.jaw
+        };
+        if self.tool == ToolKind::Pituitary {
+            return true;
+        }
+        if bone(&face(0.0)) > most {
+            return false;
+        }
+        if self.tool == ToolKind::Leksell {
+            return bone(&face(numbers.edge_depth_mm)) <= most;
+        }
+        let (reach, depth) = (self.jaw.half_mm[1], numbers.edge_depth_mm / 2.0);
+        let beside = JawBox {
+            centre_mm: add(self.jaw.centre_mm, scale(self.jaw.axes[1], -reach - depth)),
+            half_mm: [self.jaw.half_mm[0], depth, self.jaw.half_mm[2]],
+            ..self.jaw
+        };
+        bone(&beside) <= most && self.footplate.is_none_or(|plate| bone(&plate) <= most)
+    }
+
+    /// Whether the jaws hold what they bite, and nothing that they must not.
+    pub(super) fn holds(&self, scene: &Scene<'_>, held: &Held) -> bool {
+        let filled = |structures: &[usize]| share(scene, structures, held, &self.jaw, COARSE_MM);
+        match self.tool {
+            ToolKind::Leksell => filled(&scene.parts.bones) > 0.0 && filled(&scene.parts.flavum) == 0.0,
+            ToolKind::Pituitary => filled(&scene.parts.disc) > 0.0,
+            _ => filled(&scene.parts.bones) + filled(&scene.parts.flavum) >= 1.5 * self.settings.tools.bite_least_share,
+        }
+    }
+
+    /// Bone in the jaws, mm³.
+    pub(super) fn bone_mm3(&self, scene: &Scene<'_>, held: &Held) -> f64 {
+        let half = self.jaw.half_mm;
+        8.0 * half[0] * half[1] * half[2] * share(scene, &scene.parts.bones, held, &self.jaw, COARSE_MM)
+    }
+
+    /// Whether all nerves keep off the jaws by one distance and off the rest of the tip by another, mm; negative: how deep that may press.
+    pub(super) fn spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64, body_mm: f64) -> bool {
+        let mut tip = self.body.iter().filter(|at| norm(**at) < TIP_MM);
+        tip.all(|at| scene.nerve(held.at(*at)) + ROOM_MM > body_mm)
+            && lattice(&self.jaw, COARSE_MM).all(|at| scene.nerve(held.at(at)) > jaw_mm)
+    }
+
+    /// Whether the whole tool finds room there among bone, and what else stops it.
+    pub(super) fn fits(&self, scene: &Scene<'_>, held: &Held) -> bool {
+        self.fits_to(scene, held, f64::INFINITY)
+    }
+
+    /// Whether as much of the tool as is near its tip finds room.
+    fn fits_to(&self, scene: &Scene<'_>, held: &Held, most_mm: f64) -> bool {
+        let free = |at: &V3| {
+            let at = held.at(*at);
+            let disc = self.tool == ToolKind::Pituitary && scene.distance(&scene.parts.disc, at) < -ROOM_MM;
+            !disc && scene.distance(&scene.parts.all_bones, at) > 0.0
+        };
+        self.body.iter().filter(|at| norm(**at) <= most_mm).all(free)
+    }
+
+    /// Whether the tool can be drawn back along its shaft from there, so that it also comes in that way.
+    pub(super) fn comes_in(&self, scene: &Scene<'_>, held: &Held) -> bool {
+        (1..=22).all(|k| self.fits_to(scene, &held.moved(scale(held.axes[2], 1.2 * f64::from(k))), TIP_MM))
+    }
+}
+
+/// Share of a box of the tool that some structures fill.
+fn share(scene: &Scene<'_>, structures: &[usize], held: &Held, part: &JawBox, step_mm: f64) -> f64 {
+    let (mut inside, mut all) = (0_u32, 0_u32);
+    for at in lattice(part, step_mm) {
+        inside += u32::from(scene.distance(structures, held.at(at)) < 0.0);
+        all += 1;
+    }
+    f64::from(inside) / f64::from(all.max(1))
+}
+
+/// Points on a lattice through a box, ends included.
+fn lattice(part: &JawBox, step_mm: f64) -> impl Iterator<Item = V3> + use<> {
+    let (centre, half, axes) = (part.centre_mm, part.half_mm, part.axes);
+    let counts = half.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32);
+    let at = move |k: usize, n: i32| scale(axes[k], half[k] * (2.0 * f64::from(n) / f64::from(counts[k]) - 1.0));
+    (0..=counts[2]).flat_map(move |z| {
+        (0..=counts[1]).flat_map(move |y| (0..=counts[0]).map(move |x| add(add(add(centre, at(0, x)), at(1, y)), at(2, z))))
+    })
+}
+
+/// What is left of a zone, one point a cubic millimetre on the lattice that zones are counted on.
+pub(super) struct Left {
+    low: [i32; 3],
+    size: [i32; 3],
+    cells: Vec<bool>,
+    pub(super) points: Vec<V3>,
+}
+
+impl Left {
+    pub(super) fn new(points: Vec<V3>) -> Self {
+        let (mut low, mut high) = ([i32::MAX; 3], [i32::MIN; 3]);
+        for place in points.iter().map(|at| place(*at)) {
+            for k in 0..3 {
+                (low[k], high[k]) = (low[k].min(place[k]), high[k].max(place[k]));
+            }
+        }
+        let size: [i32; 3] = std::array::from_fn(|k| high[k].saturating_sub(low[k]).saturating_add(1).clamp(0, 200));
+        let mut left = Self { low, size, cells: vec![false; (size[0] * size[1] * size[2]) as usize], points };
+        for k in 0..left.points.len() {
+            if let Some(cell) = left.cell(place(left.points[k])) {
+                left.cells[cell] = true;
+            }
+        }
+        left
+    }
+
+    fn cell(&self, at: [i32; 3]) -> Option<usize> {
+        let d: [i32; 3] = std::array::from_fn(|k| at[k] - self.low[k]);
+        let inside = (0..3).all(|k| (0..self.size[k]).contains(&d[k]));
+        inside.then(|| (d[0] + self.size[0] * (d[1] + self.size[1] * d[2])) as usize)
+    }
+
+    /// How much of it lies in a jaw, mm³.
+    pub(super) fn caught(&self, held: &Held, jaw: &JawBox) -> u32 {
+        let middle = held.at(jaw.centre_mm);
+        let axes = jaw.axes.map(|axis| held.turned(axis));
+        let reach: V3 = std::array::from_fn(|k| (0..3).map(|j| (axes[j][k] * jaw.half_mm[j]).abs()).sum());
+        let (low, high) = (place(sub(middle, reach)), place(add(middle, reach)));
+        let mut caught = 0;
+        for up in low[2]..=high[2] {
+            for back in low[1]..=high[1] {
+                for side in low[0]..=high[0] {
+                    if !self.cell([side, back, up]).is_some_and(|cell| self.cells[cell]) {
+                        continue;
+                    }
+                    let d = sub([f64::from(side) + 0.5, f64::from(back), f64::from(up)], middle);
+                    caught += u32::from((0..3).all(|j| dot(d, axes[j]).abs() <= jaw.half_mm[j]));
+                }
+            }
+        }
+        caught
+    }
+}
+
+/// The place of a position on the lattice of zones.
+fn place(at: V3) -> [i32; 3] {
+    [(at[0] - 0.5).round() as i32, at[1].round() as i32, at[2].round() as i32]
+}
