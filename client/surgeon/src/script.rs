@@ -154,7 +154,7 @@ const BOTH_FLAVA: &[Zone] = &[Zone::Flavum(Left), Zone::Flavum(Right)];
 pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Phase> {
     let side = target.side;
     let burr = |plan| Phase::Burr(Burr::new(patient, site, plan));
-    let bite = |plan| Phase::Bite(Bite::new(patient, site, plan));
+    let bite = |plan| Phase::Bite(Box::new(Bite::new(patient, site, plan)));
     let probe = |aim| Phase::Probe(Probe::new(aim));
     let lamina = |zones, shell_mm| {
         burr(BurrPlan { name: "burr the lamina", zones, size_tenth_mm: 40, shell_mm, grip: Grip::STRAIGHT, passes: 16 })

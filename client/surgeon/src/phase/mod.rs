@@ -39,7 +39,7 @@ pub(crate) enum Phase {
     /// Burring bone away down to a shell.
     Burr(Burr),
     /// Taking tissue bite by bite: punch, rongeur, grasper.
-    Bite(Bite),
+    Bite(Box<Bite>),
     /// Palpating with a probe.
     Probe(Probe),
     /// Holding the root aside, or letting it go.
