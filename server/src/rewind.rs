@@ -69,7 +69,7 @@ impl Room {
         // Hands are empty in a new epoch, here as in every replay.
         let settings = *self.sim.settings();
         self.sim = Simulation::with_fields(self.case.patient.clone(), self.sim.fields().clone(), settings);
-        self.sim.restore(reached.cut);
+        self.sim.restore_with(reached.cut, &reached.standing);
         self.hands.clear();
         self.sender.begin_from(self.sim.cut());
         (self.last_op_tick, self.last_digest) = (self.tick, self.tick);

@@ -134,7 +134,7 @@ impl Room {
         let (mut frozen, mut withdrawn) = (false, BTreeSet::new());
         let mut is_resumed = false;
         if let Some(Resumed { reached, .. }) = resumed {
-            sim.restore(reached.cut);
+            sim.restore_with(reached.cut, &reached.standing);
             sender.begin_from(sim.cut());
             (before, tick, epoch, ops) = (reached.tick, reached.tick + 1, reached.epoch + 1, reached.ops);
             if let Some([caution_um, danger_um]) = reached.alarm_um {

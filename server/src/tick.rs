@@ -5,6 +5,7 @@ use spinor_shared::net::control::Notice;
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::net::protocol::{TOOLS_PER_MESSAGE, ToolView, ToolsMsg};
 use spinor_shared::session::{HeadPose, OpRecord, Record, TickRecord};
+use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::{WireCut, WireEvent, WireInput};
 use spinor_sim::{Tick, ToolInput};
 
@@ -48,7 +49,7 @@ impl Room {
         let inputs = self.inputs();
         let out = self.sim.step(Tick(self.tick), &inputs);
         let events: Vec<WireEvent> = out.events.iter().map(WireEvent::from).collect();
-        if !out.ops.is_empty() {
+        if !out.touched.is_empty() {
             self.last_op_tick = self.tick;
             self.ops += out.ops.len() as u64;
         }
@@ -57,7 +58,7 @@ impl Room {
             let cause = Cause { user: op.user.0, hand: op.hand as u8, first: op.input_seq, last: op.input_seq };
             Cause::merge(&mut causes, cause);
         }
-        if !inputs.is_empty() || !out.ops.is_empty() || !events.is_empty() {
+        if !inputs.is_empty() || !out.ops.is_empty() || !events.is_empty() || !out.tissue.is_empty() {
             let ops = out.ops.iter().map(|op| OpRecord {
                 user: op.user.0,
                 hand: op.hand as u8,
@@ -71,6 +72,12 @@ impl Room {
                 ops: ops.collect(),
                 events: events.clone(),
             }));
+        }
+        if !out.tissue.is_empty() {
+            match TissueRecord::new(self.tick, &out.tissue) {
+                Ok(record) => self.record(Record::Tissue(record)),
+                Err(error) => tracing::error!(room = %self.name, %error, "what tissues did cannot be recorded"),
+            }
         }
         let held = Held { touched: out.touched, causes, events };
         if self.disk_full {

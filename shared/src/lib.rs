@@ -11,4 +11,5 @@ pub mod measures;
 pub mod net;
 pub mod room;
 pub mod session;
+pub mod tissue;
 pub mod wire;

@@ -4,7 +4,7 @@
 //! become core values only through the `TryFrom`s here, which refuse what the core's types cannot hold.
 
 use serde::{Deserialize, Serialize};
-use spinor_sim::{AlarmLevel, BiteRefusal, Event, Hand, Holder, Pose, ToolInput, ToolKind, UserId, Warning};
+use spinor_sim::{AlarmLevel, BiteRefusal, Event, Hand, Holder, Pose, TearSize, ToolInput, ToolKind, UserId, Warning};
 use spinor_volume::cut::{CutOp, CutShape};
 use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, ClassMask, Label, TissueClass};
 use thiserror::Error;
@@ -30,6 +30,15 @@ pub enum WireError {
     /// A number that names no reason for a refused bite.
     #[error("{0} is no reason for a refused bite")]
     Bite(u8),
+    /// A number that names no class of tears.
+    #[error("{0} is no class of tears")]
+    Tear(u8),
+    /// A loose piece of more bricks than any patient's.
+    #[error("a loose piece in {0} bricks")]
+    Bricks(usize),
+    /// A patch of more control nodes than there may be.
+    #[error("a patch of {0} control nodes")]
+    Nodes(usize),
     /// A brick with another number of samples.
     #[error("a brick of {0} samples instead of {BRICK_VOXELS}")]
     Samples(usize),
@@ -246,6 +255,22 @@ pub enum WireEventKind {
     Passage { structure: u16, diameter_tenth_mm: u32, way_um: i32 },
     /// [`Event::ThinBone`].
     ThinBone { structure: u16, left_um: i32, distance_um: i32 },
+    /// [`Event::Detached`].
+    Detached { structure: u16, fragment: u32, occupancy: i64 },
+    /// [`Event::FragmentTaken`].
+    FragmentTaken { structure: u16, fragment: u32 },
+    /// [`Event::ParsFracture`].
+    ParsFracture { structure: u16, left: bool, area_centi_mm2: u32 },
+    /// [`Event::NeuralTear`].
+    NeuralTear { structure: u16, length_um: u32, size: u8 },
+    /// [`Event::CsfLeak`].
+    CsfLeak { structure: u16 },
+    /// [`Event::AnnulusClosed`].
+    AnnulusClosed { structure: u16 },
+    /// [`Event::FieldVeiled`].
+    FieldVeiled,
+    /// [`Event::FieldCleared`].
+    FieldCleared { ticks: u32 },
 }
 
 impl From<&Event> for WireEvent {
@@ -292,6 +317,20 @@ impl From<&Event> for WireEvent {
             Event::ThinBone { structure, left_um, distance_um, .. } => {
                 Kind::ThinBone { structure: structure.0, left_um, distance_um }
             }
+            Event::Detached { structure, fragment, occupancy, .. } => {
+                Kind::Detached { structure: structure.0, fragment, occupancy }
+            }
+            Event::FragmentTaken { structure, fragment, .. } => Kind::FragmentTaken { structure: structure.0, fragment },
+            Event::ParsFracture { structure, left, area_centi_mm2, .. } => {
+                Kind::ParsFracture { structure: structure.0, left, area_centi_mm2 }
+            }
+            Event::NeuralTear { structure, length_um, size, .. } => {
+                Kind::NeuralTear { structure: structure.0, length_um, size: size as u8 }
+            }
+            Event::CsfLeak { structure, .. } => Kind::CsfLeak { structure: structure.0 },
+            Event::AnnulusClosed { structure, .. } => Kind::AnnulusClosed { structure: structure.0 },
+            Event::FieldVeiled { .. } => Kind::FieldVeiled,
+            Event::FieldCleared { ticks, .. } => Kind::FieldCleared { ticks },
         };
         Self { user: by.user.0, hand: by.hand as u8, tool: by.tool as u8, kind }
     }
@@ -342,6 +381,21 @@ impl TryFrom<WireEvent> for Event {
             Kind::ThinBone { structure, left_um, distance_um } => {
                 Self::ThinBone { by, structure: Label(structure), left_um, distance_um }
             }
+            Kind::Detached { structure, fragment, occupancy } => {
+                Self::Detached { by, structure: Label(structure), fragment, occupancy }
+            }
+            Kind::FragmentTaken { structure, fragment } => Self::FragmentTaken { by, structure: Label(structure), fragment },
+            Kind::ParsFracture { structure, left, area_centi_mm2 } => {
+                Self::ParsFracture { by, structure: Label(structure), left, area_centi_mm2 }
+            }
+            Kind::NeuralTear { structure, length_um, size } => {
+                let size = TearSize::from_number(size).ok_or(WireError::Tear(size))?;
+                Self::NeuralTear { by, structure: Label(structure), length_um, size }
+            }
+            Kind::CsfLeak { structure } => Self::CsfLeak { by, structure: Label(structure) },
+            Kind::AnnulusClosed { structure } => Self::AnnulusClosed { by, structure: Label(structure) },
+            Kind::FieldVeiled => Self::FieldVeiled { by },
+            Kind::FieldCleared { ticks } => Self::FieldCleared { by, ticks },
         })
     }
 }
@@ -409,6 +463,10 @@ mod tests {
             Event::NeuralLeave { by, structure: Label::root(5, true), ticks: 9, deepest_um: 40, active_ticks: 2 },
             Event::Removed { by, structure: Label::lumbar(4), occupancy: 1 << 40 },
             Event::BiteRefused { by, reason: BiteRefusal::NoRoom },
+            Event::Detached { by, structure: Label::lumbar(4), fragment: 3, occupancy: 9_000 },
+            Event::ParsFracture { by, structure: Label::lumbar(4), left: true, area_centi_mm2: 1_234 },
+            Event::NeuralTear { by, structure: Label::DURAL_SAC, length_um: 2_500, size: TearSize::Short },
+            Event::FieldVeiled { by },
             Event::BiteRefused { by, reason: BiteRefusal::NotOuter },
             Event::Kick { by, structure: Label::flavum_below(3), way_um: 900 },
             Event::Overheated { by, tenth_celsius: 520, ticks: 600 },

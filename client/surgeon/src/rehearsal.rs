@@ -10,7 +10,8 @@ use std::sync::Arc;
 use spinor_shared::case::{Case, CaseHash};
 use spinor_shared::room::Role;
 use spinor_shared::session::{Control, OpRecord, Record, SessionError, SessionHead, SessionWriter, TickRecord, keyframe_of};
-use spinor_shared::wire::{WireCut, WireEvent, WireInput};
+use spinor_shared::tissue::TissueRecord;
+use spinor_shared::wire::{WireCut, WireError, WireEvent, WireInput};
 use spinor_sim::procedure::{Measured, Note, SiteError, Target, Tracker};
 use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput};
 use spinor_volume::measure::Reference;
@@ -37,6 +38,9 @@ pub enum RehearsalError {
     /// The recording cannot be written.
     #[error("writing the recording: {0}")]
     Session(#[from] SessionError),
+    /// What tissues did cannot be recorded.
+    #[error("recording the tissues: {0}")]
+    Wire(#[from] WireError),
     /// The surgeon did not come to an end.
     #[error("the surgeon was still at work after {MOST_TICKS} ticks, in the phase \"{0}\"")]
     Endless(&'static str),
@@ -126,11 +130,14 @@ impl Rehearsal {
             idle -= u32::from(surgeon.done());
             last = simulation.step(Tick(tick), &inputs);
             ops += last.ops.len() as u64;
-            if !last.ops.is_empty() {
+            if !last.touched.is_empty() {
                 op_tick = tick;
             }
-            if !inputs.is_empty() || !last.ops.is_empty() || !last.events.is_empty() {
+            if !inputs.is_empty() || !last.ops.is_empty() || !last.events.is_empty() || !last.tissue.is_empty() {
                 writer.append(&Record::Tick(tick_record(tick, &inputs, &last)))?;
+            }
+            if !last.tissue.is_empty() {
+                writer.append(&Record::Tissue(TissueRecord::new(tick, &last.tissue)?))?;
             }
             let tools: Vec<_> = simulation.tools().copied().collect();
             let notes = tracker.update(&patient, simulation.cut(), tick, &tools, &last.events, None);

@@ -8,7 +8,8 @@ use spinor_shared::wire::{WireCut, WireError};
 use spinor_sim::procedure::{Measured, Plan, PlanComparison, Target, Tracker};
 use spinor_sim::tool::Shape;
 use spinor_sim::{
-    AlarmLevel, Event, Hand, Holder, Nearest, NeuralFields, Settings, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId,
+    AlarmLevel, Event, Hand, Holder, Nearest, NeuralFields, Settings, Simulation, Standing, Tick, ToolInput, ToolKind, ToolState,
+    UserId,
 };
 use spinor_volume::cut::CutState;
 use spinor_volume::measure::{LevelMeasures, LiveMeasures};
@@ -175,10 +176,10 @@ impl Again {
     }
 
     /// A new epoch starts with empty hands, as the server starts it.
-    pub(crate) fn restart(&mut self, cut: CutState) {
+    pub(crate) fn restart(&mut self, cut: CutState, standing: &Standing) {
         let (patient, fields) = (Arc::clone(self.simulation.patient()), Arc::clone(self.simulation.fields()));
         self.simulation = Simulation::with_fields(patient, fields, *self.simulation.settings());
-        self.simulation.restore(cut);
+        self.simulation.restore_with(cut, standing);
         self.next = None;
     }
 

@@ -91,6 +91,21 @@ fn known(session: &Session, event: &Event) -> Option<(&'static str, String, &'st
         Event::ThinBone { left_um, distance_um, .. } => {
             ("thin_bone", mm(*left_um), "mm", format!("structure at {} mm", mm(*distance_um)))
         }
+        Event::Detached { fragment, occupancy, .. } => {
+            ("detached", format!("{:.5}", volume_mm3(session, *occupancy)), "mm3", format!("fragment {fragment}"))
+        }
+        Event::FragmentTaken { fragment, .. } => ("fragment_taken", fragment.to_string(), "", String::new()),
+        Event::ParsFracture { left, area_centi_mm2, .. } => {
+            let side = if *left { "left" } else { "right" };
+            ("pars_fracture", format!("{:.2}", f64::from(*area_centi_mm2) / 100.0), "mm2", side.to_owned())
+        }
+        Event::NeuralTear { length_um, size, .. } => {
+            ("neural_tear", format!("{:.3}", f64::from(*length_um) / 1_000.0), "mm", format!("{size:?}").to_lowercase())
+        }
+        Event::CsfLeak { .. } => ("csf_leak", String::new(), "", String::new()),
+        Event::AnnulusClosed { .. } => ("annulus_closed", String::new(), "", String::new()),
+        Event::FieldVeiled { .. } => ("field_veiled", String::new(), "", String::new()),
+        Event::FieldCleared { ticks, .. } => ("field_cleared", format!("{:.3}", seconds(*ticks)), "s", String::new()),
         #[allow(unreachable_patterns, reason = "kinds of events that are newer than this file are named by their own words")]
         _ => return None,
     })

@@ -229,7 +229,7 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
                 if from_tick < tick {
                     directed.push(Directed { tick: *tick, user: None, what: Direction::Rewind { to: *from_tick } });
                 }
-                again.restart(state.cut().clone());
+                again.restart(state.cut().clone(), state.standing());
             }
             _ => {}
         }

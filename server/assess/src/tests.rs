@@ -5,6 +5,7 @@ use std::sync::Arc;
 use spinor_shared::case::Case;
 use spinor_shared::room::Role;
 use spinor_shared::session::{OpRecord, Record, SessionHead, SessionWriter, TickRecord};
+use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::{WireCut, WireEvent, WireInput};
 use spinor_sim::{Event, Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
 use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
@@ -110,6 +111,9 @@ fn record() -> (Vec<u8>, Sums) {
             events: output.events.iter().map(WireEvent::from).collect(),
         };
         writer.append(&Record::Tick(record)).unwrap();
+        if !output.tissue.is_empty() {
+            writer.append(&Record::Tissue(TissueRecord::new(tick, &output.tissue).unwrap())).unwrap();
+        }
     }
     writer.append(&Record::Closed { tick: 199 }).unwrap();
     (writer.into_inner(), sums)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use spinor_shared::session::{Control, OpRecord, Part, Record, ReplayState, TickRecord};
+use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::{WireCut, WireEvent};
 use spinor_sim::{Hand, ResolvedOp, Settings, Simulation, Tick, ToolInput, UserId};
 
@@ -30,16 +31,27 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
     let mut simulation = Simulation::new(Arc::new(recording.case().patient.clone()), Settings::default());
     let mut found = Physics { ticks: 0, differing_ticks: 0 };
     let mut next = None;
+    // What tissues did in the last simulated tick, until its record comes.
+    let mut due: Option<TissueRecord> = None;
     while let Some(record) = recording.next_record()? {
         let tick = record.tick().unwrap_or(0);
         if to.is_some_and(|to| tick > to) {
             break;
         }
         recorded.advance(&record)?;
+        // A server that was cut off between a tick's two records goes on from the first, in a new epoch.
+        if !matches!(record, Record::Tissue(_)) && due.take().is_some() && !matches!(record, Record::Epoch { .. }) {
+            found.differing_ticks += 1;
+        }
         match record {
+            Record::Tissue(record) => {
+                if due.take() != Some(record) {
+                    found.differing_ticks += 1;
+                }
+            }
             Record::Tick(record) => {
                 catch_up(&mut simulation, &mut next, tick, &mut found)?;
-                compare(&mut simulation, &record, &mut found)?;
+                due = compare(&mut simulation, &record, &mut found)?;
                 next = Some(tick.saturating_add(1));
             }
             // Who loses the right to operate keeps the tool: its trigger is let go by the inputs that are recorded.
@@ -62,7 +74,7 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
             Record::Epoch { .. } => {
                 let (patient, fields) = (Arc::clone(simulation.patient()), Arc::clone(simulation.fields()));
                 simulation = Simulation::with_fields(patient, fields, *simulation.settings());
-                simulation.restore(recorded.cut().clone());
+                simulation.restore_with(recorded.cut().clone(), recorded.standing());
                 next = None;
             }
             _ => {}
@@ -79,14 +91,16 @@ fn catch_up(simulation: &mut Simulation, next: &mut Option<u32>, tick: u32, foun
         "the recording jumps from tick {from} to {tick}, more than a day: it is damaged"
     );
     for idle in from..tick {
-        compare(simulation, &TickRecord { tick: idle, ..TickRecord::default() }, found)?;
+        if compare(simulation, &TickRecord { tick: idle, ..TickRecord::default() }, found)?.is_some() {
+            found.differing_ticks += 1;
+        }
     }
     *next = Some(from.max(tick));
     Ok(())
 }
 
-/// Steps one tick and compares its operations and events with the recorded ones.
-fn compare(simulation: &mut Simulation, record: &TickRecord, found: &mut Physics) -> anyhow::Result<()> {
+/// Steps one tick and compares its operations and events with the recorded ones; returns what tissues did, if anything.
+fn compare(simulation: &mut Simulation, record: &TickRecord, found: &mut Physics) -> anyhow::Result<Option<TissueRecord>> {
     let inputs: Vec<ToolInput> = record
         .inputs
         .iter()
@@ -100,7 +114,8 @@ fn compare(simulation: &mut Simulation, record: &TickRecord, found: &mut Physics
     if ops != record.ops || events != record.events {
         found.differing_ticks += 1;
     }
-    Ok(())
+    let tissue = (!output.tissue.is_empty()).then(|| TissueRecord::new(record.tick, &output.tissue));
+    tissue.transpose().with_context(|| format!("tissues at tick {}", record.tick))
 }
 
 /// An operation as a recording holds it.

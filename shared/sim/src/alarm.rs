@@ -36,10 +36,15 @@ const FADES_UM: i32 = 1_000;
 const SLOW_UM_PER_S: i32 = 1_000;
 /// Longest time to contact that is told, ms: hands turn round within it.
 const SOON_MS: u16 = 1_000;
+/// How fast a distance to a surface that has given way may fall along a way: a dent of 5 mm ends within about as much.
+const YIELDING_SLOPE: f64 = 2.0;
 /// Largest radius of any tool's part, mm: how much farther than the thresholds the fields must reach.
 const LARGEST_PART_MM: f64 = 4.0;
 /// How far beyond the widest threshold a tool's distance is still told, mm: a number to read before any colour comes.
 const BEYOND_MM: f64 = 3.0;
+
+/// Takes a position to where what is there now is at rest, mm.
+pub(crate) type RestOf<'a> = Box<dyn Fn(Vec3) -> Vec3 + 'a>;
 
 /// Distances to one neural structure.
 #[derive(Clone, Debug)]
@@ -106,11 +111,30 @@ impl NeuralFields {
         distance_um.saturating_sub(um(GUARD_MM) * left / FADES_UM)
     }
 
-    /// Signed distance from a tool's surface to each neural structure, µm, in the order of the labels; none beyond the reach.
+    /// Signed distance from a tool's surface to each neural structure at rest, µm, in the order of the labels; none beyond the reach.
     pub fn distances_um(&self, grid: &Grid, shape: &Shape, rotation: &Rotation, tip_mm: [f64; 3]) -> Vec<(Label, Option<i32>)> {
+        self.yielding_um(grid, shape, rotation, tip_mm, &|_| None)
+    }
+
+    /// As [`Self::distances_um`] to surfaces that have given way: `rest` names, for a structure that has, the function that takes a
+    /// position to where what is there now is at rest.
+    pub(crate) fn yielding_um<'a>(
+        &self,
+        grid: &Grid,
+        shape: &Shape,
+        rotation: &Rotation,
+        tip_mm: [f64; 3],
+        rest: &dyn Fn(Label) -> Option<RestOf<'a>>,
+    ) -> Vec<(Label, Option<i32>)> {
         let distance = |field: &NeuralField| {
-            let at = |at: Vec3| field.distance_mm(grid, at);
-            let known = Known { distance: &at, reach_mm: self.reach.fields_mm, steep: 1.0, box_mm: field.box_mm };
+            let moved = rest(field.label);
+            let at = |at: Vec3| match &moved {
+                Some(rest) => field.distance_mm(grid, rest(at)),
+                None => field.distance_mm(grid, at),
+            };
+            // What has given way may stand outside the box of the surface at rest.
+            let (steep, box_mm) = if moved.is_some() { (YIELDING_SLOPE, None) } else { (1.0, field.box_mm) };
+            let known = Known { distance: &at, reach_mm: self.reach.fields_mm, steep, box_mm };
             shape_distance_mm(&known, self.reach, shape, rotation, tip_mm).map(um)
         };
         self.fields.iter().map(|field| (field.label, distance(field))).collect()

@@ -106,6 +106,34 @@ impl BiteRefusal {
     }
 }
 
+/// How long a tear of dura or root is: the classes of surgical reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TearSize {
+    /// Shorter than 1 mm.
+    Pinhole = 0,
+    /// 1 to 10 mm.
+    Short = 1,
+    /// Longer than 10 mm.
+    Long = 2,
+}
+
+impl TearSize {
+    /// The class of a number, as stored and sent.
+    pub fn from_number(n: u8) -> Option<Self> {
+        [Self::Pinhole, Self::Short, Self::Long].get(n as usize).copied()
+    }
+
+    /// The class of a length.
+    pub const fn of_um(length_um: u32) -> Self {
+        match length_um {
+            0..1_000 => Self::Pinhole,
+            1_000..=10_000 => Self::Short,
+            _ => Self::Long,
+        }
+    }
+}
+
 /// Something that happened in a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -288,6 +316,74 @@ pub enum Event {
         /// Distance from the tool's surface to the structure's, µm.
         distance_um: i32,
     },
+    /// A piece came loose and is a fragment now.
+    Detached {
+        /// The tool whose cut it was.
+        by: Holder,
+        /// What it was part of.
+        structure: Label,
+        /// The fragment's number.
+        fragment: u32,
+        /// Its volume, 1/32 voxel of occupancy.
+        occupancy: i64,
+    },
+    /// A fragment was carried out of the wound.
+    FragmentTaken {
+        /// The tool that held it.
+        by: Holder,
+        /// What it was part of.
+        structure: Label,
+        /// Its number.
+        fragment: u32,
+    },
+    /// Too little was left of a pars: it broke under the tool's load.
+    ParsFracture {
+        /// The tool.
+        by: Holder,
+        /// The vertebra.
+        structure: Label,
+        /// Whether it was the patient's left one.
+        left: bool,
+        /// Cross-section that was left, 1/100 mm².
+        area_centi_mm2: u32,
+    },
+    /// Dura or root tore, or a tear grew into the next class.
+    NeuralTear {
+        /// The tool.
+        by: Holder,
+        /// What tore.
+        structure: Label,
+        /// Length of the tear so far, µm.
+        length_um: u32,
+        /// Its class.
+        size: TearSize,
+    },
+    /// A tear of the dural sac is long enough to let CSF out.
+    CsfLeak {
+        /// The tool that tore it.
+        by: Holder,
+        /// What leaks.
+        structure: Label,
+    },
+    /// A tool made for discs met a nucleus behind annulus that is still closed, and took nothing of it.
+    AnnulusClosed {
+        /// The tool.
+        by: Holder,
+        /// The disc.
+        structure: Label,
+    },
+    /// The place where a tool works can no longer be seen for dust and blood.
+    FieldVeiled {
+        /// The tool.
+        by: Holder,
+    },
+    /// It can be seen again, or the tool left it.
+    FieldCleared {
+        /// The tool.
+        by: Holder,
+        /// How long it could not be seen, ticks.
+        ticks: u32,
+    },
 }
 
 impl Event {
@@ -312,7 +408,15 @@ impl Event {
             | Self::Retraction { by, .. }
             | Self::RetractionHigh { by, .. }
             | Self::Passage { by, .. }
-            | Self::ThinBone { by, .. } => by,
+            | Self::ThinBone { by, .. }
+            | Self::Detached { by, .. }
+            | Self::FragmentTaken { by, .. }
+            | Self::ParsFracture { by, .. }
+            | Self::NeuralTear { by, .. }
+            | Self::CsfLeak { by, .. }
+            | Self::AnnulusClosed { by, .. }
+            | Self::FieldVeiled { by }
+            | Self::FieldCleared { by, .. } => by,
         }
     }
 
@@ -330,7 +434,13 @@ impl Event {
             | Self::Retraction { structure, .. }
             | Self::RetractionHigh { structure, .. }
             | Self::Passage { structure, .. }
-            | Self::ThinBone { structure, .. } => Some(structure),
+            | Self::ThinBone { structure, .. }
+            | Self::Detached { structure, .. }
+            | Self::FragmentTaken { structure, .. }
+            | Self::ParsFracture { structure, .. }
+            | Self::NeuralTear { structure, .. }
+            | Self::CsfLeak { structure, .. }
+            | Self::AnnulusClosed { structure, .. } => Some(structure),
             _ => None,
         }
     }

@@ -27,13 +27,14 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod through;
+pub mod tissue;
 pub mod tool;
 mod tools;
 mod touch;
 mod vector;
 
 pub use alarm::{AlarmShare, BoneLeft, NeuralFields};
-pub use events::{AlarmLevel, BiteRefusal, Event, Holder, Warning};
+pub use events::{AlarmLevel, BiteRefusal, Event, Holder, TearSize, Warning};
 pub use feel::Feel;
 pub use input::{Hand, Pose, Tick, ToolInput, ToolKind, UserId};
 pub use own_tool::{OwnPose, OwnTool};
@@ -41,4 +42,5 @@ pub use settings::{Settings, ToolSettings};
 pub use simulation::{ResolvedOp, Simulation, StepOutput, free_spindle_rpm};
 pub use state::{Nearest, ToolState};
 pub use sweep::Sweep;
+pub use tissue::{Detached, Fragment, FragmentId, FragmentState, PatchNodes, Standing, TearState, TissueOutput, VeilCell};
 pub use tools::rules::{Rule, rule, taken_by};

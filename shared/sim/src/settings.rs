@@ -3,13 +3,18 @@
 //! Values marked **(K)** are common teaching or tuning values without a source at hand: a surgeon may change them. Two simulations
 //! agree only when their settings do, so a recording names the settings that it was made with.
 
+mod tissue;
 mod tools;
 
+pub use tissue::TissueSettings;
 pub use tools::ToolSettings;
 
 /// The numbers that the simulation runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
+    /// What tissues do by themselves.
+    pub tissue: TissueSettings,
+
     /// Distance from a tool's surface to a neural surface at which caution begins, mm. Source: an open laminectomy simulator's default.
     pub caution_mm: f64,
     /// Distance at which danger begins, mm. Same source. Negative distances, a tool inside the dura, are danger too.
@@ -121,6 +126,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            tissue: TissueSettings::default(),
             caution_mm: 4.0,
             danger_mm: 2.0,
             alarm_hysteresis_mm: 0.3,
@@ -181,6 +187,7 @@ impl Settings {
         let within = |value: f64, low: f64, high: f64| if value.is_finite() { value.clamp(low, high) } else { low };
         let caution_mm = within(self.caution_mm, 0.0, 20.0);
         Self {
+            tissue: self.tissue.checked(),
             caution_mm,
             danger_mm: within(self.danger_mm, 0.0, caution_mm),
             alarm_hysteresis_mm: within(self.alarm_hysteresis_mm, 0.0, 2.0),

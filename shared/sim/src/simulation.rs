@@ -12,10 +12,11 @@ use crate::events::{BiteRefusal, Event, Holder};
 use crate::feel::Feel;
 use crate::input::{Hand, Tick, ToolInput, ToolKind, UserId};
 use crate::motion::{Body, Motion};
-use crate::pose::um;
+use crate::pose::{Rotation, um};
 use crate::settings::Settings;
 use crate::state::ToolState;
 use crate::sweep::Sweep;
+use crate::tissue::{HandTool, Results, Standing, TissueOutput, Tissues};
 use crate::tools::burr::{self, BURR_TAKES};
 use crate::tools::work::{Bench, Memory};
 use crate::touch::TouchMemory;
@@ -50,6 +51,8 @@ pub struct StepOutput {
     pub touched: Vec<(TissueClass, BrickIndex)>,
     /// Bricks to mesh again, each once, in rising order.
     pub dirty: Vec<Dirty>,
+    /// What tissues did: fragments, deformation, veil.
+    pub tissue: TissueOutput,
 }
 
 /// A tool that somebody holds.
@@ -63,6 +66,19 @@ struct Held {
     /// Ticks since its last input.
     age: u32,
     model: Memory,
+    /// Whether a burr spun or a jaw closed in the last tick.
+    active: bool,
+    /// Distances to the neural structures in the last tick, µm.
+    distances: Vec<(Label, Option<i32>)>,
+}
+
+impl Held {
+    /// The tool as tissues meet it.
+    fn tool(&self, stale_ticks: u32) -> HandTool<'_> {
+        let trigger = if self.age > stale_ticks { 0 } else { self.state.input.trigger };
+        let (state, shape, rotation) = (&self.state, &self.body.shape, &self.body.rotation);
+        HandTool { state, shape, rotation, trigger, active: self.active, distances: &self.distances }
+    }
 }
 
 /// The simulation of one room: the patient, what was cut, and the tools.
@@ -73,6 +89,7 @@ pub struct Simulation {
     settings: Settings,
     cut: CutState,
     tools: BTreeMap<(UserId, Hand), Held>,
+    tissue: Tissues,
     /// Events of tools put down between ticks.
     late: Vec<Event>,
     /// Tips of the irrigations that flow in this tick.
@@ -89,8 +106,9 @@ impl Simulation {
 
     /// As [`Self::new`] with distances that were built for the same patient, and for thresholds at least as wide.
     pub fn with_fields(patient: Arc<Patient>, fields: Arc<NeuralFields>, settings: Settings) -> Self {
-        let cut = CutState::new(patient.grid());
-        Self { patient, fields, settings: settings.checked(), cut, tools: BTreeMap::new(), late: Vec::new(), flows: Vec::new() }
+        let (cut, tissue) = (CutState::new(patient.grid()), Tissues::new(&patient));
+        let (settings, tools) = (settings.checked(), BTreeMap::new());
+        Self { patient, fields, settings, cut, tools, tissue, late: Vec::new(), flows: Vec::new() }
     }
 
     /// The patient.
@@ -101,6 +119,11 @@ impl Simulation {
     /// The numbers in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The tissues' own state.
+    pub(crate) fn tissues(&self) -> &Tissues {
+        &self.tissue
     }
 
     /// Distances to the neural structures.
@@ -134,9 +157,16 @@ impl Simulation {
         &self.cut
     }
 
-    /// Goes on from another state of the cut fields: a resumption or a rewind. Tools stay in their hands.
+    /// Goes on from another state of the cut fields. Tools stay in their hands; fragments that lay about are gone, dura and roots are
+    /// whole and at rest, and the field is clear.
     pub fn restore(&mut self, cut: CutState) {
+        self.restore_with(cut, &Standing::default());
+    }
+
+    /// As [`Self::restore`], with the fragments, tears and veil that there were then: a resumption or a rewind.
+    pub fn restore_with(&mut self, cut: CutState, standing: &Standing) {
         self.cut = cut;
+        self.tissue = Tissues::standing(&self.patient, standing);
     }
 
     /// The tools by user and hand, as they were after the last tick.
@@ -191,11 +221,21 @@ impl Simulation {
             self.act(&mut held, &mut output);
             self.tools.insert(hand, held);
         }
+        self.answer(&mut output);
         output.touched.sort_unstable();
         output.touched.dedup();
         output.dirty.sort_unstable();
         output.dirty.dedup();
         output
+    }
+
+    /// The tissues' answer to what the tools did.
+    fn answer(&mut self, output: &mut StepOutput) {
+        let stale = self.settings.stale_input_ticks;
+        let tools: Vec<HandTool<'_>> = self.tools.values().map(|held| held.tool(stale)).collect();
+        let StepOutput { tissue, events, touched, dirty, .. } = output;
+        let mut results = Results { tissue, events, touched, dirty };
+        self.tissue.step(&self.patient, &self.fields, &self.settings, &mut self.cut, &tools, &mut results);
     }
 
     /// Applies operations that were resolved elsewhere, as replay does.
@@ -236,7 +276,7 @@ impl Simulation {
         let state = ToolState::new(input, body.proxy);
         let (alarm, thin, touch) = (AlarmMemory::default(), ThinMemory::default(), TouchMemory::default());
         let model = Memory::new(&self.settings, &input);
-        self.tools.insert(hand, Held { state, body, alarm, thin, touch, age: 0, model });
+        self.tools.insert(hand, Held { state, body, alarm, thin, touch, age: 0, model, active: false, distances: Vec::new() });
     }
 
     /// One tool's tick: motion, cut, contacts, alarm.
@@ -270,7 +310,8 @@ impl Simulation {
             &mut output.events,
         );
         if !work.ops.is_empty() {
-            removed = self.apply_all(&held.state, work.ops, output);
+            let ops = self.guarded(by, &held.body.rotation, work.ops, &mut output.events);
+            removed = self.apply_all(&held.state, ops, output);
         }
         if work.bite && removed.is_empty() {
             output.events.push(Event::BiteRefused { by, reason: BiteRefusal::Empty });
@@ -297,13 +338,17 @@ impl Simulation {
         state.load_millinewton = (motion.load_newton * 1_000.0 + 0.5) as u32;
         state.spindle_rpm = (motion.rpm + 0.5) as u32;
         state.in_bone = motion.touched;
-        let distances = self.fields.distances_um(self.patient.grid(), &body.shape, &body.rotation, body.proxy.tip_mm());
+        // Contacts and their depths are told against surfaces at rest, the alarm against those that have given way.
+        let at_rest = self.fields.distances_um(self.patient.grid(), &body.shape, &body.rotation, body.proxy.tip_mm());
         held.touch.bone(&self.settings, by, motion, &mut output.events);
-        held.touch.neural(&self.settings, by, &distances, active, &mut output.events);
-        state.neural_millinewton = held.model.observe(&self.settings, by, &distances, &[], &mut output.events);
+        held.touch.neural(&self.settings, by, &at_rest, active, &mut output.events);
+        let loads = self.tissue.loads(&self.settings, &self.fields, (by.user, by.hand));
+        state.neural_millinewton = held.model.observe(&self.settings, by, &at_rest, &loads, &mut output.events);
         state.tenth_celsius = held.model.tenth_celsius();
         state.feel = Feel::of(&self.settings, by.tool, motion);
+        let distances = self.distances_um(body, at_rest);
         let alarm = held.alarm.judge(&self.settings, &self.fields, &distances, active);
+        (held.active, held.distances) = (active, distances);
         (state.nearest, state.level, state.warning, state.sounding) = (alarm.nearest, alarm.level, alarm.warning, alarm.sounding);
         state.contact_ms = alarm.contact_ms;
         state.bone_left = alarm.nearest.filter(|_| active || motion.touched).and_then(|nearest| {
@@ -316,6 +361,38 @@ impl Simulation {
         }
         let sounding = alarm.sounding;
         output.events.extend(alarm.changes.into_iter().map(|(was, warning)| Event::Alarm { by, was, warning, sounding }));
+    }
+
+    /// Distances of a tool's surface to the neural structures as they stand now; `at_rest` where none has given way.
+    fn distances_um(&self, body: &Body, at_rest: Vec<(Label, Option<i32>)>) -> Vec<(Label, Option<i32>)> {
+        if !at_rest.iter().any(|(structure, _)| self.tissue.rest_of(*structure).is_some()) {
+            return at_rest;
+        }
+        let (grid, tip) = (self.patient.grid(), body.proxy.tip_mm());
+        self.fields.yielding_um(grid, &body.shape, &body.rotation, tip, &|structure| self.tissue.rest_of(structure))
+    }
+
+    /// Takes the disc out of what operations may take where it is nucleus behind closed annulus.
+    fn guarded(&mut self, by: Holder, rotation: &Rotation, mut ops: Vec<CutOp>, events: &mut Vec<Event>) -> Vec<CutOp> {
+        if !self.settings.tissue.answers {
+            return ops;
+        }
+        let mut closed = None;
+        for op in ops.iter_mut().filter(|op| op.classes.contains(TissueClass::Disc)) {
+            let at = op.shape.middle_mm(self.patient.grid());
+            if let Some(structure) = self.disc_access(at, rotation) {
+                op.classes.0 &= !(1 << TissueClass::Disc as u8);
+                closed = Some(structure);
+            }
+        }
+        ops.retain(|op| op.classes.0 != 0);
+        events.extend(closed.map(|structure| Event::AnnulusClosed { by, structure }));
+        ops
+    }
+
+    /// See [`Self::nucleus_is_closed`].
+    pub(crate) fn disc_access(&mut self, at_mm: [f64; 3], rotation: &Rotation) -> Option<Label> {
+        self.tissue.disc_access(&self.patient, &self.cut, &self.settings, at_mm, rotation)
     }
 
     /// Applies what a burr took, in pieces that an operation can hold.
@@ -356,6 +433,8 @@ impl Simulation {
         if outcome.touched.is_empty() {
             return Vec::new();
         }
+        let by = Holder { user: resolved.user, hand: resolved.hand, tool: resolved.tool };
+        self.tissue.note(by, &outcome);
         output.ops.push(resolved);
         output.touched.extend(outcome.touched);
         output.dirty.extend(outcome.dirty);

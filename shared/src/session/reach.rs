@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use spinor_sim::Standing;
 use spinor_volume::Patient;
 use spinor_volume::cut::{CutOp, CutState};
 
 use super::{Control, Keyframe, Record, ReplayError, SessionReader, restore_keyframe};
+use crate::tissue::TissueRecord;
 use crate::wire::WireCut;
 
 /// Where a recording stands at a moment.
@@ -17,6 +19,8 @@ use crate::wire::WireCut;
 pub struct Reached {
     /// The cut fields.
     pub cut: CutState,
+    /// Fragments, tears and veil.
+    pub standing: Standing,
     /// The last tick in the recording, whichever moment was asked for.
     pub tick: u32,
     /// The highest epoch in the recording.
@@ -36,6 +40,7 @@ pub struct Reached {
 /// Something that changes the cut fields, or holds them.
 enum Entry {
     Op(u32, WireCut),
+    Tissue(TissueRecord),
     Frame(Keyframe),
 }
 
@@ -43,6 +48,7 @@ impl Entry {
     fn tick(&self) -> u32 {
         match self {
             Self::Op(tick, _) => *tick,
+            Self::Tissue(record) => record.tick,
             Self::Frame(keyframe) => keyframe.tick,
         }
     }
@@ -63,6 +69,10 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
             Record::Tick(tick) => {
                 ops += tick.ops.len() as u64;
                 line.extend(tick.ops.into_iter().map(|op| Entry::Op(tick.tick, op.cut)));
+            }
+            Record::Tissue(tissue) => {
+                // Where dura and roots were in every tick is much, and nothing that stands is made of it.
+                line.push(Entry::Tissue(TissueRecord { nodes: Vec::new(), ..tissue }));
             }
             Record::Keyframe(keyframe) => {
                 epoch = epoch.max(keyframe.epoch);
@@ -90,7 +100,21 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
     line.retain(|entry| to.is_none_or(|to| entry.tick() <= to));
     let from = line.iter().rposition(|entry| matches!(entry, Entry::Frame(_))).unwrap_or(0);
     let mut cut = CutState::new(patient.grid());
-    for (n, entry) in line.drain(from..).enumerate() {
+    // A keyframe holds the cut fields alone.
+    let mut standing = Standing::default();
+    for (n, entry) in line.into_iter().enumerate() {
+        if let Entry::Tissue(record) = &entry {
+            let tick = record.tick;
+            let output = record.open().map_err(|source| ReplayError::Wire { tick, op: n as u64, source })?;
+            for detached in output.detached.iter().filter(|_| n >= from) {
+                detached.stamp.check(patient).map_err(|source| ReplayError::Cut { tick, op: n as u64, source })?;
+                cut.stamp(patient, &detached.stamp);
+            }
+            standing.take(&output);
+        }
+        if n < from {
+            continue;
+        }
         match entry {
             Entry::Frame(keyframe) => cut = restore_keyframe(patient, &keyframe)?,
             Entry::Op(tick, wire) => {
@@ -98,7 +122,8 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
                 op.check(patient.grid()).map_err(|source| ReplayError::Cut { tick, op: n as u64, source })?;
                 cut.apply(patient, &op);
             }
+            Entry::Tissue(_) => {}
         }
     }
-    Ok(Reached { cut, tick: last, epoch, ops, keyframe_ops, alarm_um, frozen, withdrawn })
+    Ok(Reached { cut, standing, tick: last, epoch, ops, keyframe_ops, alarm_um, frozen, withdrawn })
 }

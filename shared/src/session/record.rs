@@ -9,6 +9,7 @@ use spinor_volume::{BrickIndex, Patient};
 use super::SessionError;
 use crate::codec;
 use crate::room::Role;
+use crate::tissue::TissueRecord;
 use crate::wire::{WireBrick, WireCut, WireEvent, WireInput};
 
 /// Largest window that a keyframe may ask the decompressor for: 2²⁵ bytes.
@@ -200,6 +201,8 @@ pub enum Record {
         /// The last tick.
         tick: u32,
     },
+    /// What tissues did in a tick; follows that tick's [`Record::Tick`] directly.
+    Tissue(TissueRecord),
 }
 
 impl Record {
@@ -209,6 +212,7 @@ impl Record {
             Self::Head(_) | Self::Case(_) => None,
             Self::Tick(record) => Some(record.tick),
             Self::Keyframe(keyframe) => Some(keyframe.tick),
+            Self::Tissue(record) => Some(record.tick),
             Self::Joined { tick, .. }
             | Self::Left { tick, .. }
             | Self::Heads { tick, .. }

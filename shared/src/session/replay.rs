@@ -6,6 +6,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use spinor_sim::{Standing, TissueOutput};
 use spinor_volume::BrickIndex;
 use spinor_volume::cut::Dirty;
 use spinor_volume::cut::{CutError, CutOp, CutState};
@@ -164,13 +165,21 @@ impl ReplaySummary {
     }
 }
 
+/// What a record took from the cut fields' solid.
+#[derive(Clone, Debug)]
+enum Taken {
+    Op(CutOp),
+    Tissue(Arc<TissueOutput>),
+}
+
 /// The cut fields of a recording, advanced record by record. Keeps the operations that count, so that a rewind can be followed.
 #[derive(Debug)]
 pub struct ReplayState {
     case: Arc<Case>,
     part: Part,
     cut: CutState,
-    ops: Vec<(u32, CutOp)>,
+    standing: Standing,
+    ops: Vec<(u32, Taken)>,
     total: u64,
 }
 
@@ -178,12 +187,17 @@ impl ReplayState {
     /// The state before the first record.
     pub fn new(case: Arc<Case>, part: Part) -> Self {
         let cut = CutState::new(case.patient.grid());
-        Self { case, part, cut, ops: Vec::new(), total: 0 }
+        Self { case, part, cut, standing: Standing::default(), ops: Vec::new(), total: 0 }
     }
 
     /// The cut fields after the records so far.
     pub fn cut(&self) -> &CutState {
         &self.cut
+    }
+
+    /// Fragments, tears and veil after the records so far.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Operations applied so far, those that a rewind took back included.
@@ -203,15 +217,32 @@ impl ReplayState {
                     let (tick, n) = (record.tick, self.total);
                     let op = CutOp::try_from(op.cut).map_err(|source| ReplayError::Wire { tick, op: n, source })?;
                     op.check(self.case.patient.grid()).map_err(|source| ReplayError::Cut { tick, op: n, source })?;
-                    dirty.extend(self.apply(&op));
-                    self.ops.push((tick, op));
+                    let taken = Taken::Op(op);
+                    dirty.extend(self.apply(&taken));
+                    self.ops.push((tick, taken));
                     self.total += 1;
                 }
                 Ok(Some(dirty))
             }
+            Record::Tissue(record) => {
+                let (tick, op) = (record.tick, self.total);
+                let mut output = record.open().map_err(|source| ReplayError::Wire { tick, op, source })?;
+                for detached in &output.detached {
+                    detached.stamp.check(&self.case.patient).map_err(|source| ReplayError::Cut { tick, op, source })?;
+                }
+                // Where dura and roots were in every tick is much, and nothing that stands is made of it.
+                output.nodes.clear();
+                if output.is_empty() {
+                    return Ok(Some(Vec::new()));
+                }
+                let taken = Taken::Tissue(Arc::new(output));
+                let dirty = self.apply(&taken);
+                self.ops.push((tick, taken));
+                Ok(Some(dirty))
+            }
             Record::Epoch { from_tick, .. } if self.ops.last().is_some_and(|(tick, _)| tick > from_tick) => {
                 self.ops.retain(|(tick, _)| tick <= from_tick);
-                self.cut = CutState::new(self.case.patient.grid());
+                (self.cut, self.standing) = (CutState::new(self.case.patient.grid()), Standing::default());
                 let ops = std::mem::take(&mut self.ops);
                 for (_, op) in &ops {
                     self.apply(op);
@@ -223,9 +254,17 @@ impl ReplayState {
         }
     }
 
-    fn apply(&mut self, op: &CutOp) -> Vec<Dirty> {
+    fn apply(&mut self, taken: &Taken) -> Vec<Dirty> {
         let part = self.part;
-        self.cut.apply_where(&self.case.patient, op, &|brick| part.holds(brick)).dirty
+        let (patient, keep) = (&self.case.patient, |brick| part.holds(brick));
+        match taken {
+            Taken::Op(op) => self.cut.apply_where(patient, op, &keep).dirty,
+            Taken::Tissue(output) => {
+                self.standing.take(output);
+                let stamps = output.detached.iter();
+                stamps.flat_map(|detached| self.cut.stamp_where(patient, &detached.stamp, &keep).dirty).collect()
+            }
+        }
     }
 }
 

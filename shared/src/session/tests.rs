@@ -1,8 +1,12 @@
 //! A recording survives the death of its writer at any byte, names damage, and replays to the same digest in any number of parts.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::case::test_cases;
+use crate::tissue::TissueRecord;
 use crate::wire::{WireCut, WireShape};
+use spinor_sim::{Detached, FragmentId, FragmentState, Hand, Holder, TissueOutput, ToolKind, UserId};
 use spinor_volume::TissueClass;
 use spinor_volume::cut::{CutOp, CutState};
 
@@ -177,4 +181,81 @@ fn other_files_are_no_recordings() {
     assert!(matches!(SessionReader::open(&b"SPINREC\0\x09\0\0\0"[..]), Err(SessionError::Version(9))));
     let huge = [&b"SPINREC\0\x01\0\0\0"[..], &[255; 8], &[0; 64]].concat();
     assert!(matches!(SessionReader::open(&huge[..]).unwrap().next_record(), Err(SessionError::Damaged { at: 12, .. })));
+}
+
+/// What loose pieces take counts like operations: in any number of parts, through a keyframe, and back through a rewind; and replay and
+/// [`reach`] know the same fragments.
+#[test]
+fn loose_pieces_replay_and_are_taken_back() {
+    let case = test_cases::case(5);
+    let patient = &case.patient;
+    let structure = patient.structures().iter().find(|s| s.class == TissueClass::Bone).unwrap();
+    let mut cut = CutState::new(patient.grid());
+    let mut out = SessionWriter::create(Vec::new()).unwrap();
+    let head =
+        SessionHead { case_hash: case.hash().0, room: "theatre".into(), software: "test".into(), started_unix_s: 0, tick_hz: 60 };
+    out.append(&Record::Head(head)).unwrap();
+    out.append(&Record::Case(case.encode())).unwrap();
+    let mut digests_at = Vec::new();
+    for tick in 0..4_u32 {
+        out.append(&Record::Tick(TickRecord { tick, ..TickRecord::default() })).unwrap();
+        // Each tick lifts another row of voxels, which becomes a fragment.
+        let mut samples = Box::new([127_i8; spinor_volume::BRICK_VOXELS]);
+        samples[tick as usize * 16..(tick as usize + 1) * 16].fill(-127);
+        let (brick, _) = structure.sdf.stored().next().unwrap();
+        let stamp = spinor_volume::Stamp { class: TissueClass::Bone, bricks: vec![(brick, samples.clone())] };
+        let id = FragmentId(tick + 1);
+        let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+        let (rest, turn) = ([0, tick as i32, 0], [0, 0, 0, i16::MAX]);
+        let label = structure.label;
+        let state =
+            FragmentState { id, structure: label, occupancy: 512, rest_um: rest, at_um: rest, turn, held: None, taken: false };
+        cut.stamp(patient, &stamp);
+        let detached = Detached {
+            fragment: Some(id),
+            by,
+            structure: label,
+            occupancy: 512,
+            centre_um: rest,
+            stamp: Arc::new(stamp),
+            shape: Arc::new(vec![(brick, samples)]),
+        };
+        // The first one is carried out of the wound in the third tick.
+        let mut fragments = vec![state];
+        if tick == 2 {
+            let gone = FragmentState { id: FragmentId(1), taken: true, ..state };
+            fragments.insert(0, gone);
+        }
+        let output = TissueOutput { detached: vec![detached], fragments, ..TissueOutput::default() };
+        out.append(&Record::Tissue(TissueRecord::new(tick, &output).unwrap())).unwrap();
+        out.append(&Record::Digest { tick, digest: cut.digest() }).unwrap();
+        digests_at.push(cut.digest());
+        if tick == 1 {
+            out.append(&Record::Keyframe(keyframe_of(&cut, tick, 0, 0).unwrap())).unwrap();
+        }
+    }
+    digests_at.dedup();
+    assert_eq!(digests_at.len(), 4, "every row changes the fields");
+    let known = |bytes: &[u8], to: Option<u32>| {
+        let mut reader = SessionReader::open(bytes).unwrap();
+        let reached = reach(&mut reader, patient, to).unwrap();
+        let ids: Vec<u32> = reached.standing.fragments().map(|f| f.state.id.0).collect();
+        (reached, ids)
+    };
+    let whole = out.into_inner();
+    for parts in [1, 3] {
+        assert_eq!((digests(&whole, parts).digest, digests(&whole, parts).mismatches()), (digests_at[3], 0));
+    }
+    let (reached, ids) = known(&whole, None);
+    assert_eq!((reached.cut.digest(), ids), (digests_at[3], vec![2, 3, 4]));
+    let (early, ids) = known(&whole, Some(1));
+    assert_eq!((early.cut.digest(), ids), (digests_at[1], vec![1, 2]));
+    // A rewind to the end of tick 1.
+    let mut state = ReplayState::new(Arc::new(case.clone()), Part::WHOLE);
+    for record in SessionReader::open(&whole[..]).unwrap() {
+        state.advance(&record.unwrap()).unwrap();
+    }
+    assert_eq!((state.cut().digest(), state.standing()), (digests_at[3], &reached.standing));
+    state.advance(&Record::Epoch { tick: 4, epoch: 1, from_tick: 1, reason: "rewind".into() }).unwrap();
+    assert_eq!((state.cut().digest(), state.standing()), (digests_at[1], &early.standing));
 }

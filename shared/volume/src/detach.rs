@@ -13,6 +13,8 @@ mod bands;
 mod body;
 mod brick;
 
+use std::collections::BTreeMap;
+
 use crate::cut::{CutState, Stamp};
 use crate::field::{BrickSamples, BrickState, SparseField};
 use crate::grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, VoxelIndex};
@@ -38,6 +40,16 @@ pub struct Loose {
 }
 
 impl Loose {
+    /// Some voxels of a structure as a piece: the layer of a fracture. Voxels outside the grid are left out.
+    pub fn of_voxels(grid: &Grid, structure: usize, voxels: impl IntoIterator<Item = [i32; 3]>) -> Self {
+        let mut masks: BTreeMap<BrickIndex, BrickMask> = BTreeMap::new();
+        for (brick, at) in voxels.into_iter().filter_map(|at| grid.locate(VoxelIndex(at))) {
+            masks.entry(brick).or_default().insert(at);
+        }
+        let voxels = masks.values().map(|mask| u64::from(mask.count())).sum();
+        Self { structure, voxels, masks: masks.into_iter().collect() }
+    }
+
     /// The piece's middle, the mean of its voxels' centres, in patient LPS, mm.
     pub fn centre_mm(&self, grid: &Grid) -> [f64; 3] {
         let mut sum = [0_i64; 3];
@@ -81,6 +93,11 @@ pub fn shape_of(patient: &Patient, cut: &CutState, structure: usize, stamp: &Sta
         }
     }
     shape
+}
+
+/// The voxels of a brick that are left of a structure under a cut brick, or all of it.
+pub fn mask_of(tissue: BrickState<'_>, cut: Option<BrickState<'_>>) -> BrickMask {
+    BrickMask(Box::new(inside(tissue, cut.unwrap_or(BrickState::Outside))))
 }
 
 /// A state's sample at a place in its brick.

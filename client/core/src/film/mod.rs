@@ -275,6 +275,19 @@ impl Film {
                     self.simulation.step(Tick(tick.tick), &inputs);
                 }
             }
+            Record::Tissue(tissue) => {
+                let tick = tissue.tick;
+                for (n, detached) in tissue.detached.iter().enumerate() {
+                    let op = n as u64;
+                    let stamp = detached.stamp().map_err(|source| ReplayError::Wire { tick, op, source })?;
+                    stamp.check(&self.case.patient).map_err(|source| ReplayError::Cut { tick, op, source })?;
+                    let outcome = self.cut.stamp(&self.case.patient, &stamp);
+                    if let Change::Bricks(bricks) = change {
+                        bricks.extend(outcome.dirty);
+                    }
+                    self.last_op = Some(tick);
+                }
+            }
             Record::Epoch { from_tick, .. } if self.last_op.is_some_and(|last| last > *from_tick) => {
                 // Somebody rewound the room. Which operations count from here on only the whole recording tells.
                 self.cut = self.rebuilt(at)?;

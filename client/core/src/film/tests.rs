@@ -5,6 +5,7 @@ use crate::testing::two_balls;
 use spinor_shared::case::CaseMeta;
 use spinor_shared::room::Role;
 use spinor_shared::session::{Control, HeadPose, OpRecord, SessionHead, SessionWriter, TickRecord, keyframe_of};
+use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::{WireCut, WireEvent, WireInput};
 use spinor_sim::{Pose, ToolKind};
 
@@ -47,6 +48,9 @@ fn record(path: &Path, ticks: u32, rewound: bool) {
         let record =
             TickRecord { tick, inputs: vec![(7, WireInput::from(probe)), (7, WireInput::from(input))], ops: made, events };
         out.append(&Record::Tick(record)).unwrap();
+        if !step.tissue.is_empty() {
+            out.append(&Record::Tissue(TissueRecord::new(tick, &step.tissue).unwrap())).unwrap();
+        }
         if tick % 6 == 0 {
             let head = HeadPose { user: 7, at_um: [tick as i32 * 1_000, 0, 0], turn: [0, 0, 0, 32_767] };
             out.append(&Record::Heads { tick, heads: vec![head] }).unwrap();

@@ -10,6 +10,7 @@ mod pre_alarm;
 mod prediction;
 mod punch;
 mod rules;
+mod tissue;
 
 use std::sync::Arc;
 

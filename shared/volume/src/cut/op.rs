@@ -45,6 +45,17 @@ pub enum CutShape {
     },
 }
 
+impl CutShape {
+    /// The shape's middle in patient LPS, mm.
+    pub fn middle_mm(&self, grid: &Grid) -> [f64; 3] {
+        let middle = match *self {
+            Self::Capsule { a, b, .. } => [0, 1, 2].map(|k| (f64::from(a[k]) + f64::from(b[k])) / 2.0),
+            Self::Box { centre, .. } => centre.map(f64::from),
+        };
+        grid.patient_from_index(middle.map(|v| v / f64::from(SUBVOXEL)))
+    }
+}
+
 /// One cut: every class in `classes` loses what lies inside `shape`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CutOp {

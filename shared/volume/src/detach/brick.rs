@@ -14,7 +14,18 @@ pub(super) type Bits = [u16; ROWS];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrickMask(pub(super) Box<Bits>);
 
+impl Default for BrickMask {
+    fn default() -> Self {
+        Self(Box::new([0; ROWS]))
+    }
+}
+
 impl BrickMask {
+    /// Adds the voxel at a place among the brick's samples.
+    pub(super) fn insert(&mut self, at: usize) {
+        self.0[at / BRICK] |= 1 << (at % BRICK);
+    }
+
     /// The voxels' places in the brick (x, y, z), x fastest.
     pub fn voxels(&self) -> impl Iterator<Item = [i32; 3]> {
         self.0.iter().enumerate().filter(|(_, bits)| **bits != 0).flat_map(|(row, bits)| {

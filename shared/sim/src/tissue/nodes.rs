@@ -1,0 +1,216 @@
+//! The control nodes of one neural structure: where they rest, which are neighbours, which patch each belongs to.
+//!
+//! Nodes are the means of the structure's surface voxels in the cells of a coarse lattice, so they follow from the case alone and every
+//! machine has the same ones. A displacement between nodes is their weighted mean, by a weight that ends a cell and a half away.
+
+use spinor_volume::{BRICK, Grid, Structure};
+
+use super::MAX_NODES;
+use crate::vector::{Vec3, add, dot, scale, sub};
+
+/// How far a node's weight reaches, cells.
+const REACH_CELLS: f64 = 1.5;
+/// Samples within this many steps of 1/32 voxel are surface.
+const SURFACE_STEPS: u8 = 16;
+/// Total weight below which a displacement fades out instead of going on unweakened.
+const FADE: f64 = 0.2;
+/// Marks a cell without a node.
+const NONE: u32 = u32::MAX;
+
+/// The control nodes of one structure.
+#[derive(Clone, Debug)]
+pub struct Nodes {
+    rest: Vec<Vec3>,
+    patch: Vec<u16>,
+    /// Neighbouring nodes, the lower number first, each pair once.
+    edges: Vec<(u32, u32)>,
+    cell_mm: f64,
+    /// The first cell's corner in patient LPS, mm, and the number of cells along each axis.
+    low_mm: Vec3,
+    size: [i32; 3],
+    /// The node of each cell.
+    cells: Vec<u32>,
+    patches: u16,
+}
+
+impl Nodes {
+    /// The nodes of a structure's surface in cells of about `cell_mm`, at most [`MAX_NODES`] a patch.
+    pub fn of(grid: &Grid, structure: &Structure, cell_mm: f64) -> Self {
+        let voxels = ((cell_mm / grid.spacing_mm()).round() as i32).max(1);
+        let counts = grid.voxels().map(|n| n.div_euclid(voxels) + 1);
+        let number = |at: [i32; 3]| (at[0] + counts[0] * (at[1] + counts[1] * at[2])) as usize;
+        let mut sums = vec![([0_i64; 3], 0_i64); counts.iter().map(|n| *n as usize).product()];
+        for (brick, samples) in structure.sdf.stored() {
+            let first = grid.brick_coords(brick).map(|v| v * BRICK as i32);
+            for (n, _) in samples.iter().enumerate().filter(|(_, v)| v.unsigned_abs() <= SURFACE_STEPS) {
+                let n = n as i32;
+                let at = [first[0] + n % 16, first[1] + n / 16 % 16, first[2] + n / 256];
+                let (sum, count) = &mut sums[number(at.map(|v| v.div_euclid(voxels)))];
+                for k in 0..3 {
+                    sum[k] += i64::from(at[k]);
+                }
+                *count += 1;
+            }
+        }
+        let low = grid.patient_from_index([0.0; 3]);
+        let mut nodes = Self {
+            rest: Vec::new(),
+            patch: Vec::new(),
+            edges: Vec::new(),
+            cell_mm: f64::from(voxels) * grid.spacing_mm(),
+            low_mm: low,
+            size: counts,
+            cells: vec![NONE; sums.len()],
+            patches: 0,
+        };
+        for (cell, (sum, count)) in sums.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
+            nodes.cells[cell] = nodes.rest.len() as u32;
+            nodes.rest.push(grid.patient_from_index(sum.map(|v| v as f64 / *count as f64)));
+        }
+        nodes.divide();
+        nodes.join();
+        nodes
+    }
+
+    /// Cuts the nodes into patches of whole layers along z, as many layers as fit.
+    fn divide(&mut self) {
+        let layer = (self.size[0] * self.size[1]) as usize;
+        let (mut patch, mut filled) = (0_u16, 0);
+        for cells in self.cells.chunks(layer.max(1)) {
+            let count = cells.iter().filter(|n| **n != NONE).count();
+            if filled > 0 && filled + count > MAX_NODES {
+                (patch, filled) = (patch.saturating_add(1), 0);
+            }
+            for _ in 0..count {
+                if filled == MAX_NODES {
+                    (patch, filled) = (patch.saturating_add(1), 0);
+                }
+                self.patch.push(patch);
+                filled += 1;
+            }
+        }
+        self.patches = self.patch.last().map_or(0, |last| last + 1);
+    }
+
+    fn join(&mut self) {
+        let [nx, ny, nz] = self.size;
+        for n in 0..self.cells.len() {
+            let own = self.cells[n];
+            if own == NONE {
+                continue;
+            }
+            let at = [n as i32 % nx, n as i32 / nx % ny, n as i32 / (nx * ny)];
+            // Half of the 26 neighbours: the other half finds this one.
+            for k in 14..27 {
+                let next = [at[0] + k % 3 - 1, at[1] + k / 3 % 3 - 1, at[2] + k / 9 - 1];
+                let within = (0..nx).contains(&next[0]) && (0..ny).contains(&next[1]) && (0..nz).contains(&next[2]);
+                if within {
+                    let other = self.cells[(next[0] + nx * (next[1] + ny * next[2])) as usize];
+                    if other != NONE {
+                        self.edges.push((own, other));
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many nodes there are.
+    pub fn count(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// How many patches they are in.
+    pub fn patches(&self) -> u16 {
+        self.patches
+    }
+
+    /// Where a node rests, patient LPS, mm.
+    pub fn rest_mm(&self, node: usize) -> Option<[f64; 3]> {
+        self.rest.get(node).copied()
+    }
+
+    pub(super) fn edges(&self) -> &[(u32, u32)] {
+        &self.edges
+    }
+
+    pub(super) fn patch_of(&self, node: usize) -> u16 {
+        self.patch[node]
+    }
+
+    /// The nodes of a patch, which follow each other.
+    pub fn of_patch(&self, patch: u16) -> std::ops::Range<usize> {
+        self.patch.partition_point(|p| *p < patch)..self.patch.partition_point(|p| *p <= patch)
+    }
+
+    /// Nodes near a position with their weights, which add up to at most 1.
+    pub(super) fn weights(&self, at_mm: Vec3) -> Vec<(u32, f64)> {
+        let reach = REACH_CELLS * self.cell_mm;
+        let cell = scale(sub(at_mm, self.low_mm), 1.0 / self.cell_mm);
+        let range = |k: usize| {
+            let low = (cell[k] - REACH_CELLS).floor().clamp(-1.0, f64::from(self.size[k])) as i32;
+            let high = (cell[k] + REACH_CELLS).floor().clamp(-1.0, f64::from(self.size[k])) as i32;
+            low.max(0)..=high.min(self.size[k] - 1)
+        };
+        let mut weights = Vec::new();
+        let mut total = 0.0;
+        for z in range(2) {
+            for y in range(1) {
+                for x in range(0) {
+                    let node = self.cells[(x + self.size[0] * (y + self.size[1] * z)) as usize];
+                    let Some(rest) = self.rest.get(node as usize) else { continue };
+                    let way = sub(at_mm, *rest);
+                    let near = 1.0 - dot(way, way) / (reach * reach);
+                    if near > 0.0 {
+                        weights.push((node, near * near));
+                        total += near * near;
+                    }
+                }
+            }
+        }
+        let whole = if total > FADE { total } else { FADE };
+        weights.iter_mut().for_each(|(_, w)| *w /= whole);
+        weights
+    }
+
+    /// The displacement at a position, mm, of nodes that are `offset` micrometres from their rest.
+    pub fn displacement_mm(&self, offsets_um: &[[i32; 3]], at_mm: [f64; 3]) -> [f64; 3] {
+        let mut sum = [0.0; 3];
+        for (node, weight) in self.weights(at_mm) {
+            if let Some(offset) = offsets_um.get(node as usize) {
+                sum = add(sum, scale(offset.map(|v| f64::from(v) / 1_000.0), weight));
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::plate_over_sac;
+    use spinor_volume::Label;
+
+    /// Nodes lie on the surface, no patch has more than 64, every node has neighbours, and equal offsets displace everything equally.
+    #[test]
+    fn nodes_cover_the_sac() {
+        let patient = plate_over_sac(0.4, 3.0);
+        let sac = patient.structure(Label::DURAL_SAC).unwrap();
+        let nodes = Nodes::of(patient.grid(), sac, 4.0);
+        assert!((40..200).contains(&nodes.count()), "{}", nodes.count());
+        assert!(nodes.patches() >= 1);
+        let sizes: Vec<usize> = (0..nodes.patches()).map(|p| nodes.of_patch(p).len()).collect();
+        assert!(sizes.iter().all(|n| (1..=MAX_NODES).contains(n)) && sizes.iter().sum::<usize>() == nodes.count(), "{sizes:?}");
+        for node in 0..nodes.count() {
+            let at = nodes.rest_mm(node).unwrap();
+            let off = (at[0] * at[0] + at[1] * at[1]).sqrt() - 6.0;
+            assert!((-1.2..0.3).contains(&off), "node {node} is {off} mm off");
+            assert!(nodes.edges().iter().filter(|(a, b)| *a as usize == node || *b as usize == node).count() >= 3);
+        }
+        let offsets = vec![[1_000, -500, 250]; nodes.count()];
+        for at in [[6.0, 0.0, 0.0], [0.0, 6.0, 3.3], [-4.2, -4.2, -5.0]] {
+            let u = nodes.displacement_mm(&offsets, at);
+            assert!((u[0] - 1.0).abs() < 1e-9 && (u[1] + 0.5).abs() < 1e-9 && (u[2] - 0.25).abs() < 1e-9, "{u:?}");
+        }
+        assert_eq!(nodes.displacement_mm(&offsets, [20.0, 20.0, 0.0]), [0.0; 3]);
+    }
+}
