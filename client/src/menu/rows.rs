@@ -197,7 +197,7 @@ fn case(about: &About<'_>) -> Vec<Row> {
     if rows.is_empty() {
         rows.push(say("The case carries no warnings."));
     }
-    for source in [Source::Labelled, Source::Segmented, Source::Proposed, Source::Phantom] {
+    for source in [Source::Labelled, Source::Contoured, Source::Segmented, Source::Proposed, Source::Phantom] {
         let names: Vec<String> = about.parts.iter().filter(|p| p.source == source).map(|p| spoken(p.label)).collect();
         if !names.is_empty() {
             rows.push(say(format!("{}: {}", source.word(), names.join(", "))));

@@ -18,6 +18,8 @@ const MAX_FRAMES: usize = 65_536;
 pub(crate) struct FileFacts {
     pub(crate) series: String,
     pub(crate) instance: String,
+    /// Frame of reference, to compare with another's and not for storing.
+    pub(crate) frame_of_reference: Option<String>,
     pub(crate) modality: String,
     pub(crate) description: String,
     pub(crate) kernel: Option<String>,
@@ -88,6 +90,7 @@ pub(crate) fn facts(object: &InMemDicomObject) -> Result<FileFacts, SeriesError>
         // Some de-identified files have lost their series: all of them together are tried as one.
         series: text(object, tags::SERIES_INSTANCE_UID).filter(|uid| is_uid(uid)).unwrap_or_else(|| "unnamed".to_owned()),
         instance: text(object, tags::SOP_INSTANCE_UID).unwrap_or_default(),
+        frame_of_reference: text(object, tags::FRAME_OF_REFERENCE_UID).filter(|uid| is_uid(uid)),
         modality: if is_code(&modality) { modality } else { "?".to_owned() },
         description: description(&text(object, tags::SERIES_DESCRIPTION).unwrap_or_default()),
         kernel: kernel(&strings(object, tags::CONVOLUTION_KERNEL)),
@@ -162,11 +165,11 @@ fn frames(object: &InMemDicomObject, image_type: &[String]) -> Result<Vec<Frame>
     Ok(groups.iter().enumerate().map(frame).collect())
 }
 
-fn items(object: &InMemDicomObject, tag: Tag) -> impl Iterator<Item = &InMemDicomObject> {
+pub(crate) fn items(object: &InMemDicomObject, tag: Tag) -> impl Iterator<Item = &InMemDicomObject> {
     object.get(tag).and_then(|element| element.items()).unwrap_or_default().iter()
 }
 
-fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
+pub(crate) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
     let value = object.get(tag)?.to_str().ok()?;
     let value = value.trim_matches(['\0', ' ']);
     (!value.is_empty() && value.len() <= 1024).then(|| value.to_owned())
@@ -177,11 +180,11 @@ fn strings(object: &InMemDicomObject, tag: Tag) -> Vec<String> {
     values.map(|v| v.iter().take(16).map(|s| s.trim_matches(['\0', ' ']).to_owned()).collect()).unwrap_or_default()
 }
 
-fn int(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
+pub(crate) fn int(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
     object.get(tag)?.to_int::<i64>().ok()
 }
 
-fn real(object: &InMemDicomObject, tag: Tag) -> Option<f64> {
+pub(crate) fn real(object: &InMemDicomObject, tag: Tag) -> Option<f64> {
     object.get(tag)?.to_float64().ok().filter(|v| v.is_finite())
 }
 

@@ -153,7 +153,7 @@ impl Number {
 }
 
 /// Compares the size that compressed frames claim with the header's, before a codec takes memory for it.
-fn check_streams(object: &InMemDicomObject, facts: &FileFacts) -> Result<(), PixelError> {
+pub(crate) fn check_streams(object: &InMemDicomObject, facts: &FileFacts) -> Result<(), PixelError> {
     let Some(fragments) = object.get(tags::PIXEL_DATA).and_then(|element| element.fragments()) else { return Ok(()) };
     for fragment in fragments {
         if let Some(found) = stream_size(fragment)

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::dicom_header::facts;
+use crate::dicom_header::{FileFacts, Frame, facts};
 use crate::dicom_pixels::{decode, parse};
 pub use crate::dicom_scan::Problem;
 use crate::dicom_scan::{Found, Group, find};
@@ -153,6 +153,8 @@ pub struct Ingested {
     pub volume: Volume,
     /// Its series; none for NIfTI.
     pub summary: Option<SeriesSummary>,
+    /// DICOM's frame of reference, to compare with that of contours and not for storing; none for NIfTI.
+    pub frame_of_reference: Option<String>,
     /// What a clinician should know about it: corrected tilt, files left out, doubtful units.
     pub warnings: Vec<String>,
 }
@@ -342,6 +344,17 @@ impl Scan {
         }
     }
 
+    /// File, header and frame of every plane of a series of this scan.
+    pub(crate) fn planes(&self, series: &SeriesSummary) -> Vec<(&Path, &FileFacts, &Frame)> {
+        let group = self.series.iter().position(|s| s.id == series.id).and_then(|n| self.found.groups.get(n));
+        let planes = group.map(|group| group.planes.as_slice()).unwrap_or_default();
+        let plane = |(file, frame): &(usize, usize)| {
+            let (path, facts) = self.found.files.get(*file)?;
+            Some((path.as_path(), facts, facts.frames.get(*frame)?))
+        };
+        planes.iter().filter_map(plane).collect()
+    }
+
     /// Decodes a series of this scan into a volume.
     ///
     /// # Errors
@@ -367,7 +380,12 @@ impl Scan {
         if series.divided_by.is_some() {
             warnings.push(format!("the series holds several volumes, divided by {}", series.divided_by.unwrap_or_default()));
         }
-        Ok(Ingested { volume, summary: Some(series.clone()), warnings })
+        let mut frames =
+            group.planes.iter().filter_map(|plane| self.found.files.get(plane.0)).map(|(_, f)| &f.frame_of_reference);
+        let first = frames.next().cloned().flatten();
+        // Images of one volume share a frame; where they do not say so, none is known.
+        let frame_of_reference = if frames.all(|other| *other == first) { first } else { None };
+        Ok(Ingested { volume, summary: Some(series.clone()), frame_of_reference, warnings })
     }
 }
 
@@ -412,7 +430,7 @@ fn from_nifti(path: &Path, modality: Option<Modality>) -> Result<Ingested, Inges
             Volume::Ct(ct)
         }
     };
-    Ok(Ingested { volume, summary: None, warnings })
+    Ok(Ingested { volume, summary: None, frame_of_reference: None, warnings })
 }
 
 #[cfg(test)]

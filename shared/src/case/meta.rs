@@ -48,6 +48,9 @@ pub struct StructureMeta {
     pub label_volume_mm3: Option<f64>,
     /// Mean outward shift when following the CT's edge, mm; none when the CT was not followed.
     pub mean_edge_shift_mm: Option<f64>,
+    /// For a structure drawn by hand, the source it has instead of (`segmented`, `labelled`); none where nothing was there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<String>,
 }
 
 /// How MR came to lie in the CT's frame.

@@ -70,6 +70,7 @@ pub(crate) fn case(seed: u32) -> Case {
             confidence: Some(0.9),
             label_volume_mm3: Some(1_240.0),
             mean_edge_shift_mm: None,
+            corrects: Some("segmented".into()),
         }],
         registration: Some(RegistrationMeta { method: "headers".into(), verified: false, per_vertebra: vec![] }),
         warnings: vec!["a warning".into()],

@@ -13,7 +13,7 @@ pub const MAX_STRUCTURES: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Source {
-    /// A label map or contours given by the user.
+    /// A label map given by the user.
     Labelled = 0,
     /// A segmentation model.
     Segmented = 1,
@@ -21,12 +21,14 @@ pub enum Source {
     Proposed = 2,
     /// A generated phantom's own definition.
     Phantom = 3,
+    /// Drawn or corrected by hand: the user's contours, in place of what was labelled, segmented or proposed.
+    Contoured = 4,
 }
 
 impl Source {
     /// The source of a number, as stored.
     pub fn from_number(n: u8) -> Option<Self> {
-        [Self::Labelled, Self::Segmented, Self::Proposed, Self::Phantom].get(n as usize).copied()
+        [Self::Labelled, Self::Segmented, Self::Proposed, Self::Phantom, Self::Contoured].get(n as usize).copied()
     }
 
     /// One word for reports.
@@ -36,6 +38,7 @@ impl Source {
             Self::Segmented => "segmented",
             Self::Proposed => "proposed",
             Self::Phantom => "phantom",
+            Self::Contoured => "contoured",
         }
     }
 }

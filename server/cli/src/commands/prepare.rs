@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use spinor_prepare::contours::{ContourOptions, Names};
 use spinor_prepare::pipeline::{CaseSummary, PrepareOptions, Stage, peak_rss_mb, prepare};
 use spinor_prepare::schemes::Scheme;
 
@@ -14,7 +15,8 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   spinor prepare --ct study/ --labels spine.nii.gz --scheme totalspineseg --out patient.spinor
-  spinor prepare --ct ct.nii.gz --model models/vertebrae --out patient.spinor --report report/ --json")]
+  spinor prepare --ct ct.nii.gz --model models/vertebrae --out patient.spinor --report report/ --json
+  spinor prepare --ct study/ --model vertebrae --contours roots-and-sac.dcm --out patient.spinor")]
 pub(crate) struct Args {
     /// The CT: a folder of DICOM files, one DICOM file, or NIfTI in HU.
     #[arg(long, value_name = "PATH")]
@@ -28,6 +30,15 @@ pub(crate) struct Args {
     /// Whose numbers the label map uses: verse, totalspineseg, totalsegmentator, spineps ...
     #[arg(long, value_name = "S", requires = "labels")]
     scheme: Option<Scheme>,
+    /// Contours of your own, in place of what is labelled, segmented or proposed: a label map, DICOM RTSTRUCT or DICOM SEG. Several times.
+    #[arg(long, value_name = "NII|RTSTRUCT|SEG")]
+    contours: Vec<PathBuf>,
+    /// Whose numbers the label maps among the contours use; `totalspineseg` for what `spinor export` wrote.
+    #[arg(long, value_name = "S", requires = "contours")]
+    contours_scheme: Option<Scheme>,
+    /// What numbers and names in the contours mean: a JSON object like {"3": "vertebrae_L4", "Wurzel L5 li": "nerve_root_L5_left"}.
+    #[arg(long, value_name = "FILE", requires = "contours")]
+    contours_names: Option<PathBuf>,
     /// A segmentation model (nnU-Net export), used without a label map. Several: later ones fill what earlier ones left empty.
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
@@ -59,6 +70,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.follow_ct.is_some_and(|f| !(0.2..=0.9).contains(&f)) {
         bail!("--follow-ct takes a fraction of the edge's contrast, 0.2-0.9");
     }
+    let names = match &args.contours_names {
+        Some(path) => Names::read(path).with_context(|| format!("the names in {}", path.display()))?,
+        None => Names::default(),
+    };
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {} for --out", folder.display()))?;
@@ -67,6 +82,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         ct: args.ct,
         mr: args.mr,
         labels: args.labels.zip(args.scheme),
+        contours: args.contours,
+        contour_options: ContourOptions { scheme: args.contours_scheme, names },
         models: args.model,
         registry: None,
         series: args.series,

@@ -118,8 +118,20 @@ pub struct Baked {
     pub warnings: Vec<String>,
 }
 
+/// Structures that share a lattice and a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Numbers of the case, 0 = background.
+    pub labels: &'a Image<u16>,
+    /// Where they come from.
+    pub source: Source,
+}
+
 /// One label's voxels.
-struct Extent {
+struct Extent<'a> {
+    /// The label map they lie in.
+    labels: &'a Image<u16>,
+    source: Source,
     label: Label,
     class: TissueClass,
     voxels: usize,
@@ -137,6 +149,16 @@ struct Extent {
 /// # Errors
 /// When there is no label, a number that names no structure, or labels too far apart for one grid.
 pub fn bake(labels: &Image<u16>, ct: Option<&Image<i16>>, options: &BakeOptions) -> Result<Baked, BakeError> {
+    bake_layers(&[Layer { labels, source: options.source }], ct, options)
+}
+
+/// As [`bake`], from several label maps in one frame, each on its own lattice: structures are smoothed as far as their own lattice asks
+/// for. A label that stands in several is taken from the last; where structures of different maps overlap is for the caller to settle.
+/// [`BakeOptions::source`] is not looked at.
+///
+/// # Errors
+/// As [`bake`].
+pub fn bake_layers(layers: &[Layer<'_>], ct: Option<&Image<i16>>, options: &BakeOptions) -> Result<Baked, BakeError> {
     let h = options.spacing_mm;
     if !(0.2..=1.0).contains(&h) {
         return Err(BakeError::Option("the voxel edge of a case is 0.2-1 mm"));
@@ -144,22 +166,22 @@ pub fn bake(labels: &Image<u16>, ct: Option<&Image<i16>>, options: &BakeOptions)
     if !(0.0..=3.0).contains(&options.gap_mm) || options.sigma_mm.is_some_and(|s| !(0.0..=4.0).contains(&s)) {
         return Err(BakeError::Option("the gap is 0-3 mm and the smoothing 0-4 mm"));
     }
-    let geometry = &labels.geometry;
-    let coarsest = geometry.spacing_mm.iter().copied().fold(0.0, f64::max);
-    let sigma_mm = options.sigma_mm.unwrap_or_else(|| (0.8 * coarsest).clamp(0.4, 2.4));
+    let smoothing = |coarsest_mm: f64| options.sigma_mm.unwrap_or_else(|| (0.8 * coarsest_mm).clamp(0.4, 2.4));
+    let sigma_mm = smoothing(layers.first().map_or(0.0, |layer| coarsest_mm(layer.labels)));
     let mut warnings = Vec::new();
+    let coarsest = layers.iter().map(|layer| coarsest_mm(layer.labels)).fold(0.0, f64::max);
     if coarsest > 3.0 {
         warnings
             .push(format!("The labels' slices are {coarsest:.1} mm apart: thin laminae and joint spaces are not to be trusted."));
     }
-    let extents = extents(labels, &mut warnings)?;
-    let shapes: Vec<Block> = extents.iter().map(|extent| shape(extent, coarsest, h)).collect::<Result<_, _>>()?;
+    let extents = extents(layers, &mut warnings)?;
+    let shapes: Vec<Block> = extents.iter().map(|extent| shape(extent, h)).collect::<Result<_, _>>()?;
     let grid = covering_grid(&shapes, h)?;
 
     let mut fields: Vec<Packed> = extents
         .par_iter()
         .zip(shapes)
-        .map(|(extent, shape)| Packed::new(&smooth_field(labels, extent, shape, sigma_mm)))
+        .map(|(extent, shape)| Packed::new(&smooth_field(extent, shape, smoothing(coarsest_mm(extent.labels)))))
         .collect();
     let gap = |class| if class == TissueClass::Bone { options.gap_mm } else { SOFT_GAP_MM };
     let neighbours = |fields: &[Packed], n: usize| -> Vec<usize> {
@@ -186,18 +208,18 @@ pub fn bake(labels: &Image<u16>, ct: Option<&Image<i16>>, options: &BakeOptions)
         (fields, shifts) = followed.into_iter().unzip();
     }
 
-    let uncertainty_mm = ((50.0 * coarsest).round() / 100.0) as f32;
     let made: Vec<(Structure, Pieces)> = (0..fields.len())
         .into_par_iter()
         .map(|n| {
             let around = neighbours(&fields, n);
-            let Extent { label, class, .. } = extents[n];
+            let Extent { labels, source, label, class, .. } = extents[n];
+            let uncertainty_mm = ((50.0 * coarsest_mm(labels)).round() / 100.0) as f32;
             let mut block = separate::separate(&fields[n], around.iter().map(|m| &fields[*m]), gap(class));
             let pieces = pieces::keep_large_pieces(&mut block, class == TissueClass::Bone);
             redistance::redistance(&mut block);
             let sdf = quantise::sparse_field(&grid, &block);
             let volume_mm3 = volume_mm3(&grid, &sdf);
-            (Structure { label, class, source: options.source, uncertainty_mm, volume_mm3, sdf }, pieces)
+            (Structure { label, class, source, uncertainty_mm, volume_mm3, sdf }, pieces)
         })
         .collect();
 
@@ -207,11 +229,11 @@ pub fn bake(labels: &Image<u16>, ct: Option<&Image<i16>>, options: &BakeOptions)
         .zip(shifts)
         .map(|((extent, (_, pieces)), mean_edge_shift_mm)| StructureReport {
             label: extent.label,
-            label_volume_mm3: extent.voxels as f64 * geometry.voxel_mm3(),
+            label_volume_mm3: extent.voxels as f64 * extent.labels.geometry.voxel_mm3(),
             pieces: pieces.kept,
             dropped_mm3: pieces.dropped_mm3,
             mean_edge_shift_mm,
-            at_border: (0..3).any(|k| extent.low[k] == 0 || extent.high[k] + 1 == geometry.size[k]),
+            at_border: (0..3).any(|k| extent.low[k] == 0 || extent.high[k] + 1 == extent.labels.geometry.size[k]),
         })
         .collect();
     reports.iter().for_each(|report| warnings.extend(report.warnings()));
@@ -237,10 +259,33 @@ impl StructureReport {
     }
 }
 
+/// The largest spacing of a label map, mm.
+fn coarsest_mm(labels: &Image<u16>) -> f64 {
+    labels.geometry.spacing_mm.iter().copied().fold(0.0, f64::max)
+}
+
 /// The box and voxel count of every label.
-fn extents(labels: &Image<u16>, warnings: &mut Vec<String>) -> Result<Vec<Extent>, BakeError> {
+fn extents<'a>(layers: &[Layer<'a>], warnings: &mut Vec<String>) -> Result<Vec<Extent<'a>>, BakeError> {
+    let mut all: BTreeMap<u16, Extent<'a>> = BTreeMap::new();
+    for layer in layers {
+        all.append(&mut extents_of(layer)?);
+    }
+    let mut kept = Vec::new();
+    for extent in all.into_values() {
+        let volume = extent.voxels as f64 * extent.labels.geometry.voxel_mm3();
+        if volume < LEAST_MM3 {
+            warnings.push(format!("{} has only {volume:.0} mm³ of labels and was left out.", extent.label));
+        } else {
+            kept.push(extent);
+        }
+    }
+    if kept.is_empty() { Err(BakeError::NoLabels) } else { Ok(kept) }
+}
+
+fn extents_of<'a>(layer: &Layer<'a>) -> Result<BTreeMap<u16, Extent<'a>>, BakeError> {
+    let (labels, source) = (layer.labels, layer.source);
     let geometry = &labels.geometry;
-    let mut found: BTreeMap<u16, Extent> = BTreeMap::new();
+    let mut found: BTreeMap<u16, Extent<'a>> = BTreeMap::new();
     for (at, number) in labels.voxels.iter().enumerate().filter(|(_, number)| **number != 0) {
         let label = Label(*number);
         let index = geometry.index_of(at);
@@ -249,7 +294,17 @@ fn extents(labels: &Image<u16>, warnings: &mut Vec<String>) -> Result<Vec<Extent
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let class = label.class().ok_or(BakeError::UnknownLabel(*number))?;
-                entry.insert(Extent { label, class, voxels: 0, low: index, high: index, low_mm: at_mm, high_mm: at_mm })
+                entry.insert(Extent {
+                    labels,
+                    source,
+                    label,
+                    class,
+                    voxels: 0,
+                    low: index,
+                    high: index,
+                    low_mm: at_mm,
+                    high_mm: at_mm,
+                })
             }
         };
         extent.voxels += 1;
@@ -260,21 +315,12 @@ fn extents(labels: &Image<u16>, warnings: &mut Vec<String>) -> Result<Vec<Extent
             extent.high_mm[k] = extent.high_mm[k].max(at_mm[k]);
         }
     }
-    let mut kept = Vec::new();
-    for extent in found.into_values() {
-        let volume = extent.voxels as f64 * geometry.voxel_mm3();
-        if volume < LEAST_MM3 {
-            warnings.push(format!("{} has only {volume:.0} mm³ of labels and was left out.", extent.label));
-        } else {
-            kept.push(extent);
-        }
-    }
-    if kept.is_empty() { Err(BakeError::NoLabels) } else { Ok(kept) }
+    Ok(found)
 }
 
 /// The block around a label, still without samples.
-fn shape(extent: &Extent, coarsest_mm: f64, h: f64) -> Result<Block, BakeError> {
-    let margin = MARGIN_MM + 0.5 * coarsest_mm;
+fn shape(extent: &Extent<'_>, h: f64) -> Result<Block, BakeError> {
+    let margin = MARGIN_MM + 0.5 * coarsest_mm(extent.labels);
     let span = [0, 1, 2].map(|k| extent.high_mm[k] - extent.low_mm[k] + 2.0 * margin);
     if span.iter().map(|s| s / h + 2.0).product::<f64>() > MAX_BLOCK {
         return Err(BakeError::TooLarge(extent.label, span.iter().copied().fold(0.0, f64::max)));
@@ -297,7 +343,8 @@ fn covering_grid(shapes: &[Block], h: f64) -> Result<Grid, GridError> {
 }
 
 /// The smooth field of one label with the labelled volume, nearly a distance in mm near its surface.
-fn smooth_field(labels: &Image<u16>, extent: &Extent, shape: Block, sigma_mm: f64) -> Block {
+fn smooth_field(extent: &Extent<'_>, shape: Block, sigma_mm: f64) -> Block {
+    let labels = extent.labels;
     let geometry = &labels.geometry;
     let pad = geometry.spacing_mm.map(|h| (NATIVE_MARGIN_MM / h).ceil() as i64);
     let low = [0, 1, 2].map(|k| extent.low[k] as i64 - pad[k]);

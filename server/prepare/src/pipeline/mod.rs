@@ -1,5 +1,6 @@
 //! From a CT to a case: read, label, bake, write.
 
+mod drawn;
 mod images;
 mod summary;
 
@@ -14,7 +15,8 @@ use thiserror::Error;
 
 pub use summary::{CaseSummary, peak_rss_mb};
 
-use crate::bake::{BakeError, BakeOptions, Baked, StructureReport, bake, propose_dural_sac};
+use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers, propose_dural_sac};
+use crate::contours::{ContourFileError, ContourOptions};
 use crate::ingest::{IngestError, Modality, Request, ingest};
 use crate::models;
 use crate::nifti_io::{NiftiError, read_nifti_u16};
@@ -38,6 +40,11 @@ pub struct PrepareOptions {
     pub mr: Option<PathBuf>,
     /// A label map (NIfTI) in the CT's frame, on its lattice or another, and whose numbers it uses.
     pub labels: Option<(PathBuf, Scheme)>,
+    /// Contours of the user's own (label maps, DICOM RTSTRUCT, DICOM SEG): each structure in them takes the place of the labelled, segmented
+    /// or proposed one.
+    pub contours: Vec<PathBuf>,
+    /// What numbers and names in them mean.
+    pub contour_options: ContourOptions,
     /// Segmentation models (folders, or names they were added under), used where no label map is given; later ones fill what earlier
     /// ones left empty. Empty for the best CT model added on this machine.
     pub models: Vec<PathBuf>,
@@ -170,6 +177,19 @@ pub enum PrepareError {
         /// Why.
         source: Box<SegmentError>,
     },
+    /// A file of contours cannot be used.
+    #[error(transparent)]
+    Contours(#[from] ContourFileError),
+    /// A structure that two files of contours hold.
+    #[error("{} and {} both hold {structure}: take it out of one of them", .first.display(), .second.display())]
+    DrawnTwice {
+        /// The structure's name.
+        structure: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// Surfaces cannot be made.
     #[error("making surfaces")]
     Bake(#[from] BakeError),
@@ -198,11 +218,12 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let mut warnings = Vec::new();
 
     progress(Stage::Ingest, 0.0);
-    let (ct, mr) = read_images(options, &mut warnings)?;
+    let (ct, mr, frame) = read_images(options, &mut warnings)?;
+    let drawn = drawn::read(options, &ct, frame.as_deref(), &mut warnings)?;
     seconds.ingest = start.elapsed().as_secs_f64();
 
     let since = Instant::now();
-    let (labels, source) = match &options.labels {
+    let (mut labels, source) = match &options.labels {
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
             let mut labels = read_nifti_u16(path).map_err(labelled)?;
@@ -211,7 +232,8 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
                 warnings
                     .push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
             }
-            if !labels.voxels.iter().any(|n| Label(*n).class() == Some(TissueClass::Bone)) {
+            let bone = |n: &u16| Label(*n).class() == Some(TissueClass::Bone);
+            if !labels.voxels.iter().any(bone) && !drawn.iter().any(|d| d.holds_bone()) {
                 let first: Vec<String> = numbers.iter().take(12).map(u16::to_string).collect();
                 let more = if numbers.len() > 12 { " ..." } else { "" };
                 let numbers = if first.is_empty() { "none".to_owned() } else { first.join(", ") + more };
@@ -219,16 +241,26 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
             }
             (labels, Source::Labelled)
         }
-        None => (segment(options, &ct, pool.current_num_threads(), progress)?, Source::Segmented),
+        None => match segment(options, &ct, pool.current_num_threads(), progress) {
+            // Whoever drew the bones needs no model.
+            Err(PrepareError::NothingToLabelWith) if drawn.iter().any(|d| d.holds_bone()) => {
+                (Image::filled(ct.geometry, 0), Source::Segmented)
+            }
+            made => (made?, Source::Segmented),
+        },
     };
     seconds.segment = if options.labels.is_some() { 0.0 } else { since.elapsed().as_secs_f64() };
     seconds.ingest += if options.labels.is_some() { since.elapsed().as_secs_f64() } else { 0.0 };
     check_labels(&labels, &ct, &mut warnings)?;
+    let corrected = drawn::make_room(&mut labels, &drawn, &mut warnings);
 
     progress(Stage::Bake, 0.0);
     let since = Instant::now();
     let bake_options = BakeOptions { follow_ct_fraction: options.follow_ct_fraction, source, ..BakeOptions::default() };
-    let mut baked = pool.install(|| bake(&labels, Some(&ct), &bake_options))?;
+    let given = Layer { labels: &labels, source };
+    let layers: Vec<Layer<'_>> =
+        std::iter::once(given).chain(drawn.iter().map(|d| Layer { labels: &d.labels, source: Source::Contoured })).collect();
+    let mut baked = pool.install(|| bake_layers(&layers, Some(&ct), &bake_options))?;
     seconds.bake = since.elapsed().as_secs_f64();
     warnings.append(&mut baked.warnings);
 
@@ -245,7 +277,10 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
 
     progress(Stage::Pack, 0.0);
     let since = Instant::now();
-    let meta = meta(&baked, &bake_options, options, mr.is_some());
+    let mut meta = meta(&baked, &bake_options, options, mr.is_some());
+    for structure in &mut meta.structures {
+        structure.corrects = corrected.contains(&Label(structure.label)).then(|| source.word().to_owned());
+    }
     let Baked { grid, structures, density, .. } = baked;
     let patient = Patient::new(grid, structures, density)?;
     let packed_ct = images::pack_ct(&ct, patient.grid())?;
@@ -259,19 +294,21 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     Ok(Prepared { case, bytes, hash, ct, labels, seconds })
 }
 
-type Images = (Image<i16>, Option<Image<f32>>);
+/// The CT, the MR, and the CT's frame of reference.
+type Images = (Image<i16>, Option<Image<f32>>, Option<String>);
 
 fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) -> Result<Images, PrepareError> {
     let request = Request { modality: Some(Modality::Ct), series: options.series.clone() };
     let found = ingest(&options.ct, &request).map_err(PrepareError::Ct)?;
     warnings.extend(found.warnings);
+    let frame = found.frame_of_reference;
     let other = |path: &PathBuf, wanted| IngestError::NoVolume {
         wanted: if wanted == Modality::Ct { "CT" } else { "MR" },
         series: Vec::new(),
         problems: vec![crate::ingest::Problem { file: path.clone(), why: "it is of another modality".to_owned() }],
     };
     let ct = found.volume.into_ct().ok_or_else(|| PrepareError::Ct(other(&options.ct, Modality::Ct)))?;
-    let Some(path) = &options.mr else { return Ok((ct, None)) };
+    let Some(path) = &options.mr else { return Ok((ct, None, frame)) };
     let found = ingest(path, &Request { modality: Some(Modality::Mr), series: None }).map_err(PrepareError::Mr)?;
     warnings.extend(found.warnings);
     let mr = found.volume.into_mr().ok_or_else(|| PrepareError::Mr(other(path, Modality::Mr)))?;
@@ -279,7 +316,7 @@ fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) -> Result<I
         "MR lies where its own headers put it: it is not registered to the CT and nothing verified its position. Do not plan on it."
             .to_owned(),
     );
-    Ok((ct, Some(mr)))
+    Ok((ct, Some(mr), frame))
 }
 
 /// The label map of all models, the first one winning; without any, of the best CT model that was added on this machine.
@@ -443,6 +480,7 @@ fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions, mr: bool) -
         confidence: None,
         label_volume_mm3: (report.label_volume_mm3 > 0.0).then_some(report.label_volume_mm3),
         mean_edge_shift_mm: report.mean_edge_shift_mm,
+        corrects: None,
     };
     CaseMeta {
         created_with: concat!("spinor ", env!("CARGO_PKG_VERSION")).to_owned(),

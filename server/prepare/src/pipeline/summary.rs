@@ -15,8 +15,11 @@ use super::Prepared;
 pub struct StructureSummary {
     /// Volume before any cut, mm³.
     pub volume_mm3: f64,
-    /// `labelled`, `segmented`, `proposed` or `phantom`.
+    /// `labelled`, `segmented`, `proposed`, `phantom` or `contoured`.
     pub source: &'static str,
+    /// For a structure drawn by hand, the source of what it took the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<String>,
     /// The segmentation's own confidence; none for what was given or proposed.
     pub confidence: Option<f64>,
     /// How far its surface may be off, mm.
@@ -76,6 +79,7 @@ impl CaseSummary {
             let summary = StructureSummary {
                 volume_mm3: (s.volume_mm3 * 10.0).round() / 10.0,
                 source: s.source.word(),
+                corrects: known.and_then(|m| m.corrects.clone()),
                 confidence: known.and_then(|m| m.confidence),
                 uncertainty_mm: f64::from(s.uncertainty_mm),
                 label_volume_mm3: known.and_then(|m| m.label_volume_mm3),
@@ -132,6 +136,9 @@ impl fmt::Display for CaseSummary {
             write!(f, "  {name:<32}{:>9.1} cm³  {:<10}", s.volume_mm3 / 1000.0, s.source)?;
             if s.uncertainty_mm > 0.0 {
                 write!(f, " ± {:.1} mm", s.uncertainty_mm)?;
+            }
+            if let Some(before) = &s.corrects {
+                write!(f, "  drawn by hand instead of {before}")?;
             }
             writeln!(f)?;
         }

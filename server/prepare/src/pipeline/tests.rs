@@ -180,3 +180,79 @@ fn labels_may_lie_on_another_lattice() {
     let made = quietly(&PrepareOptions { ct, labels: Some((path, Scheme::TotalSpineSeg)), ..PrepareOptions::default() }).unwrap();
     assert_eq!(made.json("x")["levels"], serde_json::json!(["L4"]));
 }
+
+/// The small CT and masks that other programs drew (`scripts/make_contour_fixtures.py`).
+fn drawn(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/contours").join(name)
+}
+
+fn with_contours(labels: Option<PathBuf>, contours: &[PathBuf]) -> PrepareOptions {
+    PrepareOptions {
+        ct: drawn("ct"),
+        labels: labels.map(|path| (path, Scheme::TotalSpineSeg)),
+        contours: contours.to_vec(),
+        contour_options: ContourOptions { scheme: Some(Scheme::TotalSpineSeg), ..ContourOptions::default() },
+        registry: Some(PathBuf::from("no such folder")),
+        ..PrepareOptions::default()
+    }
+}
+
+/// Contours take the place of what was labelled and of what would be proposed; the case says which is which, and what was there before.
+#[test]
+fn contours_replace_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    // Labels without sac and root, and with an L4 that reaches a voxel too far to the side, into the root's place as well.
+    let mut labels = read_nifti_u16(&drawn("labels.nii.gz")).unwrap();
+    let right = labels.voxels.clone();
+    for at in 1..labels.voxels.len() {
+        labels.voxels[at] = match (right[at], right[at - 1]) {
+            (44, _) | (0 | 128, 44) => 44,
+            (43, _) => 43,
+            _ => 0,
+        };
+    }
+    let path = dir.path().join("labels.nii.gz");
+    write_nifti(&path, &labels).unwrap();
+    let made = quietly(&with_contours(Some(path.clone()), &[drawn("seg_binary.dcm")])).unwrap();
+    for number in [2, 43, 44, 128] {
+        assert_eq!(made.case.patient.structure(Label(number)).unwrap().source, Source::Contoured, "{number}");
+    }
+    let json = made.json("x");
+    assert_eq!(json["structures"]["vertebrae_L4"]["source"], "contoured");
+    assert_eq!(json["structures"]["vertebrae_L4"]["corrects"], "labelled");
+    assert!(json["structures"]["dural_sac"].get("corrects").is_none());
+    assert!(CaseSummary::of(&made.case, made.hash).to_string().contains("drawn by hand instead of labelled"));
+    assert_eq!(Case::decode(&made.bytes).unwrap(), made.case);
+
+    // One structure of four: the others stay what they were, and lose what lies under it.
+    let names = br#"{"L4": "vertebrae_L4", "vertebrae_L3": "vertebrae_L3"}"#;
+    let mut options = with_contours(Some(path), &[drawn("rtstruct.dcm")]);
+    options.contour_options.names = crate::contours::Names::from_json(names).unwrap();
+    assert!(quietly(&options).is_ok());
+
+    // The same structures without any label map: whoever drew the bones needs none.
+    let alone = quietly(&with_contours(None, &[drawn("rtstruct.dcm")])).unwrap();
+    assert_eq!(alone.json("x")["levels"], serde_json::json!(["L3", "L4"]));
+    let surfaces = |case: &Case| case.patient.structures().iter().map(|s| (s.label, s.sdf.clone())).collect::<Vec<_>>();
+    assert_eq!(surfaces(&alone.case).len(), 4);
+    let volumes = |case: &Case| case.patient.structures().iter().map(|s| s.volume_mm3).collect::<Vec<_>>();
+    for (a, b) in volumes(&alone.case).into_iter().zip(volumes(&made.case)) {
+        assert!((a - b).abs() < 1e-6 * a, "{a} {b}");
+    }
+}
+
+/// Structures that are drawn twice, and contours of another CT, are refused with the names of their files.
+#[test]
+fn contours_that_do_not_belong_are_refused() {
+    let twice = quietly(&with_contours(None, &[drawn("rtstruct.dcm"), drawn("seg_binary.dcm")])).unwrap_err();
+    let text = twice.to_string();
+    assert!(
+        matches!(twice, PrepareError::DrawnTwice { .. }) && text.contains("rtstruct.dcm") && text.contains("both hold"),
+        "{text}"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let options = PrepareOptions { ct, labels: Some((labels, Scheme::Verse)), ..with_contours(None, &[drawn("seg_binary.dcm")]) };
+    let error = quietly(&options).unwrap_err();
+    assert!(matches!(error, PrepareError::Outside { .. }), "{error}");
+}

@@ -1,0 +1,99 @@
+//! The user's own contours in preparation: read, checked against the CT, and given the place of what was there.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use spinor_volume::{Label, TissueClass};
+
+use super::{PrepareError, PrepareOptions, check_labels};
+use crate::contours::{ContourFileError, Target, read_contours};
+use crate::volume3d::Image;
+
+/// The structures of one file.
+pub(super) struct Drawn {
+    path: PathBuf,
+    pub(super) labels: Image<u16>,
+    present: BTreeSet<Label>,
+}
+
+impl Drawn {
+    pub(super) fn holds_bone(&self) -> bool {
+        self.present.iter().any(|label| label.class() == Some(TissueClass::Bone))
+    }
+}
+
+/// Reads all files of contours.
+pub(super) fn read(
+    options: &PrepareOptions,
+    ct: &Image<i16>,
+    frame: Option<&str>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Drawn>, PrepareError> {
+    let mut all: Vec<Drawn> = Vec::new();
+    for path in &options.contours {
+        let target = Target { geometry: &ct.geometry, frame };
+        let made = read_contours(path, target, &options.contour_options)
+            .map_err(|source| ContourFileError { path: path.clone(), source })?;
+        check_labels(&made.labels, ct, warnings)?;
+        let present = made.present();
+        for other in &all {
+            if let Some(label) = other.present.intersection(&present).next() {
+                let (first, second) = (other.path.clone(), path.clone());
+                return Err(PrepareError::DrawnTwice { structure: label.name(), first, second });
+            }
+        }
+        warnings.extend(made.warnings);
+        all.push(Drawn { path: path.clone(), labels: made.labels, present });
+    }
+    Ok(all)
+}
+
+/// Takes the drawn structures, and whatever lies where they are, out of `labels`, and returns those that were there before.
+pub(super) fn make_room(labels: &mut Image<u16>, drawn: &[Drawn], warnings: &mut Vec<String>) -> BTreeSet<Label> {
+    let mut corrected = BTreeSet::new();
+    if drawn.is_empty() {
+        return corrected;
+    }
+    let all: BTreeSet<u16> = drawn.iter().flat_map(|d| &d.present).map(|label| label.0).collect();
+    let geometry = labels.geometry;
+    let plane = (geometry.size[0] * geometry.size[1]).max(1);
+    let had: BTreeSet<u16> = labels.voxels.iter().copied().filter(|n| all.contains(n)).collect();
+    let taken: Vec<(u16, u64)> = labels
+        .voxels
+        .par_chunks_mut(plane)
+        .enumerate()
+        .map(|(k, voxels)| {
+            let mut taken: Vec<(u16, u64)> = Vec::new();
+            for (at, voxel) in voxels.iter_mut().enumerate().filter(|(_, voxel)| **voxel != 0) {
+                if all.contains(voxel) {
+                    *voxel = 0;
+                    continue;
+                }
+                let at_mm = geometry.patient_from_index(geometry.index_of(k * plane + at).map(|v| v as f64));
+                if drawn.iter().any(|d| d.labels.nearest(at_mm).is_some_and(|n| n != 0)) {
+                    match taken.iter_mut().find(|(number, _)| number == voxel) {
+                        Some((_, count)) => *count += 1,
+                        None => taken.push((*voxel, 1)),
+                    }
+                    *voxel = 0;
+                }
+            }
+            taken
+        })
+        .flatten()
+        .collect();
+    corrected.extend(had.into_iter().map(Label));
+    let numbers: BTreeSet<u16> = taken.iter().map(|(number, _)| *number).collect();
+    for number in numbers {
+        let count: u64 = taken.iter().filter(|(n, _)| *n == number).map(|(_, count)| count).sum();
+        let volume = count as f64 * geometry.voxel_mm3();
+        if volume > TOLD_MM3 {
+            warnings.push(format!("Contours took {volume:.0} mm³ from {}.", Label(number).name()));
+        }
+    }
+    corrected
+}
+
+/// What contours take from their neighbours is told from this volume on, mm³: a rim where they touch is not.
+const TOLD_MM3: f64 = 100.0;
