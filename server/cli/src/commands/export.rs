@@ -15,16 +15,17 @@ use spinor_volume::CutState;
 use super::info::{Kind, kind};
 use crate::output;
 
-/// Export meshes or a label map.
+/// Export meshes, a label map or DICOM SEG.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   spinor export patient.spinor --format stl --out meshes/
   spinor export patient.spinor --format glb --out patient.glb
+  spinor export patient.spinor --format dicom-seg --source study/ --out structures.dcm
   spinor export session.spinrec --at 00:12:30 --format nifti --grid ct --out left.nii.gz")]
 pub(crate) struct Args {
     /// A case (.spinor) or a recording (.spinrec).
     file: PathBuf,
-    /// What to write: stl (a folder with one file per structure, LPS mm), glb (one scene, metres) or nifti (a label map).
+    /// What to write: stl (a folder with one file per structure, LPS mm), glb (one scene, metres), nifti (a label map) or dicom-seg.
     #[arg(long)]
     format: Kinds,
     /// The file, or for STL the folder.
@@ -33,6 +34,12 @@ pub(crate) struct Args {
     /// The grid of a label map: the case's own, or that of the CT in it.
     #[arg(long, default_value = "case")]
     grid: Grids,
+    /// For dicom-seg, the CT series the case came from: the file gets its patient and study, which the case does not hold.
+    #[arg(long, value_name = "DIR", required_if_eq("format", "dicom-seg"))]
+    source: Option<PathBuf>,
+    /// The series, where the source holds several (`spinor ingest DIR --list` shows them).
+    #[arg(long, value_name = "UID", requires = "source")]
+    series: Option<String>,
     /// The moment of a recording, HH:MM:SS; its end without.
     #[arg(long, value_name = "HH:MM:SS")]
     at: Option<String>,
@@ -46,6 +53,7 @@ enum Kinds {
     Stl,
     Glb,
     Nifti,
+    DicomSeg,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -63,9 +71,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Kinds::Stl => Format::Stl,
         Kinds::Glb => Format::Glb,
         Kinds::Nifti => Format::Nifti(grid),
+        Kinds::DicomSeg => {
+            let source = args.source.clone().context("--format dicom-seg needs --source DIR, the series the case came from")?;
+            Format::DicomSeg { source, series: args.series.clone() }
+        }
     };
     let (case, cut) = open(&args)?;
-    let files = export(&case, cut.as_ref(), format, &args.out)?;
+    let files = export(&case, cut.as_ref(), &format, &args.out)?;
     if args.json {
         output::json(&json!({ "files": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>() }));
     } else {

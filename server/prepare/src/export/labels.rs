@@ -54,6 +54,11 @@ pub fn labels_on_image(patient: &Patient, cut: Option<&CutState>, image: &ImageG
     }
     let geometry = Geometry::new(image.size.map(|n| n as usize), image.spacing_mm, origin, direction)
         .map_err(|_| ExportError::TooLarge("the image's grid".to_owned()))?;
+    Ok(labels_on_geometry(patient, cut, geometry))
+}
+
+/// A label map of what `cut` left on any lattice in the patient's frame: a voxel counts where its centre is inside a structure.
+pub(super) fn labels_on_geometry(patient: &Patient, cut: Option<&CutState>, geometry: Geometry) -> Image<u16> {
     let none = CutState::new(patient.grid());
     let cut = cut.unwrap_or(&none);
     let plane = geometry.size[0] * geometry.size[1];
@@ -64,7 +69,7 @@ pub fn labels_on_image(patient: &Patient, cut: Option<&CutState>, image: &ImageG
             *voxel = label_at(patient, cut, at_mm).0;
         }
     });
-    Ok(out)
+    out
 }
 
 fn label_at(patient: &Patient, cut: &CutState, at_mm: [f64; 3]) -> Label {

@@ -1,5 +1,6 @@
-//! A case, or what a session left of it, for other programs: meshes (STL, GLB) and label maps (NIfTI).
+//! A case, or what a session left of it, for other programs: meshes (STL, GLB) and label maps (NIfTI, DICOM SEG).
 
+mod dicom_seg;
 mod glb;
 mod labels;
 mod stl;
@@ -16,11 +17,12 @@ pub use labels::{labels_on_case_grid, labels_on_image};
 pub use stl::encode_stl;
 pub use surface::{Surface, surface};
 
+use crate::ingest::IngestError;
 use crate::nifti_io::{NiftiError, write_nifti};
 use spinor_shared::case::Case;
 
 /// A file format to export to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Binary STL, LPS mm: one file for a single structure, else a folder with one file per structure.
     Stl,
@@ -28,6 +30,13 @@ pub enum Format {
     Glb,
     /// A label map in the case's numbers.
     Nifti(LabelGrid),
+    /// A binary DICOM SEG on the grid of the CT series the case came from, under its patient and study.
+    DicomSeg {
+        /// Folder (or file) of that series: its identity is never in the case.
+        source: PathBuf,
+        /// The series, where the folder holds several.
+        series: Option<String>,
+    },
 }
 
 /// The lattice of an exported label map.
@@ -56,6 +65,21 @@ pub enum ExportError {
     /// The CT's lattice was asked for, and the case has no CT.
     #[error("the case holds no CT whose grid the label map could take; use the case's grid")]
     NoCt,
+    /// The source series cannot be had.
+    #[error("the source series: {0}")]
+    Source(IngestError),
+    /// The source series is not what the case was made from.
+    #[error(
+        "the source series is not the CT of this case: {percent:.0} % of the compared voxels differ. Give the series the case was prepared \
+         from (--series chooses one of several)"
+    )]
+    OtherSeries {
+        /// Share of compared voxels that differ.
+        percent: f64,
+    },
+    /// The DICOM object cannot be made.
+    #[error("DICOM SEG: {0}")]
+    Dicom(String),
     /// More than the format can count.
     #[error("{0} is too large for one file of this format")]
     TooLarge(String),
@@ -65,7 +89,7 @@ pub enum ExportError {
 ///
 /// # Errors
 /// When a file cannot be written or the format does not fit.
-pub fn export(case: &Case, cut: Option<&CutState>, format: Format, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+pub fn export(case: &Case, cut: Option<&CutState>, format: &Format, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
     let patient = &case.patient;
     match format {
         Format::Stl => export_stl(patient, cut, out),
@@ -82,6 +106,9 @@ pub fn export(case: &Case, cut: Option<&CutState>, format: Format, out: &Path) -
             let ct = case.ct.as_ref().ok_or(ExportError::NoCt)?;
             write_nifti(out, &labels_on_image(patient, cut, ct.geometry())?)?;
             Ok(vec![out.to_owned()])
+        }
+        Format::DicomSeg { source, series } => {
+            dicom_seg::export_dicom_seg(case, cut, source, series.as_deref(), out).map(|file| vec![file])
         }
     }
 }

@@ -71,7 +71,7 @@ fn surfaces_are_closed_and_hold_the_volume() {
 fn stl_files_are_as_long_as_they_say() {
     let (case, _) = case();
     let dir = tempfile::tempdir().unwrap();
-    let files = export(&case, None, Format::Stl, &dir.path().join("meshes")).unwrap();
+    let files = export(&case, None, &Format::Stl, &dir.path().join("meshes")).unwrap();
     assert_eq!(files.len(), 2);
     assert!(files[1].ends_with("vertebrae_L4.stl"));
     let bytes = std::fs::read(&files[1]).unwrap();
@@ -88,7 +88,7 @@ fn glb_names_every_structure() {
     let (case, _) = case();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("case.glb");
-    export(&case, None, Format::Glb, &path).unwrap();
+    export(&case, None, &Format::Glb, &path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     assert_eq!((&bytes[..4], word(4), word(8)), (&b"glTF"[..], 2, bytes.len()));
@@ -110,7 +110,7 @@ fn label_maps_give_labels_back() {
     let (case, labels) = case();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("labels.nii.gz");
-    export(&case, None, Format::Nifti(LabelGrid::Ct), &path).unwrap();
+    export(&case, None, &Format::Nifti(LabelGrid::Ct), &path).unwrap();
     let again = read_nifti_u16(&path).unwrap();
     assert!(again.geometry.same_lattice(&labels.geometry, 1e-3));
     let same = again.voxels.iter().zip(&labels.voxels).filter(|(a, b)| a == b && **b != 0).count();
