@@ -1,6 +1,8 @@
 //! From a CT to a case: read, label, bake, write.
 
 mod drawn;
+#[cfg(test)]
+mod identity;
 mod images;
 mod summary;
 
