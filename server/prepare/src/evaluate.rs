@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use spinor_shared::case::Case;
+use spinor_shared::case::{Case, IDENTITY};
 use spinor_volume::{BrickState, Grid, Label, Structure, TissueClass, VoxelIndex};
 use thiserror::Error;
 
+use crate::register::{Rigid, Warp};
 use crate::schemes::Scheme;
 use crate::surface::{Mask, surface_distances};
 use crate::volume3d::{Geometry, Image};
@@ -101,7 +102,7 @@ pub struct Evaluation {
 /// # Errors
 /// When the reference holds nothing to compare, or lies in the frame of an MR that the case lacks.
 pub fn evaluate(case: &Case, mut reference: Image<u16>, scheme: Scheme, frame: Frame) -> Result<Evaluation, EvaluateError> {
-    let patient_from_frame = patient_from(case, frame)?;
+    let way = Way::of(case, frame)?;
     let mut numbers: Vec<u16> = reference.voxels.iter().copied().filter(|v| *v != 0).collect();
     numbers.sort_unstable();
     numbers.dedup();
@@ -114,14 +115,13 @@ pub fn evaluate(case: &Case, mut reference: Image<u16>, scheme: Scheme, frame: F
     for (label, around) in &boxes {
         let structure = case.patient.structure(*label);
         let around = match structure {
-            Some(s) => around.union(&extent(case.patient.grid(), s, &reference.geometry, &patient_from_frame)),
+            Some(s) => around.union(&extent(case.patient.grid(), s, &reference.geometry, &way)),
             None => *around,
         };
         let wanted = around.mask(&reference.geometry, |at| reference.at(at) == Some(label.0));
         let found = around.mask(&reference.geometry, |at| {
             let own = reference.geometry.patient_from_index(at.map(|v| v as f64));
-            structure
-                .is_some_and(|s| spinor_volume::query::sdf_mm(case.patient.grid(), &s.sdf, moved(&patient_from_frame, own)) < 0.0)
+            structure.is_some_and(|s| spinor_volume::query::sdf_mm(case.patient.grid(), &s.sdf, way.to_patient(own)) < 0.0)
         });
         structures.insert(label.name(), (*label, score(&found, &wanted)));
     }
@@ -167,12 +167,48 @@ fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-type Rigid = [[f64; 4]; 3];
+/// The way between a frame and the patient's.
+enum Way<'a> {
+    Rigid(Rigid),
+    /// Registered bone by bone.
+    Warped(Warp<'a>),
+}
 
-fn patient_from(case: &Case, frame: Frame) -> Result<Rigid, EvaluateError> {
-    match frame {
-        Frame::Ct => Ok(spinor_shared::case::IDENTITY),
-        Frame::Mr => case.mr.as_ref().map(|mr| mr.geometry().patient_from_image).ok_or(EvaluateError::NoMr),
+impl<'a> Way<'a> {
+    fn of(case: &'a Case, frame: Frame) -> Result<Self, EvaluateError> {
+        if frame == Frame::Ct {
+            return Ok(Self::Rigid(IDENTITY));
+        }
+        let patient_from_mr = case.mr.as_ref().map(|mr| mr.geometry().patient_from_image).ok_or(EvaluateError::NoMr)?;
+        let motions = case.meta.registration.as_ref().map_or(&[][..], |r| &r.mr_from_ct);
+        if motions.is_empty() {
+            return Ok(Self::Rigid(patient_from_mr));
+        }
+        let mut whole = IDENTITY;
+        for row in 0..3 {
+            for k in 0..3 {
+                whole[row][k] = patient_from_mr[k][row];
+            }
+        }
+        let origin = moved_back(&patient_from_mr, [0.0; 3]);
+        for row in 0..3 {
+            whole[row][3] = origin[row];
+        }
+        Ok(Self::Warped(Warp::new(&case.patient, motions, whole)))
+    }
+
+    fn to_patient(&self, own: [f64; 3]) -> [f64; 3] {
+        match self {
+            Self::Rigid(m) => moved(m, own),
+            Self::Warped(warp) => warp.ct_from_mr(own),
+        }
+    }
+
+    fn to_frame(&self, at: [f64; 3]) -> [f64; 3] {
+        match self {
+            Self::Rigid(m) => moved_back(m, at),
+            Self::Warped(warp) => warp.mr_from_ct(at),
+        }
     }
 }
 
@@ -240,7 +276,7 @@ fn boxes(image: &Image<u16>) -> BTreeMap<Label, Box3> {
 }
 
 /// The voxels of a lattice that a structure's bricks can reach, within the lattice.
-fn extent(grid: &Grid, structure: &Structure, geometry: &Geometry, patient_from_frame: &Rigid) -> Box3 {
+fn extent(grid: &Grid, structure: &Structure, geometry: &Geometry, way: &Way<'_>) -> Box3 {
     let mut out = Box3::NONE;
     let bricks = structure.sdf.stored().map(|(brick, _)| brick).chain(structure.sdf.inside());
     for brick in bricks.filter(|brick| reaches_inside(structure, *brick)) {
@@ -248,7 +284,7 @@ fn extent(grid: &Grid, structure: &Structure, geometry: &Geometry, patient_from_
         for corner in 0..8 {
             // One voxel beyond the brick on every side, as far as interpolation reaches.
             let at = [0, 1, 2].map(|k| if corner >> k & 1 == 1 { first[k] + spinor_volume::BRICK as i32 } else { first[k] - 1 });
-            let own = moved_back(patient_from_frame, grid.patient_from_index(VoxelIndex(at).0.map(f64::from)));
+            let own = way.to_frame(grid.patient_from_index(VoxelIndex(at).0.map(f64::from)));
             let index = geometry.index_from_patient(own);
             for round in [f64::floor, f64::ceil] {
                 let index = index.map(round);
@@ -303,9 +339,8 @@ pub struct TargetError {
     pub before_mm: Distances,
 }
 
-/// Measures how far the case's registration puts the MR's landmarks from the CT's.
-///
-/// The case knows one rigid transform for its MR; that is what is measured.
+/// Measures how far from the MR's landmarks the case's registration puts the CT's: with every bone's own motion and the blend between
+/// them, or, where the case has none, with the one rigid transform that it knows.
 ///
 /// # Errors
 /// When the case has no MR or the landmarks do not pair up.
@@ -317,16 +352,15 @@ pub fn target_error(case: &Case, landmarks: &Landmarks) -> Result<TargetError, E
     if let Some(n) = (0..ct).find(|n| landmarks.ct[*n].iter().chain(&landmarks.mr[*n]).any(|v| !v.is_finite())) {
         return Err(EvaluateError::NotFinite(n));
     }
-    let registered = patient_from(case, Frame::Mr)?;
-    let with = |m: &Rigid| distances(landmarks, |p| moved(m, p));
-    Ok(TargetError { tre_mm: with(&registered), before_mm: with(&spinor_shared::case::IDENTITY) })
+    let registered = Way::of(case, Frame::Mr)?;
+    Ok(TargetError { tre_mm: distances(landmarks, |p| registered.to_frame(p)), before_mm: distances(landmarks, |p| p) })
 }
 
-fn distances(landmarks: &Landmarks, ct_from_mr: impl Fn([f64; 3]) -> [f64; 3]) -> Distances {
+fn distances(landmarks: &Landmarks, mr_from_ct: impl Fn([f64; 3]) -> [f64; 3]) -> Distances {
     let pairs = landmarks.ct.iter().zip(&landmarks.mr);
     let all: Vec<f64> = pairs
         .map(|(ct, mr)| {
-            let mr = ct_from_mr(*mr);
+            let ct = mr_from_ct(*ct);
             (0..3).map(|k| (ct[k] - mr[k]).powi(2)).sum::<f64>().sqrt()
         })
         .collect();

@@ -11,6 +11,7 @@ pub mod nifti_io;
 pub mod palette;
 pub mod phantom;
 pub mod pipeline;
+pub mod register;
 pub mod render3d;
 pub mod report;
 pub mod runtime;

@@ -57,10 +57,14 @@ pub struct StructureMeta {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RegistrationMeta {
-    /// `headers`: both images' own positions were believed, nothing was aligned.
+    /// In one line: what was done. `headers`: both images' own positions were believed, nothing was aligned.
     pub method: String,
     /// Whether anything confirmed the alignment.
     pub verified: bool,
     /// Per vertebra: its name and how far MR may be off there, mm; empty where unknown.
     pub per_vertebra: Vec<(String, f64)>,
+    /// Per vertebra: its name and the rigid `mr_from_ct` that it moved by, rows with the translation in mm last. The case's MR is already
+    /// resampled by these, so that its lattice needs only `patient_from_image`; they are kept to place other things from the MR's frame.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mr_from_ct: Vec<(String, [[f64; 4]; 3])>,
 }

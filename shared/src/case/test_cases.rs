@@ -72,7 +72,7 @@ pub(crate) fn case(seed: u32) -> Case {
             mean_edge_shift_mm: None,
             corrects: Some("segmented".into()),
         }],
-        registration: Some(RegistrationMeta { method: "headers".into(), verified: false, per_vertebra: vec![] }),
+        registration: Some(RegistrationMeta { method: "headers".into(), verified: false, ..RegistrationMeta::default() }),
         warnings: vec!["a warning".into()],
     };
     Case { patient: patient(seed), ct: Some(image([40, 20, 10])), mr: Some(image([7, 6, 5])), meta }

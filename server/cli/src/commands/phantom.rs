@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use serde_json::json;
-use spinor_prepare::phantom::{Levels, Options, Stenosis, generate, write};
+use spinor_prepare::phantom::{Levels, Motion, Options, Stenosis, generate, write};
 
 use crate::output;
 
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Narrow the canal, most at L4/L5: mild or severe.
     #[arg(long, value_name = "GRADE")]
     stenosis: Option<Stenosis>,
+    /// How differently the patient lies in the MRI: slight, or bent (every vertebra by 2 to 15 degrees against the sacrum).
+    #[arg(long, value_name = "HOW", default_value = "slight")]
+    motion: Motion,
     /// Voxel of the CT in mm: one number, or three for left-right, front-back and along the table.
     #[arg(long, value_name = "MM", num_args = 1..=3, default_values_t = [0.6, 0.6, 1.0])]
     spacing: Vec<f64>,
@@ -48,6 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         levels: args.levels,
         scoliosis_deg: args.scoliosis,
         stenosis: args.stenosis,
+        motion: args.motion,
         spacing_mm,
         ..Options::default()
     };

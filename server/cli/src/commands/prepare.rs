@@ -21,9 +21,15 @@ pub(crate) struct Args {
     /// The CT: a folder of DICOM files, one DICOM file, or NIfTI in HU.
     #[arg(long, value_name = "PATH")]
     ct: PathBuf,
-    /// The MR, likewise. It is packed where its headers put it; it is not registered yet.
+    /// The MR, likewise. It is registered to the CT vertebra by vertebra.
     #[arg(long, value_name = "PATH")]
     mr: Option<PathBuf>,
+    /// A label map in the MR's frame: tells where to look for the vertebrae and checks their levels. Not needed.
+    #[arg(long, value_name = "NII", requires = "mr", requires = "mr_scheme")]
+    mr_labels: Option<PathBuf>,
+    /// Whose numbers the MR's label map uses.
+    #[arg(long, value_name = "S", requires = "mr_labels")]
+    mr_scheme: Option<Scheme>,
     /// A label map in the CT's frame; its voxels may differ from the CT's.
     #[arg(long, value_name = "NII", requires = "scheme", conflicts_with = "model")]
     labels: Option<PathBuf>,
@@ -84,6 +90,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         labels: args.labels.zip(args.scheme),
         contours: args.contours,
         contour_options: ContourOptions { scheme: args.contours_scheme, names },
+        mr_labels: args.mr_labels.zip(args.mr_scheme),
         models: args.model,
         registry: None,
         series: args.series,
@@ -113,12 +120,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         print!("{}", CaseSummary::of(&prepared.case, prepared.hash));
         let s = &prepared.seconds;
         println!(
-            "{:.1} s (reading {:.1}, segmenting {:.1}, surfaces {:.1}, proposals {:.1}, packing {:.1}), {:.0} MB at most",
+            "{:.1} s (reading {:.1}, segmenting {:.1}, surfaces {:.1}, proposals {:.1}, registering {:.1}, packing {:.1}), {:.0} MB at most",
             s.total,
             s.ingest,
             s.segment,
             s.bake,
             s.fuse,
+            s.register,
             s.pack,
             peak_rss_mb().unwrap_or(0.0)
         );

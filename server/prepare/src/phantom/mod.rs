@@ -29,7 +29,7 @@ mod write;
 pub use anatomy::{Anatomy, Near, Posture};
 pub use landmarks::Landmarks;
 pub use math::Frame;
-pub use options::{Levels, OptionError, Options, Stenosis};
+pub use options::{Levels, Motion, OptionError, Options, Stenosis};
 pub use patient::{PhantomPatientError, patient};
 pub use write::{PhantomError, write};
 
@@ -95,7 +95,12 @@ pub fn mr_anatomy(options: &Options) -> Result<Anatomy, OptionError> {
     let mut posture = Posture::default();
     for (k, joint) in posture.joints.iter_mut().enumerate() {
         let n = 10 + 3 * k as u64;
-        *joint = [2.5 * draw.uniform(n), 1.2 * draw.uniform(n + 1), 0.8 * draw.uniform(n + 2)];
+        let [a, b, c] = [draw.uniform(n), draw.uniform(n + 1), draw.uniform(n + 2)];
+        *joint = match options.motion {
+            Motion::Slight => [2.5 * a, 1.2 * b, 0.8 * c],
+            // All joints bend the same way, forwards or back: that adds up.
+            Motion::Bent => [if draw.uniform(1) < 0.0 { -1.0 } else { 1.0 } * (2.4 + 0.35 * a), 0.8 * b, 0.5 * c],
+        };
     }
     Ok(Anatomy::new(&plan(options), &posture, frame))
 }

@@ -25,6 +25,28 @@ impl FromStr for Stenosis {
     }
 }
 
+/// How differently the patient lies in the MRI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Motion {
+    /// Up to 2.5 degrees in each joint, as from one careful positioning to another.
+    #[default]
+    Slight,
+    /// Bent on the whole: every vertebra turns by 2 to 15 degrees against the sacrum, and moves by up to 15 mm against the middle one.
+    Bent,
+}
+
+impl FromStr for Motion {
+    type Err = OptionError;
+
+    fn from_str(s: &str) -> Result<Self, OptionError> {
+        match s {
+            "slight" => Ok(Self::Slight),
+            "bent" => Ok(Self::Bent),
+            _ => Err(OptionError::Motion(s.to_owned())),
+        }
+    }
+}
+
 /// A range of vertebrae, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
@@ -66,6 +88,9 @@ pub enum OptionError {
     /// Not `mild` or `severe`.
     #[error("stenosis \"{0}\" is neither mild nor severe")]
     Stenosis(String),
+    /// Not `slight` or `bent`.
+    #[error("motion \"{0}\" is neither slight nor bent")]
+    Motion(String),
     /// Not a range of levels from L1 to S1.
     #[error("levels \"{0}\" are not a range like L1-S1 or L3-L5")]
     Levels(String),
@@ -88,6 +113,8 @@ pub struct Options {
     pub scoliosis_deg: f64,
     /// How narrow the canal is.
     pub stenosis: Option<Stenosis>,
+    /// How differently the patient lies in the MRI.
+    pub motion: Motion,
     /// Voxel of the CT, mm along x, y, z.
     pub spacing_mm: [f64; 3],
     /// Voxel of the MRI, mm: in the sagittal plane backwards and downwards, then from slice to slice.
@@ -101,6 +128,7 @@ impl Default for Options {
             levels: Levels::ALL,
             scoliosis_deg: 0.0,
             stenosis: None,
+            motion: Motion::Slight,
             spacing_mm: [0.6, 0.6, 1.0],
             mr_spacing_mm: [0.8, 0.8, 2.5],
         }

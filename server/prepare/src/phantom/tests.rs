@@ -400,3 +400,31 @@ fn the_patient_has_the_anatomys_surfaces() {
     }
     assert!(checked > 500);
 }
+
+/// A bent phantom's vertebrae turn by 2 to 15 degrees against the sacrum and move by at most 15 mm against the middle one; a slightly
+/// moved one's joints turn by less than 3 degrees.
+#[test]
+fn motion_is_as_large_as_asked_for() {
+    for seed in [1, 2, 3, 1000] {
+        let options = Options { seed, motion: Motion::Bent, ..Options::default() };
+        let (ct, mr) = (anatomy(&options).unwrap(), mr_anatomy(&options).unwrap());
+        // Axes of a bone, as it lies in both, seen from another bone.
+        let seen = |a: &Anatomy, from: usize, bone: usize| {
+            let frame = |k: usize| {
+                let o = a.on_bone(k, [0.0; 3]);
+                (o, [0, 1, 2].map(|n| unit(sub(a.on_bone(k, [0, 1, 2].map(|m| f64::from(u8::from(m == n)))), o))))
+            };
+            let ((o, axes), (p, own)) = (frame(from), frame(bone));
+            (axes.map(|x| math::dot(x, sub(p, o))), own.map(|d| axes.map(|x| math::dot(x, d))))
+        };
+        for bone in 0..5 {
+            let ((_, a), (_, b)) = (seen(&ct, 5, bone), seen(&mr, 5, bone));
+            let trace: f64 = (0..3).map(|k| math::dot(a[k], b[k])).sum();
+            let degrees = ((trace - 1.0) / 2.0).clamp(-1.0, 1.0).acos().to_degrees();
+            assert!((1.9..=15.0).contains(&degrees), "seed {seed}, L{}: {degrees:.1} degrees", bone + 1);
+            let ((p, _), (q, _)) = (seen(&ct, 2, bone), seen(&mr, 2, bone));
+            let moved = math::length(sub(p, q));
+            assert!(moved <= 15.0, "seed {seed}, L{}: {moved:.1} mm", bone + 1);
+        }
+    }
+}

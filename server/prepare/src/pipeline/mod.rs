@@ -1,5 +1,6 @@
 //! From a CT to a case: read, label, bake, write.
 
+mod align;
 mod drawn;
 #[cfg(test)]
 mod identity;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::ThreadPoolBuilder;
-use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, RegistrationMeta, StructureMeta, case_hash};
+use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, StructureMeta, case_hash};
 use spinor_volume::{BRICK, Grid, Label, Patient, PatientError, Source, Structure, TissueClass};
 use thiserror::Error;
 
@@ -47,6 +48,8 @@ pub struct PrepareOptions {
     pub contours: Vec<PathBuf>,
     /// What numbers and names in them mean.
     pub contour_options: ContourOptions,
+    /// A label map (NIfTI) in the MR's frame, and whose numbers it uses: tells where to look and checks the levels. Not needed.
+    pub mr_labels: Option<(PathBuf, Scheme)>,
     /// Segmentation models (folders, or names they were added under), used where no label map is given; later ones fill what earlier
     /// ones left empty. Empty for the best CT model added on this machine.
     pub models: Vec<PathBuf>,
@@ -71,6 +74,8 @@ pub enum Stage {
     Segment,
     /// Making surfaces.
     Bake,
+    /// Finding the CT's bones in the MR.
+    Register,
     /// Packing the case.
     Pack,
 }
@@ -82,6 +87,7 @@ impl Stage {
             Self::Ingest => "reading images",
             Self::Segment => "segmenting",
             Self::Bake => "making surfaces",
+            Self::Register => "registering the MR",
             Self::Pack => "packing the case",
         }
     }
@@ -208,7 +214,8 @@ pub enum PrepareError {
 
 /// Prepares a case. `progress` is told each step as it begins, and for models the share done.
 ///
-/// MR is read, checked and packed for slices where its own headers put it; it is not registered yet, and the case says so.
+/// MR is registered to the CT bone by bone ([`crate::register`]) and packed as it would look had the patient lain as in the CT. Where no
+/// bone is found in it, it is packed where its own headers put it, and the case says so.
 ///
 /// # Errors
 /// What is wrong with which input.
@@ -277,16 +284,31 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     }
     seconds.fuse = since.elapsed().as_secs_f64();
 
+    let since = Instant::now();
+    let aligned = match &mr {
+        Some(mr) => {
+            progress(Stage::Register, 0.0);
+            let mr_labels = align::read_labels(options)?;
+            Some(pool.install(|| align::align(&ct, &labels, mr, mr_labels.as_ref(), &mut warnings)))
+        }
+        None => None,
+    };
+    seconds.register = since.elapsed().as_secs_f64();
+
     progress(Stage::Pack, 0.0);
     let since = Instant::now();
-    let mut meta = meta(&baked, &bake_options, options, mr.is_some());
+    let mut meta = meta(&baked, &bake_options, options);
+    meta.registration = aligned.as_ref().map(align::Aligned::meta);
     for structure in &mut meta.structures {
         structure.corrects = corrected.contains(&Label(structure.label)).then(|| source.word().to_owned());
     }
     let Baked { grid, structures, density, .. } = baked;
     let patient = Patient::new(grid, structures, density)?;
     let packed_ct = images::pack_ct(&ct, patient.grid())?;
-    let packed_mr = mr.as_ref().map(|mr| images::pack_mr(mr, patient.grid(), &mut warnings)).transpose()?;
+    let packed_mr = match mr.as_ref().zip(aligned.as_ref()) {
+        Some((mr, aligned)) => Some(pool.install(|| aligned.pack(mr, &patient, &mut warnings))?),
+        None => None,
+    };
     let mut case = Case { patient, ct: Some(packed_ct), mr: packed_mr, meta };
     case.meta.warnings = warnings;
     let bytes = case.encode();
@@ -314,10 +336,6 @@ fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) -> Result<I
     let found = ingest(path, &Request { modality: Some(Modality::Mr), series: None }).map_err(PrepareError::Mr)?;
     warnings.extend(found.warnings);
     let mr = found.volume.into_mr().ok_or_else(|| PrepareError::Mr(other(path, Modality::Mr)))?;
-    warnings.push(
-        "MR lies where its own headers put it: it is not registered to the CT and nothing verified its position. Do not plan on it."
-            .to_owned(),
-    );
     Ok((ct, Some(mr), frame))
 }
 
@@ -476,7 +494,7 @@ fn extent_z_mm(grid: &Grid, structure: &Structure) -> Option<(f64, f64)> {
     (low <= high).then(|| (mm(low), mm(high)))
 }
 
-fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions, mr: bool) -> CaseMeta {
+fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions) -> CaseMeta {
     let structure = |report: &StructureReport| StructureMeta {
         label: report.label.0,
         confidence: None,
@@ -494,7 +512,7 @@ fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions, mr: bool) -
             follow_ct_fraction: bake.follow_ct_fraction,
         },
         structures: baked.reports.iter().map(structure).collect(),
-        registration: mr.then(|| RegistrationMeta { method: "headers".to_owned(), verified: false, per_vertebra: Vec::new() }),
+        registration: None,
         warnings: Vec::new(),
     }
 }

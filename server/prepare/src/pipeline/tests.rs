@@ -113,18 +113,66 @@ fn levels_and_roots_without_a_guard_are_named() {
     assert!(roots.contains("No nerve root"), "{roots}");
 }
 
-/// MR is packed on its own lattice and never passes for registered.
+/// An MR in which nothing looks like the CT's bones stays where its headers put it, and the case says so and never calls it verified.
 #[test]
-fn mr_is_packed_and_marked_unverified() {
+fn an_mr_without_the_bones_is_packed_and_marked_unverified() {
     let dir = tempfile::tempdir().unwrap();
     let (ct, labels) = files(dir.path());
     let labels = Some((labels, Scheme::Verse));
-    let made = quietly(&PrepareOptions { mr: Some(ct.clone()), ct, labels, ..PrepareOptions::default() }).unwrap();
+    let geometry = Geometry::axis_aligned([64, 72, 45], [1.0, 1.0, 2.0], [-32.0, -26.0, 400.0]).unwrap();
+    let flat = dir.path().join("flat.nii.gz");
+    write_nifti(&flat, &Image::filled(geometry, 300.0_f32)).unwrap();
+    let made = quietly(&PrepareOptions { mr: Some(flat), ct, labels, ..PrepareOptions::default() }).unwrap();
     let value = made.case.mr.as_ref().unwrap().sample_hu([0.0, 0.0, 426.0]).unwrap();
-    assert!((value - 400.0).abs() < 0.1, "{value}");
+    assert!((value - 300.0).abs() < 0.1, "{value}");
     let json = made.json("x");
     assert_eq!((&json["registration"]["method"], &json["registration"]["verified"]), (&"headers".into(), &false.into()));
-    assert!(made.case.meta.warnings.iter().any(|w| w.contains("not registered")));
+    assert!(made.case.meta.warnings[0].contains("not registered"), "{:?}", made.case.meta.warnings);
+}
+
+/// An MR from another frame is registered: its slices show the bones where the CT has them, every vertebra has its uncertainty, and
+/// landmarks measured through the case file agree with the known motion.
+#[test]
+fn an_mr_of_another_frame_is_registered() {
+    let options = crate::phantom::Options {
+        seed: 31,
+        levels: "L3-L5".parse().unwrap(),
+        spacing_mm: [1.0; 3],
+        mr_spacing_mm: [1.0, 1.0, 2.5],
+        ..Default::default()
+    };
+    let phantom = crate::phantom::generate(&options).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    crate::phantom::write(&phantom, dir.path()).unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let labels = Some((at("labels.nii.gz"), Scheme::TotalSpineSeg));
+    let mr_labels = Some((at("mr_labels.nii.gz"), Scheme::TotalSpineSeg));
+    let made =
+        quietly(&PrepareOptions { ct: at("ct.nii.gz"), mr: Some(at("mr.nii.gz")), labels, mr_labels, ..Default::default() });
+    let made = made.unwrap();
+    let json = made.json("x");
+    let registration = &json["registration"];
+    assert!(registration["method"].as_str().unwrap().contains("per vertebra"), "{registration}");
+    for name in ["vertebrae_L3", "vertebrae_L4", "vertebrae_L5"] {
+        let mm = registration["per_vertebra"][name]["uncertainty_mm"].as_f64().unwrap();
+        assert!((0.1..=8.0).contains(&mm), "{name}: {mm}");
+    }
+    let l = &phantom.landmarks;
+    let landmarks = crate::evaluate::Landmarks { ct: l.ct.clone(), mr: l.mr.clone(), structure: l.structure.clone() };
+    let case = Case::decode(&made.bytes).unwrap();
+    let error = crate::evaluate::target_error(&case, &landmarks).unwrap();
+    assert!(error.before_mm.mean > 100.0 && error.tre_mm.mean < 2.0, "{error:?}");
+    // The slices: dark cortex or bright marrow, whatever it is, stands where the motion says.
+    let (mr, warped) = (&phantom.mr, case.mr.as_ref().unwrap());
+    let mut apart = Vec::new();
+    for (ct, there) in l.ct.iter().zip(&l.mr) {
+        if let (Some(a), Some(b)) = (mr.trilinear_at_mm(*there), warped.sample_hu(*ct)) {
+            apart.push((a - f64::from(b)).abs());
+        }
+    }
+    apart.sort_by(f64::total_cmp);
+    let median = apart[apart.len() / 2];
+    assert!(apart.len() > 60 && median < 90.0, "{} values, half differ by more than {median:.0}", apart.len());
 }
 
 /// Labels of another scan are refused, and labels beside the bones are pointed out.
