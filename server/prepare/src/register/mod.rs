@@ -16,6 +16,7 @@ mod bones;
 mod chain;
 mod coarse;
 mod fit;
+mod judge;
 mod lattice;
 mod mind;
 mod rigid;
@@ -52,17 +53,6 @@ const SIGMA_PER_SLICE: f64 = 0.42;
 const OTHER_LEVEL_MM: f64 = 12.0;
 /// By how much of the way to no likeness at all the next best level must be worse.
 const CLEAR: f64 = 0.15;
-/// A bone's mean cost above which it is not found.
-const FOUND: f64 = 0.55;
-/// Least share of a bone that the MR must show.
-const SHOWN: f64 = 0.35;
-/// Uncertainty of a bone that the MR does not show, mm.
-const UNSEEN_MM: f64 = 8.0;
-/// What the fit's own spread is multiplied by, to hold 95 % of the errors.
-const SPREAD_FACTOR: f64 = 2.0;
-/// What no uncertainty goes below, as a share of the MR's largest voxel edge. On phantoms errors (mean over a bone) stayed below 0.16 of it;
-/// scanners' distortions and labels that are not the truth, which phantoms lack, are what the rest is for.
-const LEAST_PER_SLICE: f64 = 0.4;
 
 /// Why two images cannot be registered.
 #[derive(Debug, Error, PartialEq)]
@@ -188,8 +178,9 @@ pub fn register(
     chains.extend(shifted.par_iter().map(follow).collect::<Vec<_>>());
     chains.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     let Some(best) = chains.first() else { return Err(RegisterError::NoBone) };
-    if best.cost > FOUND {
-        return Err(RegisterError::NotFound { percent: 100.0 * best.cost / fit::UNSEEN });
+    if !best.fits.iter().any(judge::found) {
+        let least = best.fits.iter().map(|f| f.cost).fold(f64::INFINITY, f64::min);
+        return Err(RegisterError::NotFound { percent: 100.0 * least / fit::UNSEEN });
     }
     let margin = margin(&bones, &chains);
 
@@ -206,8 +197,8 @@ pub fn register(
     let fine = scene(&bones, ct, labels, mr, &region, (FINE_MM, FINE_POINTS))?;
     let poses = best.fits.iter().map(|f| f.pose).collect();
     let settled = chain::settle(&bones, &fine.points, &fine.mr, poses, 3, 15);
-    let least = LEAST_PER_SLICE * mr.geometry.spacing_mm.iter().copied().fold(0.0, f64::max);
-    Ok(report(&bones, &fine, &settled, margin, least, mr_labels))
+    let edge = mr.geometry.spacing_mm.iter().copied().fold(0.0, f64::max);
+    Ok(judge::report(&bones, &fine, &settled, margin, edge, mr_labels))
 }
 
 /// Starts that are known without a search: both images' own positions, and the bones' middles in both label maps.
@@ -243,81 +234,4 @@ fn margin(bones: &[Bone], chains: &[Chain]) -> f64 {
     };
     let rival = chains.iter().find(|chain| apart(chain) > OTHER_LEVEL_MM);
     rival.map_or(1.0, |rival| (rival.cost - best.cost) / (fit::UNSEEN - best.cost).max(1e-6))
-}
-
-fn report(
-    bones: &[Bone],
-    fine: &Scene,
-    chain: &Chain,
-    margin: f64,
-    least_mm: f64,
-    mr_labels: Option<&Image<u16>>,
-) -> Registration {
-    let poses: Vec<Pose> = chain.fits.iter().map(|f| f.pose).collect();
-    let motions: Vec<BoneMotion> = (0..bones.len())
-        .into_par_iter()
-        .map(|n| {
-            let fit = &chain.fits[n];
-            let held = chain::neighbours(bones, &poses, n);
-            let spread = fit::spread_mm(&fine.points[n], &fine.mr, &fit.pose, &held);
-            let found = fit.coverage >= SHOWN && fit.cost <= FOUND;
-            let uncertainty = (SPREAD_FACTOR * spread).max(least_mm);
-            let uncertainty_mm = if found { uncertainty.min(UNSEEN_MM) } else { UNSEEN_MM };
-            BoneMotion {
-                label: bones[n].label,
-                mr_from_ct: fit.pose.rigid(),
-                uncertainty_mm,
-                found,
-                cost: fit.cost,
-                coverage: fit.coverage,
-            }
-        })
-        .collect();
-    let pairs: Vec<(V3, V3)> = bones
-        .iter()
-        .zip(&poses)
-        .flat_map(|(bone, pose)| {
-            let beside = [[0.0; 3], [20.0, 0.0, 0.0], [0.0, 20.0, 0.0], [0.0, 0.0, 20.0]];
-            beside.map(|d| rigid::add(bone.centre, d)).map(|p| (p, pose.mr(p)))
-        })
-        .collect();
-    let whole = best_rigid(&pairs, &poses[0].turn).unwrap_or(poses[0]);
-    let mut warnings = Vec::new();
-    if margin < CLEAR {
-        warnings.push(format!(
-            "The MR fits nearly as well with the vertebrae one level off ({:.0} % of the way to chance): its levels are in doubt. Check \
-             them by counting from the sacrum before anything is planned on it.",
-            100.0 * margin
-        ));
-    }
-    let missing: Vec<String> = motions.iter().filter(|b| !b.found).map(|b| b.label.name()).collect();
-    if !missing.is_empty() {
-        warnings
-            .push(format!("In the MR these bones were not found, they are placed by their neighbours: {}.", missing.join(", ")));
-    }
-    let misnamed = mr_labels.map(|l| misnamed(bones, &poses, l)).unwrap_or_default();
-    if !misnamed.is_empty() {
-        warnings.push(format!(
-            "The MR's labels name other levels than the CT's where the images agree ({}): one of the two is misnamed.",
-            misnamed.join(", ")
-        ));
-    }
-    let verified = margin >= CLEAR && missing.is_empty() && misnamed.is_empty();
-    let method = "rigid per vertebra, MIND-SSC, blended between".to_owned();
-    Registration { method, bones: motions, mr_from_ct: whole.rigid(), verified, level_margin: margin, warnings }
-}
-
-/// Bones whose middle, carried into the MR, lies nearest to a bone with another name there.
-fn misnamed(bones: &[Bone], poses: &[Pose], mr_labels: &Image<u16>) -> Vec<String> {
-    let there = bones::bones(mr_labels);
-    let nearest = |p: V3| there.iter().min_by(|a, b| length(sub(a.centre, p)).total_cmp(&length(sub(b.centre, p))));
-    bones
-        .iter()
-        .zip(poses)
-        .filter_map(|(bone, pose)| {
-            let p = pose.mr(bone.centre);
-            let found = nearest(p).filter(|b| length(sub(b.centre, p)) < 20.0)?;
-            (found.label != bone.label).then(|| format!("{} lies on {}", bone.label.name(), found.label.name()))
-        })
-        .collect()
 }
