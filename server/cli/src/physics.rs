@@ -44,11 +44,7 @@ pub(crate) fn replay(path: &Path, to: Option<u32>) -> anyhow::Result<Physics> {
             found.differing_ticks += 1;
         }
         match record {
-            Record::Tissue(record) => {
-                if due.take() != Some(record) {
-                    found.differing_ticks += 1;
-                }
-            }
+            Record::Tissue(record) => found.differing_ticks += usize::from(due.take() != Some(record)),
             Record::Tick(record) => {
                 catch_up(&mut simulation, &mut next, tick, &mut found)?;
                 due = compare(&mut simulation, &record, &mut found)?;

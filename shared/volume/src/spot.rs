@@ -212,7 +212,7 @@ mod tests {
             });
             let spot = Spot::new(&grid, at);
             across += u32::from(matches!(spot.home, Home::Several(_)));
-            rim += u32::from(low.iter().any(|v| *v == -1));
+            rim += u32::from(low.contains(&-1));
             match spot.samples(&field) {
                 Some(around) => assert_eq!(around, wanted, "{at:?}"),
                 None => assert_eq!(wanted, [127; 8], "{at:?}"),
