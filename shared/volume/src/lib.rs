@@ -29,5 +29,5 @@ pub use field::{BrickSamples, BrickState, SparseField};
 pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, SUBVOXEL, VoxelIndex};
 pub use label::{ClassMask, Label, TissueClass};
 pub use mesh::{BrickMesh, Mesher, surface_bricks};
-pub use patient::{DensityField, Patient, PatientError, Source, Structure};
+pub use patient::{DensityField, HU_PER_STEP, Patient, PatientError, Source, Structure};
 pub use proximity::ProximityField;

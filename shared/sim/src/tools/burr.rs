@@ -4,7 +4,7 @@
 //! energy that rises with its density, flavum a fixed one. The burr goes straight towards the hand as far as that pays for. Removal thus
 //! rises with load and trigger and falls with HU. Neural tissue is never in the account, nor in what is taken.
 
-use spinor_volume::{BrickState, ClassMask, Patient, SDF_PER_VOXEL, SparseField, TissueClass, VoxelIndex};
+use spinor_volume::{BRICK, BrickState, ClassMask, HU_PER_STEP, Patient, SDF_PER_VOXEL, TissueClass, VoxelIndex};
 
 use crate::contact::{MAX_STEPS, Tissue};
 use crate::input::{TICKS_PER_SECOND, ToolKind};
@@ -164,58 +164,78 @@ impl Account<'_> {
             high[k] = ((from[k].max(to[k]) + around).floor() as i32).min(grid.voxels()[k] - 1);
         }
         let mut cells = Vec::new();
+        let edge = BRICK as i32;
         for z in low[2]..=high[2] {
             for y in low[1]..=high[1] {
-                for x in low[0]..=high[0] {
-                    self.cell(VoxelIndex([x, y, z]), a, b, &mut cells);
+                // Along a row brick by brick: what a brick holds is looked up once.
+                let mut x = low[0];
+                while x <= high[0] {
+                    let end = high[0].min(x | (edge - 1));
+                    self.row([x, y, z], end, a, b, &mut cells);
+                    x = end + 1;
                 }
             }
         }
         cells
     }
 
-    fn cell(&self, voxel: VoxelIndex, a: Vec3, b: Vec3, cells: &mut Vec<Cell>) {
+    /// Adds the voxels with tissue from `first` to `last_x` of its row, all in one brick.
+    fn row(&self, first: [i32; 3], last_x: i32, a: Vec3, b: Vec3, cells: &mut Vec<Cell>) {
         let (patient, grid) = (self.tissue.patient, self.tissue.patient.grid());
         let spacing = grid.spacing_mm();
-        let Some((brick, place)) = grid.locate(voxel) else { return };
-        let sample = |field: &SparseField| match field.brick(brick) {
+        let Some((brick, start)) = grid.locate(VoxelIndex(first)) else { return };
+        let sample = |state: BrickState<'_>, place: usize| match state {
             BrickState::Outside => 127,
             BrickState::Inside => -127,
             BrickState::Samples(samples) => i32::from(samples[place]),
         };
-        let at = grid.patient_from_index(voxel.0.map(f64::from));
-        let mut tried = false;
-        for &k in self.structures {
-            let structure = &patient.structures()[k];
-            let sdf = sample(&structure.sdf);
-            if sdf >= 16 {
-                continue;
-            }
-            let cut = sample(self.tissue.cut.field(structure.class));
-            // What is gone already costs nothing.
-            if sdf.max(-cut) >= 16 {
-                continue;
-            }
-            let sweep = Sweep { a_mm: a, b_mm: b, radius_mm: self.radius_mm };
-            if !tried && sweep.distance_mm(at) >= 0.5 * spacing {
-                return;
-            }
-            tried = true;
-            let mut left = f64::from(sdf.max(-cut));
-            for sweep in self.tissue.pending.iter().chain(&self.swept) {
-                left = left.max(-sweep.distance_mm(at) / spacing * f64::from(SDF_PER_VOXEL));
-            }
-            if left < 16.0 {
-                cells.push(Cell { at, sdf: left, joule: self.joule_per_mm3(patient, structure.class, voxel) * grid.voxel_mm3() });
+        let around = self.structures.iter().filter_map(|&k| {
+            let structure = patient.structures().get(k)?;
+            let sdf = structure.sdf.brick(brick);
+            (!matches!(sdf, BrickState::Outside))
+                .then(|| (structure.class, sdf, self.tissue.cut.field(structure.class).brick(brick)))
+        });
+        let around: Vec<(TissueClass, BrickState<'_>, BrickState<'_>)> = around.collect();
+        if around.is_empty() {
+            return;
+        }
+        let density = patient.density().brick(brick);
+        let way = Sweep { a_mm: a, b_mm: b, radius_mm: self.radius_mm };
+        for (place, x) in (start..).zip(first[0]..=last_x) {
+            let voxel = VoxelIndex([x, first[1], first[2]]);
+            let at = grid.patient_from_index(voxel.0.map(f64::from));
+            let mut tried = false;
+            for (class, sdf, cut) in &around {
+                let sdf = sample(*sdf, place);
+                if sdf >= 16 {
+                    continue;
+                }
+                let cut = sample(*cut, place);
+                // What is gone already costs nothing.
+                if sdf.max(-cut) >= 16 {
+                    continue;
+                }
+                if !tried && way.distance_mm(at) >= 0.5 * spacing {
+                    break;
+                }
+                tried = true;
+                let mut left = f64::from(sdf.max(-cut));
+                for sweep in self.tissue.pending.iter().chain(&self.swept) {
+                    left = left.max(-sweep.distance_mm(at) / spacing * f64::from(SDF_PER_VOXEL));
+                }
+                if left < 16.0 {
+                    let hu = density.map_or(self.settings.hu_when_unknown, |steps| i32::from(steps[place]) * HU_PER_STEP);
+                    cells.push(Cell { at, sdf: left, joule: self.joule_per_mm3(*class, hu) * grid.voxel_mm3() });
+                }
             }
         }
     }
 
-    fn joule_per_mm3(&self, patient: &Patient, class: TissueClass, voxel: VoxelIndex) -> f64 {
+    /// Energy that takes a volume of a class, with bone of a density, J/mm³.
+    fn joule_per_mm3(&self, class: TissueClass, hu: i32) -> f64 {
         if class == TissueClass::Flavum {
             return self.settings.flavum_joule_per_mm3;
         }
-        let hu = hu_of(patient, self.settings, voxel);
         self.settings.bone_joule_per_mm3 + self.settings.bone_joule_per_mm3_per_hu * f64::from(hu)
     }
 
