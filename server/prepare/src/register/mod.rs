@@ -9,8 +9,8 @@
 //!    curvature.
 //! 4. [`Warp`] blends the motions between the bones.
 //!
-//! CT and MR are compared by descriptors that do not depend on contrast (MIND-SSC). The result does not depend on the number of
-//! threads.
+//! CT and MR are compared by descriptors that do not depend on contrast (MIND-SSC). The result is meant not to depend on the
+//! number of threads; that is tested for the descriptors alone.
 
 mod bones;
 mod chain;
