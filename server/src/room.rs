@@ -177,6 +177,10 @@ impl Room {
         };
         if is_resumed {
             room.record(Record::Epoch { tick: before, epoch, from_tick: before, reason: "resumed".to_owned() });
+        }
+        // A recording that another program began goes on with the models of this one.
+        room.record(Record::of_models(tick, settings.tissues()));
+        if is_resumed {
             room.keyframe();
         }
         Ok(room)

@@ -108,6 +108,7 @@ impl Rehearsal {
             tick_hz: spinor_sim::input::TICKS_PER_SECOND,
         }))?;
         writer.append(&Record::Case(case_bytes))?;
+        writer.append(&Record::of_models(0, settings.tissues()))?;
         writer.append(&Record::Joined {
             tick: 0,
             user,

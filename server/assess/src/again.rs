@@ -8,8 +8,8 @@ use spinor_shared::wire::{WireCut, WireError};
 use spinor_sim::procedure::{Measured, Plan, PlanComparison, Target, Tracker};
 use spinor_sim::tool::Shape;
 use spinor_sim::{
-    AlarmLevel, Event, Hand, Holder, Nearest, NeuralFields, Settings, Simulation, Standing, Tick, ToolInput, ToolKind, ToolState,
-    UserId,
+    AlarmLevel, Event, Hand, Holder, Nearest, NeuralFields, Settings, Simulation, Standing, Tick, TissueModels, ToolInput,
+    ToolKind, ToolState, UserId,
 };
 use spinor_volume::cut::CutState;
 use spinor_volume::measure::{LevelMeasures, LiveMeasures};
@@ -129,7 +129,7 @@ pub(crate) struct Again {
 
 impl Again {
     pub(crate) fn new(patient: Arc<Patient>) -> Self {
-        let simulation = Simulation::new(patient, Settings::default());
+        let simulation = Simulation::new(patient, Settings::with_tissues(TissueModels::STILL));
         Self {
             simulation,
             next: None,
@@ -173,6 +173,16 @@ impl Again {
     pub(crate) fn set_thresholds(&mut self, tick: u32, caution_mm: f64, danger_mm: f64) {
         self.catch_up(tick);
         self.simulation.set_thresholds(caution_mm, danger_mm);
+    }
+
+    /// Tissues follow other models from here on; until a recording names some, they stand still.
+    pub(crate) fn set_tissues(&mut self, models: TissueModels) {
+        self.simulation.set_tissues(models);
+    }
+
+    /// The models that tissues follow.
+    pub(crate) fn tissues(&self) -> TissueModels {
+        self.simulation.settings().tissues()
     }
 
     /// A new epoch starts with empty hands, as the server starts it.

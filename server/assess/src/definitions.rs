@@ -95,6 +95,7 @@ use Better::{Higher, Lower, Neither};
 pub(crate) const THRESHOLDS: &str =
     "thresholds of an open laminectomy simulator (4 and 2 mm); widened by the case's own uncertainty";
 pub(crate) const EVENTS: &str = "recorded events";
+const LOADS: &str = "simulated load on dura and roots that give way, with constants that no surgeon has set yet (K)";
 pub(crate) const AGAIN: &str = "run again from the recorded inputs";
 pub(crate) const SMOOTHED: &str = "recorded poses of the hand at 60 Hz, smoothed by a cubic over 13 ticks (Savitzky and Golay 1964; half amplitude at about 8 Hz)";
 pub(crate) const TISSUE: &str = "Bissonnette 2019 and Mirchi 2020 count removed tissue by structure";
@@ -472,6 +473,28 @@ const DETAILS: &[Definition] = &[
         "jaw marked at 25-30 mm (K)",
     ),
     of("safety", "safety.harm.disc_breaches", "", Lower, "Times a tip came out of a disc on its far side.", EVENTS),
+    of("safety", "safety.tissues.tears", "", Lower, "Tears of dura and roots that there are at the end.", LOADS),
+    of("safety", "safety.tissues.longest_tear_mm", "mm", Lower, "Length of the longest tear.", LOADS),
+    of("safety", "safety.tissues.csf_leaks", "", Lower, "Tears of the sac that leak CSF at the end.", "leaks from 1 mm on (K)"),
+    of(
+        "safety",
+        "safety.tissues.pars_fractures",
+        "",
+        Lower,
+        "Times that a pars broke under a tool's load.",
+        "breaks with less than 15 mm² left (K); unroofing the whole canal leaves about 1 mm each side at L1-L2 (OHSU)",
+    ),
+    of("safety", "safety.tissues.fragments", "", Neither, "Pieces that came loose and were larger than dust.", EVENTS),
+    of("safety", "safety.tissues.fragments_left", "", Lower, "Of these, pieces that lie in the wound at the end.", EVENTS),
+    of("safety", "safety.tissues.fragments_left_mm3", "mm³", Lower, "Their volume.", EVENTS),
+    of(
+        "safety",
+        "safety.tissues.veiled_s",
+        "s",
+        Lower,
+        "Time in which tools worked where blood and dust hid them, over all tools, as far as the field was cleared again.",
+        EVENTS,
+    ),
     of("motion", "motion.*.*.held_s", "s", Neither, "Time the tool was held.", AGAIN),
     of(
         "motion",
@@ -605,8 +628,7 @@ const DETAILS: &[Definition] = &[
 
 /// What this report does not measure; it must not be read into it.
 pub const NOT_MEASURED: &[&str] = &[
-    "Tears, leaks of CSF, loose fragments, a broken pars, a veiled field, and load on nerves by tools other than a retractor: events.csv lists \
-     them where the recording holds them, no figure counts them.",
+    "Load on nerves by tools other than a retractor: no figure counts it.",
     "Deformation: least distances and contacts are to the surfaces of dura and roots at rest.",
     "Force at the hand: load is that of a spring between the tracked hand and the stopped tool, with constants that no surgeon has set yet.",
     "Skill: no figure here has been validated against surgeons' performance, and the safety score is a rule, not a finding.",

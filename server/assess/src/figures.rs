@@ -112,6 +112,7 @@ const NO_DANGER: &str = "no tool was within the danger threshold";
 const NO_RISE: &str = "no level rose to danger, or none was answered within 10 s";
 const NOT_HELD: &str = "no tool was held long enough";
 const NO_PROCEDURE: &str = "no procedure was chosen in this session, or it cannot be followed in this patient";
+const NO_TISSUES: &str = "tissues stood still in this session";
 const ALWAYS: &str = "never absent";
 
 /// All figures, by category, what matters most first.
@@ -320,6 +321,24 @@ pub const FIGURES: &[Figure] = &[
         ),
         value: |m| m.safety.harm.retraction_peak_newton,
         absent: "no retractor was used, or the program that recorded did not model it",
+    },
+    Figure {
+        key: "tears",
+        label: "Tears of dura and roots",
+        digits: 0,
+        target: none_at_all("durotomy happens in 6 % of operations (Adv Spine J 2015)"),
+        definition: of("safety", "figures.tears", "", Lower, "Tears of dura and roots that there are at the end.", EVENTS),
+        value: |m| m.safety.tissues.tears.map(f64::from),
+        absent: NO_TISSUES,
+    },
+    Figure {
+        key: "pars_fractures",
+        label: "Broken pars",
+        digits: 0,
+        target: none_at_all("a broken pars makes the level unstable (K)"),
+        definition: of("safety", "figures.pars_fractures", "", Lower, "Times that a pars broke under a tool's load.", EVENTS),
+        value: |m| m.safety.tissues.pars_fractures.map(f64::from),
+        absent: NO_TISSUES,
     },
     Figure {
         key: "disc_breaches",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use spinor_shared::session::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, Tail};
 use spinor_shared::wire::WireError;
 use spinor_sim::procedure::Target;
-use spinor_sim::{Event, UserId};
+use spinor_sim::{Event, Standing, TissueModels, UserId};
 use spinor_volume::cut::CutState;
 use spinor_volume::measure::{LiveMeasures, Reference};
 use spinor_volume::{Label, Patient};
@@ -111,6 +111,10 @@ pub struct Session {
     pub measured: Option<Result<LiveMeasures, String>>,
     /// The procedure that a note in the recording names, followed through it; why not, where its patient has no such place.
     pub procedure: Option<Result<Followed, String>>,
+    /// Which models the tissues followed at the end.
+    pub tissues: TissueModels,
+    /// Fragments, tears and veil at the end, by what was recorded of tissues.
+    pub standing: Standing,
     /// Names of the kinds of events that the simulation, run again, made.
     pub simulated_kinds: BTreeSet<String>,
     /// Ticks simulated again.
@@ -207,6 +211,9 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
             let what = Direction::Control(control.clone());
             directed.push(Directed { tick: *tick, user: Some(UserId(*user)), what });
         }
+        if let Some(models) = record.models() {
+            again.set_tissues(models);
+        }
         match &record {
             Record::Joined { user, name, role, .. } => {
                 people.insert(*user, Person { name: name.clone(), role: role.word().to_owned() });
@@ -245,6 +252,8 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         tick_hz: head.tick_hz,
         ticks: ticks.unwrap_or([0, 0]),
         cut: state.cut().clone(),
+        tissues: again.tissues(),
+        standing: state.standing().clone(),
         people,
         events,
         directed,

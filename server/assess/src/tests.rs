@@ -72,6 +72,7 @@ fn record() -> (Vec<u8>, Sums) {
         SessionHead { case_hash: case.hash().0, room: "theatre".into(), software: "test".into(), started_unix_s: 1, tick_hz: 60 };
     writer.append(&Record::Head(head)).unwrap();
     writer.append(&Record::Case(bytes)).unwrap();
+    writer.append(&Record::of_models(0, sim.settings().tissues())).unwrap();
     for (user, name, role) in [(1, "Ada", Role::Attending), (2, "<b>Bo</b>", Role::Resident)] {
         writer.append(&Record::Joined { tick: 0, user, name: name.into(), role }).unwrap();
     }

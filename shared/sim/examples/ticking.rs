@@ -1,5 +1,6 @@
 //! Measures what a tick costs: four people with two tools each at work on one lamina at 0.4 mm, pressing, cutting, sliding and turning;
-//! and every tool by itself.
+//! every tool by itself; and eight tools of which four press on dura and root through a window in the lamina, with tissues that answer
+//! and without, tick by tick in turn.
 //!
 //! ```text
 //! cargo run --release -p spinor-sim --example ticking
@@ -10,11 +11,11 @@
 
 use std::sync::Arc;
 
-use spinor_sim::{Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
+use spinor_sim::{Hand, Pose, ResolvedOp, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
 use spinor_volume::sample::encode;
 use spinor_volume::{
-    BRICK_VOXELS, BrickIndex, BrickMesh, DensityField, Grid, Label, Mesher, Patient, Source, SparseField, Structure,
-    query::volume_mm3,
+    BRICK_VOXELS, BrickIndex, BrickMesh, ClassMask, CutOp, DensityField, Grid, Label, Mesher, Patient, Source, SparseField,
+    Structure, TissueClass, query::volume_mm3,
 };
 
 /// Upper face of the lamina, mm.
@@ -120,6 +121,63 @@ fn run(base: &Simulation, tools: &[ToolKind]) -> (Vec<f64>, Vec<f64>) {
     (steps, meshed)
 }
 
+/// Takes a box out of bone and flavum.
+fn open_window(sim: &mut Simulation, low: [f64; 3], high: [f64; 3]) {
+    const AXES: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    let grid = *sim.patient().grid();
+    let classes = ClassMask::of(&[TissueClass::Bone, TissueClass::Flavum]);
+    let parts = [0, 1, 2].map(|k| ((high[k] - low[k]) / 16.0).ceil());
+    for n in 0..parts.iter().product::<f64>() as i32 {
+        let count = parts.map(|v| v as i32);
+        let part = [n % count[0], n / count[0] % count[1], n / (count[0] * count[1])].map(f64::from);
+        let step: [f64; 3] = std::array::from_fn(|k| (high[k] - low[k]) / parts[k]);
+        let centre = std::array::from_fn(|k| low[k] + step[k] * (part[k] + 0.5));
+        let op = CutOp::box_mm(&grid, centre, step.map(|v| v / 2.0 + 1.5), AXES, 0.0, classes).unwrap();
+        let op = ResolvedOp { user: UserId(0), hand: Hand::Left, tool: ToolKind::Osteotome, input_seq: 0, op };
+        sim.apply_ops(&[op]).unwrap();
+    }
+}
+
+/// A hand that presses on the sac, or draws the root aside, through a window: up to 3 mm deep, moving at up to 20 mm/s.
+fn pressing(n: u32, tool: ToolKind, tick: u32) -> ToolInput {
+    let t = f64::from(tick);
+    let saw = |period: f64, phase: f64| (((t + phase) / period).fract() * 2.0 - 1.0).abs() * 2.0 - 1.0;
+    let phase = f64::from(n) * 17.0;
+    let (x, y) = if tool == ToolKind::Retractor { (10.0 - 1.5 * saw(240.0, phase), -1.0) } else { (1.0, 6.0) };
+    let z = f64::from(n) * 2.0 - 16.0 + 2.0 * saw(131.0, phase);
+    let tip_um = [x + saw(97.0, phase), y + 1.5 * saw(200.0, phase), z].map(|v| (v * 1_000.0) as i32);
+    let pose = Pose { tip_um, turn: [-23_170, 0, 0, 23_170] };
+    ToolInput { pose, size_tenth_mm: 30, ..hand(n, tool, tick) }
+}
+
+/// Runs the same eight tools in two rooms, tick by tick in turn: times of both, and by how much each tick of the second takes longer.
+fn beside(mut rooms: [Simulation; 2], tools: &[ToolKind]) -> [Vec<f64>; 3] {
+    let mut times: [Vec<f64>; 3] = Default::default();
+    let mut nodes = 0;
+    for tick in 1..=TICKS {
+        let press = |n: usize| n % 2 == 1;
+        let input = |(n, tool): (usize, &ToolKind)| {
+            if press(n) { pressing(n as u32, *tool, tick) } else { hand(n as u32, *tool, tick) }
+        };
+        let inputs: Vec<ToolInput> = tools.iter().enumerate().map(input).collect();
+        let mut took = [0.0; 2];
+        // Each goes first every other tick.
+        for k in [tick as usize % 2, 1 - tick as usize % 2] {
+            let start = cpu_secs();
+            let output = rooms[k].step(Tick(tick), &inputs);
+            took[k] = cpu_secs() - start;
+            nodes += output.tissue.nodes.iter().map(|patch| patch.offsets_um.len()).sum::<usize>();
+        }
+        times[0].push(took[0]);
+        times[1].push(took[1]);
+        times[2].push(took[1] - took[0]);
+    }
+    let [_, with] = &rooms;
+    let (mean, tears) = (nodes as f64 / f64::from(TICKS), with.tears().len());
+    println!("{mean:.0} nodes move in a tick, {} pieces, {tears} tears", with.fragments().count());
+    times
+}
+
 fn main() {
     let base = Simulation::new(Arc::new(patient()), Settings::default());
     for tool in ToolKind::ALL {
@@ -133,4 +191,16 @@ fn main() {
     let (steps, meshed) = run(&base, &[FlutedBurr, Suction, DiamondBurr, Probe, Kerrison, Retractor, Curette, Penfield]);
     report("8 tools of 4 people", steps);
     report("  with meshes", meshed);
+    let room = |answers: bool| {
+        let mut settings = Settings::default();
+        (settings.tissue.answers, settings.tissue.yields) = (answers, answers);
+        let mut sim = Simulation::with_fields(base.patient().clone(), base.fields().clone(), settings);
+        open_window(&mut sim, [-6.0, 3.0, -18.0], [16.0, 42.0, 0.0]);
+        sim
+    };
+    let tools = [FlutedBurr, Probe, DiamondBurr, Suction, Kerrison, Retractor, Curette, Penfield];
+    let [without, with, more] = beside([room(false), room(true)], &tools);
+    report("4 press, still tissue", without);
+    report("4 press, tissues answer", with);
+    report("  more", more);
 }

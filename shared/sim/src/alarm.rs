@@ -8,12 +8,14 @@
 mod share;
 mod span;
 mod through_bone;
+mod yielding;
 
 use std::sync::Arc;
 
 pub use share::AlarmShare;
 pub use through_bone::BoneLeft;
 pub(crate) use through_bone::{ThinMemory, bone_left};
+pub(crate) use yielding::Yielding;
 
 use span::{Known, SPAN_ERROR_MM};
 use spinor_volume::proximity::ProximityField;
@@ -24,6 +26,7 @@ use crate::input::TICKS_PER_SECOND;
 use crate::pose::{Rotation, place, um};
 use crate::settings::Settings;
 use crate::state::Nearest;
+use crate::tissue::Nodes;
 use crate::tool::Shape;
 use crate::vector::Vec3;
 
@@ -36,15 +39,10 @@ const FADES_UM: i32 = 1_000;
 const SLOW_UM_PER_S: i32 = 1_000;
 /// Longest time to contact that is told, ms: hands turn round within it.
 const SOON_MS: u16 = 1_000;
-/// How fast a distance to a surface that has given way may fall along a way: a dent of 5 mm ends within about as much.
-const YIELDING_SLOPE: f64 = 2.0;
 /// Largest radius of any tool's part, mm: how much farther than the thresholds the fields must reach.
 const LARGEST_PART_MM: f64 = 4.0;
 /// How far beyond the widest threshold a tool's distance is still told, mm: a number to read before any colour comes.
 const BEYOND_MM: f64 = 3.0;
-
-/// Takes a position to where what is there now is at rest, mm.
-pub(crate) type RestOf<'a> = Box<dyn Fn(Vec3) -> Vec3 + 'a>;
 
 /// Distances to one neural structure.
 #[derive(Clone, Debug)]
@@ -54,6 +52,8 @@ pub(crate) struct NeuralField {
     /// Corners of a box that holds the structure, patient LPS; none when it is nowhere.
     box_mm: Option<[Vec3; 2]>,
     field: ProximityField,
+    /// Its control nodes, for the time that it gives way.
+    pub(crate) nodes: Arc<Nodes>,
 }
 
 impl NeuralField {
@@ -90,6 +90,7 @@ impl NeuralFields {
             uncertainty_mm: f64::from(s.uncertainty_mm),
             box_mm: box_mm(patient.grid(), &s.sdf),
             field: ProximityField::build(patient.grid(), &s.sdf, reach.fields_mm),
+            nodes: Arc::new(Nodes::of(patient.grid(), s, settings.tissue.node_cell_mm)),
         };
         Arc::new(Self { fields: neural().map(build).collect(), reach })
     }
@@ -113,31 +114,16 @@ impl NeuralFields {
 
     /// Signed distance from a tool's surface to each neural structure at rest, µm, in the order of the labels; none beyond the reach.
     pub fn distances_um(&self, grid: &Grid, shape: &Shape, rotation: &Rotation, tip_mm: [f64; 3]) -> Vec<(Label, Option<i32>)> {
-        self.yielding_um(grid, shape, rotation, tip_mm, &|_| None)
-    }
-
-    /// As [`Self::distances_um`] to surfaces that have given way: `rest` names, for a structure that has, the function that takes a
-    /// position to where what is there now is at rest.
-    pub(crate) fn yielding_um<'a>(
-        &self,
-        grid: &Grid,
-        shape: &Shape,
-        rotation: &Rotation,
-        tip_mm: [f64; 3],
-        rest: &dyn Fn(Label) -> Option<RestOf<'a>>,
-    ) -> Vec<(Label, Option<i32>)> {
         let distance = |field: &NeuralField| {
-            let moved = rest(field.label);
-            let at = |at: Vec3| match &moved {
-                Some(rest) => field.distance_mm(grid, rest(at)),
-                None => field.distance_mm(grid, at),
-            };
-            // What has given way may stand outside the box of the surface at rest.
-            let (steep, box_mm) = if moved.is_some() { (YIELDING_SLOPE, None) } else { (1.0, field.box_mm) };
-            let known = Known { distance: &at, reach_mm: self.reach.fields_mm, steep, box_mm };
-            shape_distance_mm(&known, self.reach, shape, rotation, tip_mm).map(um)
+            shape_distance_mm(self.reach, shape, rotation, tip_mm, &|a, b, limit| self.known(field, grid, a, b, limit)).map(um)
         };
         self.fields.iter().map(|field| (field.label, distance(field))).collect()
+    }
+
+    /// The least distance between two places to a structure at rest, or `limit`.
+    fn known(&self, field: &NeuralField, grid: &Grid, a: Vec3, b: Vec3, limit: f64) -> f64 {
+        let distance = |at: Vec3| field.distance_mm(grid, at);
+        Known { distance: &distance, reach_mm: self.reach.fields_mm, yields: false, box_mm: field.box_mm }.least(a, b, limit)
     }
 }
 
@@ -147,13 +133,20 @@ fn widening_mm(settings: &Settings, uncertainty_mm: f32) -> f64 {
     if uncertainty.is_nan() { settings.widening_limit_mm } else { uncertainty.clamp(0.0, settings.widening_limit_mm) }
 }
 
-/// Least distance from a tool's surface, none when that is `look_mm` or more; at most [`SPAN_ERROR_MM`] too large.
-fn shape_distance_mm(known: &Known<'_>, reach: Reach, shape: &Shape, rotation: &Rotation, tip: Vec3) -> Option<f64> {
+/// Least distance from a tool's surface, none when that is `look_mm` or more; at most [`SPAN_ERROR_MM`] too large. `least_between` gives the least
+/// between two places that is under a limit, or the limit.
+fn shape_distance_mm(
+    reach: Reach,
+    shape: &Shape,
+    rotation: &Rotation,
+    tip: Vec3,
+    least_between: &dyn Fn(Vec3, Vec3, f64) -> f64,
+) -> Option<f64> {
     let mut least = reach.look_mm;
     for part in &shape.parts {
         // A part whose axis is farther than the nearest surface found and its own radius changes nothing.
         let limit = least + part.radius_mm;
-        let axis = known.least(place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm), limit);
+        let axis = least_between(place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm), limit);
         if axis < limit {
             least = axis - part.radius_mm;
         }

@@ -38,7 +38,7 @@ pub use events::{AlarmLevel, BiteRefusal, Event, Holder, TearSize, Warning};
 pub use feel::Feel;
 pub use input::{Hand, Pose, Tick, ToolInput, ToolKind, UserId};
 pub use own_tool::{OwnPose, OwnTool};
-pub use settings::{Settings, ToolSettings};
+pub use settings::{Settings, TissueModels, ToolSettings};
 pub use simulation::{ResolvedOp, Simulation, StepOutput, free_spindle_rpm};
 pub use state::{Nearest, ToolState};
 pub use sweep::Sweep;

@@ -6,7 +6,7 @@
 mod tissue;
 mod tools;
 
-pub use tissue::TissueSettings;
+pub use tissue::{TissueModels, TissueSettings};
 pub use tools::ToolSettings;
 
 /// The numbers that the simulation runs on.
@@ -182,6 +182,23 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The defaults with other models of tissues.
+    pub fn with_tissues(models: TissueModels) -> Self {
+        let mut settings = Self::default();
+        settings.set_tissues(models);
+        settings
+    }
+
+    /// Which models tissues follow.
+    pub fn tissues(&self) -> TissueModels {
+        TissueModels { answers: self.tissue.answers, yields: self.tissue.yields }
+    }
+
+    /// Sets which models tissues follow.
+    pub fn set_tissues(&mut self, models: TissueModels) {
+        (self.tissue.answers, self.tissue.yields) = (models.answers, models.yields);
+    }
+
     /// The same settings with every number put into the range that the models can bear, so that none can make a not-a-number.
     pub fn checked(self) -> Self {
         let within = |value: f64, low: f64, high: f64| if value.is_finite() { value.clamp(low, high) } else { low };

@@ -13,7 +13,7 @@ use crate::feel::Feel;
 use crate::input::{Hand, Tick, ToolInput, ToolKind, UserId};
 use crate::motion::{Body, Motion};
 use crate::pose::{Rotation, um};
-use crate::settings::Settings;
+use crate::settings::{Settings, TissueModels};
 use crate::state::ToolState;
 use crate::sweep::Sweep;
 use crate::tissue::{HandTool, Results, Standing, TissueOutput, Tissues};
@@ -104,7 +104,8 @@ impl Simulation {
         Self::with_fields(patient, fields, settings)
     }
 
-    /// As [`Self::new`] with distances that were built for the same patient, and for thresholds at least as wide.
+    /// As [`Self::new`] with distances that were built for the same patient, for thresholds at least as wide, and for the same
+    /// [`TissueSettings::node_cell_mm`](crate::settings::TissueSettings::node_cell_mm).
     pub fn with_fields(patient: Arc<Patient>, fields: Arc<NeuralFields>, settings: Settings) -> Self {
         let (cut, tissue) = (CutState::new(patient.grid()), Tissues::new(&patient));
         let (settings, tools) = (settings.checked(), BTreeMap::new());
@@ -150,6 +151,11 @@ impl Simulation {
     pub fn set_thresholds_with(&mut self, caution_mm: f64, danger_mm: f64, fields: Arc<NeuralFields>) {
         self.settings = Settings { caution_mm, danger_mm, ..self.settings }.checked();
         self.fields = fields;
+    }
+
+    /// Sets which models tissues follow from the next tick on, as a recording names them. Those that are switched off stop where they are.
+    pub fn set_tissues(&mut self, models: TissueModels) {
+        self.settings.set_tissues(models);
     }
 
     /// What was cut.
@@ -365,11 +371,9 @@ impl Simulation {
 
     /// Distances of a tool's surface to the neural structures as they stand now; `at_rest` where none has given way.
     fn distances_um(&self, body: &Body, at_rest: Vec<(Label, Option<i32>)>) -> Vec<(Label, Option<i32>)> {
-        if !at_rest.iter().any(|(structure, _)| self.tissue.rest_of(*structure).is_some()) {
-            return at_rest;
-        }
         let (grid, tip) = (self.patient.grid(), body.proxy.tip_mm());
-        self.fields.yielding_um(grid, &body.shape, &body.rotation, tip, &|structure| self.tissue.rest_of(structure))
+        let yielding = |structure| self.tissue.yielding(structure);
+        self.fields.yielding_um(grid, &body.shape, &body.rotation, tip, at_rest, &yielding)
     }
 
     /// Takes the disc out of what operations may take where it is nucleus behind closed annulus.

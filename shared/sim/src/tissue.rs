@@ -17,7 +17,7 @@ mod view;
 use spinor_volume::{BrickIndex, Connectivity, CutOutcome, CutState, Dirty, Grid, Label, Loose, Patient, TissueClass};
 use std::sync::Arc;
 
-use crate::alarm::{NeuralFields, RestOf};
+use crate::alarm::{NeuralFields, Yielding};
 use crate::events::{Event, Holder};
 use crate::input::{Hand, UserId};
 use crate::pose::{Rotation, turn, um_from_mm};
@@ -154,7 +154,7 @@ impl Tissues {
             self.come_loose(patient, settings, cut, &whole, out);
         }
         self.fragments.follow(patient.grid(), settings, tools, &mut out.tissue.fragments, out.events);
-        let presses = self.patches.step(patient, fields, &settings.tissue, tools, &mut out.tissue.nodes);
+        let presses = self.patches.step(patient.grid(), fields, &settings.tissue, tools, &mut out.tissue.nodes);
         self.loads.follow(&settings.tissue, tools, &presses, &mut out.tissue.tears, out.events);
         self.veil.step(patient.grid(), settings, tools, &cuts, &mut out.tissue.veil, out.events);
         out.tissue.fragments.sort_by_key(|state| state.id);
@@ -232,9 +232,11 @@ impl Tissues {
         self.patches.displacement_mm(structure, at_mm)
     }
 
-    /// For a structure that has given way: the way from a position to where what is there now is at rest.
-    pub(crate) fn rest_of(&self, structure: Label) -> Option<RestOf<'_>> {
-        self.patches.is_awake(structure).then(|| Box::new(move |at| self.patches.rest_mm(structure, at)) as RestOf<'_>)
+    /// How a structure stands now; none while it is at rest.
+    pub(crate) fn yielding(&self, structure: Label) -> Option<Yielding<'_>> {
+        let (within_mm, most_mm) = self.patches.moved(structure)?;
+        let rest = Box::new(move |at| self.patches.rest_mm(structure, at));
+        Some(Yielding { rest, within_mm, most_mm })
     }
 
     pub(crate) fn awake(&self) -> impl Iterator<Item = PatchNodes> {

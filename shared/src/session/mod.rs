@@ -14,12 +14,14 @@
 //! kinds of records, tools and events only come behind the last ones, as from 1 to 2, the old enum reads both: raising [`VERSION`] then makes
 //! older programs say that they are too old, and `tests/recordings/` proves that nothing else is needed.
 
+mod physics;
 mod reach;
 mod reader;
 mod record;
 mod replay;
 mod writer;
 
+pub use physics::{Physics, PhysicsError, simulate_again};
 pub use reach::{Reached, reach};
 pub use reader::{SessionReader, Tail};
 pub use record::{Control, HeadPose, Keyframe, OpRecord, Record, SessionHead, TickRecord, keyframe_of, restore_keyframe};

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
+use spinor_sim::TissueModels;
 use spinor_volume::cut::CutState;
 use spinor_volume::{BrickIndex, Patient};
 
@@ -203,6 +204,16 @@ pub enum Record {
     },
     /// What tissues did in a tick; follows that tick's [`Record::Tick`] directly.
     Tissue(TissueRecord),
+    /// Which models tissues follow from here on: behind the case, and behind an epoch that a resumption opened. Where a recording names
+    /// none, tissues stood still. See [`spinor_sim::TissueModels`].
+    TissueModels {
+        /// The first tick that they hold for.
+        tick: u32,
+        /// Whether tissues answer.
+        answers: bool,
+        /// Whether dura and roots give way.
+        yields: bool,
+    },
 }
 
 impl Record {
@@ -220,7 +231,21 @@ impl Record {
             | Self::Refused { tick, .. }
             | Self::Digest { tick, .. }
             | Self::Epoch { tick, .. }
+            | Self::TissueModels { tick, .. }
             | Self::Closed { tick } => Some(*tick),
+        }
+    }
+
+    /// The record of the models that tissues follow from a tick on.
+    pub fn of_models(tick: u32, models: TissueModels) -> Self {
+        Self::TissueModels { tick, answers: models.answers, yields: models.yields }
+    }
+
+    /// The models that this record names, if it is one that does.
+    pub fn models(&self) -> Option<TissueModels> {
+        match *self {
+            Self::TissueModels { answers, yields, .. } => Some(TissueModels { answers, yields }),
+            _ => None,
         }
     }
 }

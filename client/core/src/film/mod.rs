@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use spinor_shared::case::Case;
 use spinor_shared::session::{Part, Record, Replay, ReplayError, ReplayState, SessionError, SessionReader, restore_keyframe};
-use spinor_sim::{Hand, NeuralFields, Settings, Simulation, Tick, ToolInput, ToolState, UserId};
+use spinor_sim::{Hand, NeuralFields, Settings, Simulation, Tick, TissueModels, ToolInput, ToolState, UserId};
 use spinor_volume::{CutOp, CutState, Dirty};
 use thiserror::Error;
 
@@ -84,7 +84,7 @@ impl Film {
     pub fn open(path: &Path) -> Result<Self, FilmError> {
         let case = Arc::clone(Replay::open(open(path)?)?.case());
         let index = Index::build(&mut SessionReader::open(open(path)?)?)?;
-        let simulation = Simulation::new(Arc::new(case.patient.clone()), Settings::default());
+        let simulation = Simulation::new(Arc::new(case.patient.clone()), Settings::with_tissues(TissueModels::STILL));
         let widest = (simulation.settings().caution_mm, Arc::clone(simulation.fields()));
         let mut film = Self {
             path: path.to_owned(),
@@ -194,6 +194,7 @@ impl Film {
             }
         }
         self.simulation.restore(self.cut.clone());
+        self.simulation.set_tissues(self.seats.tissues);
         self.set_alarm();
         self.read_next()
     }
@@ -305,6 +306,7 @@ impl Film {
         if let Some(words) = self.seats.take(record) {
             self.notes.push(words);
         }
+        self.simulation.set_tissues(self.seats.tissues);
         self.set_alarm();
         Ok(())
     }

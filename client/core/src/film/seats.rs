@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use spinor_shared::room::Role;
 use spinor_shared::session::{Control, HeadPose, Record};
 use spinor_shared::wire::WirePose;
-use spinor_sim::{Pose, Settings};
+use spinor_sim::{Pose, Settings, TissueModels};
 
 use crate::poses::pose_between;
 
@@ -49,6 +49,8 @@ pub struct Seats {
     pub paused: bool,
     /// Alarm thresholds, micrometres: caution, danger.
     pub alarm_um: [u32; 2],
+    /// Which models tissues follow.
+    pub(super) tissues: TissueModels,
     alarm_told: [u32; 2],
 }
 
@@ -56,7 +58,8 @@ impl Default for Seats {
     fn default() -> Self {
         let settings = Settings::default();
         let alarm_um = [settings.caution_mm, settings.danger_mm].map(|mm| (mm * 1e3).round() as u32);
-        Self { people: BTreeMap::new(), frozen: false, paused: false, alarm_um, alarm_told: alarm_um }
+        let tissues = TissueModels::STILL;
+        Self { people: BTreeMap::new(), frozen: false, paused: false, alarm_um, tissues, alarm_told: alarm_um }
     }
 }
 
@@ -78,6 +81,9 @@ impl Seats {
                 if let Some(seat) = self.people.get_mut(user) {
                     (seat.online, seat.heads) = (false, None);
                 }
+            }
+            Record::TissueModels { answers, yields, .. } => {
+                self.tissues = TissueModels { answers: *answers, yields: *yields };
             }
             Record::Heads { tick, heads } => heads.iter().for_each(|head| self.turn_head(*tick, head)),
             Record::Control { user, control, .. } => return self.direct(*user, control),

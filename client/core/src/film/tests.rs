@@ -13,7 +13,9 @@ use spinor_sim::{Pose, ToolKind};
 /// sac from the other side, with a keyframe every 100 ticks; the head of the one person moves; thresholds change at tick 150; `rewound` goes back to tick 120 at tick 260.
 fn record(path: &Path, ticks: u32, rewound: bool) {
     let case = Case { patient: two_balls(), ct: None, mr: None, meta: CaseMeta::default() };
-    let mut sim = Simulation::new(Arc::new(case.patient.clone()), Settings::default());
+    // Dura goes on moving for longer than a film warms up: after a jump, tools against it would not be told to the micrometre.
+    let settings = Settings::with_tissues(TissueModels::STILL);
+    let mut sim = Simulation::new(Arc::new(case.patient.clone()), settings);
     let mut out = SessionWriter::create(File::create(path).unwrap()).unwrap();
     let head =
         SessionHead { case_hash: case.hash().0, room: "theatre".into(), software: "test".into(), started_unix_s: 0, tick_hz: 60 };
@@ -21,6 +23,7 @@ fn record(path: &Path, ticks: u32, rewound: bool) {
     let mut kept = sim.cut().clone();
     out.append(&Record::Head(head)).unwrap();
     out.append(&Record::Case(case.encode())).unwrap();
+    out.append(&Record::of_models(0, settings.tissues())).unwrap();
     out.append(&Record::Joined { tick: 0, user: 7, name: "Ada".into(), role: Role::Attending }).unwrap();
     for tick in 0..ticks {
         let down = f64::from(tick % 200);

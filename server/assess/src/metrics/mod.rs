@@ -10,6 +10,7 @@ mod outcome;
 mod process;
 mod safety;
 mod team;
+mod tissue;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use outcome::{CanalSlice, LevelOutcome, Outcome, SideOutcome};
 pub use process::{Process, SentinelError, Step, target_of};
 pub use safety::{AlarmRise, Alarms, Plunge, Safety, StructureSafety};
 pub use team::{Intervention, Team, User};
+pub use tissue::Tissues;
 
 use crate::definitions::{self, Definition, NOT_MEASURED};
 use crate::figures;

@@ -10,6 +10,7 @@ use super::contacts::{Contact, ToolContacts, by_tool};
 use super::efficiency::tracks;
 use super::harm::{Harm, harm};
 use super::motion::{runs, smoothed};
+use super::tissue::{Tissues, tissues};
 use crate::again::Sample;
 use crate::filter::quantile;
 use crate::gather::Session;
@@ -39,6 +40,7 @@ pub struct Safety {
     pub danger_speed_p95_mm_per_s: Option<f64>,
     pub peak_load_newton: Option<f64>,
     pub harm: Harm,
+    pub tissues: Tissues,
 }
 
 /// One neural structure.
@@ -124,6 +126,7 @@ pub(crate) fn safety(session: &Session, contacts: Vec<Contact>, absent: &mut BTr
         running_in_danger_s: running.len() as f64 / hz,
         danger_speed_p95_mm_per_s: speed,
         harm: harm(session, absent),
+        tissues: tissues(session, absent),
         peak_load_newton: peak.map(|mn| f64::from(mn) / 1_000.0),
     }
 }

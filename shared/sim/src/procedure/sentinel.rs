@@ -16,7 +16,7 @@ pub enum Sentinel {
     BurrOnNerve = 3,
     /// A punch or rongeur closed on dura or a root.
     PinchedNerve = 4,
-    /// Dura or a root tore.
+    /// Dura or a root tore, or a tear grew to the next size class.
     Tear = 5,
     /// A loaded burr broke through and went on.
     Plunge = 6,
@@ -32,11 +32,13 @@ pub enum Sentinel {
     ParsLost = 11,
     /// The spinous process was taken in a procedure that keeps it.
     SpinousProcessLost = 12,
+    /// CSF leaked from a tear of the sac.
+    Leak = 13,
 }
 
 impl Sentinel {
     /// All of them in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoLevelCheck,
         Self::WrongLevel,
         Self::WrongSide,
@@ -50,6 +52,7 @@ impl Sentinel {
         Self::FacetLost,
         Self::ParsLost,
         Self::SpinousProcessLost,
+        Self::Leak,
     ];
 
     /// What went wrong, in words.
@@ -66,8 +69,9 @@ impl Sentinel {
             Self::RootOverload => "the root was held too hard",
             Self::AnteriorAnnulus => "the front of the annulus was reached",
             Self::FacetLost => "less than half of a facet is left",
-            Self::ParsLost => "too little of the pars is left",
+            Self::ParsLost => "the pars broke, or too little of it is left",
             Self::SpinousProcessLost => "the spinous process was taken",
+            Self::Leak => "CSF leaked from a tear",
         }
     }
 }

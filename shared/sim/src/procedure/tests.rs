@@ -8,7 +8,7 @@ use super::*;
 use crate::input::{Hand, Pose, ToolInput, ToolKind, UserId};
 use crate::small_spine;
 use crate::state::ToolState;
-use crate::{Event, Holder};
+use crate::{Event, Holder, TearSize};
 
 fn spine() -> &'static Patient {
     static SPINE: OnceLock<Patient> = OnceLock::new();
@@ -178,15 +178,21 @@ fn sentinel_errors_are_counted() {
     let breached = Event::DiscBreached { by: grasper, structure: Label::disc_below(4), depth_um: 31_000 };
     let held = Event::RetractionHigh { by: retractor, structure: Label::root(5, true), load_millinewton: 4_000 };
     tracker.update(spine(), &cut, 10, &[], &[breached, held], None);
+    let tear = Event::NeuralTear { by: punch, structure: Label::DURAL_SAC, length_um: 1_200, size: TearSize::Short };
+    let leak = Event::CsfLeak { by: punch, structure: Label::DURAL_SAC };
+    let broken = Event::ParsFracture { by: burr, structure: site().upper, left: true, area_centi_mm2: 900 };
+    tracker.update(spine(), &cut, 11, &[], &[tear, leak, broken], None);
     let found: Vec<(Sentinel, u32)> = tracker.sentinels().iter().map(|s| (s.sentinel, s.times)).collect();
     let expected = [
         (Sentinel::BurrOnNerve, 2),
         (Sentinel::PinchedNerve, 1),
         (Sentinel::Plunge, 1),
         (Sentinel::FacetLost, 1),
-        (Sentinel::ParsLost, 1),
+        (Sentinel::ParsLost, 2),
         (Sentinel::AnteriorAnnulus, 1),
         (Sentinel::RootOverload, 1),
+        (Sentinel::Tear, 1),
+        (Sentinel::Leak, 1),
     ];
     assert_eq!(found, expected);
 }

@@ -279,6 +279,9 @@ impl Tracker {
             Event::RetractionHigh { structure, .. } => self.note(Sentinel::RootOverload, Some(structure), notes),
             Event::DiscBreached { structure, .. } => self.note(Sentinel::AnteriorAnnulus, Some(structure), notes),
             Event::NeuralPinch { structure, .. } => self.note(Sentinel::PinchedNerve, Some(structure), notes),
+            Event::NeuralTear { structure, .. } => self.note(Sentinel::Tear, Some(structure), notes),
+            Event::CsfLeak { structure, .. } => self.note(Sentinel::Leak, Some(structure), notes),
+            Event::ParsFracture { structure, .. } => self.note(Sentinel::ParsLost, Some(structure), notes),
             _ => {}
         }
     }

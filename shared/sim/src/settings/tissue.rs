@@ -1,10 +1,26 @@
 //! Numbers of the tissue models: loose pieces, the pars, dura and roots, disc, bleeding and dust.
 
+/// Which models tissues follow. A recording names them: without them, or with others, the same inputs bring about something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TissueModels {
+    /// Whether tissues answer: see [`TissueSettings::answers`].
+    pub answers: bool,
+    /// Whether dura and roots give way where tissues answer: see [`TissueSettings::yields`].
+    pub yields: bool,
+}
+
+impl TissueModels {
+    /// Tools and cuts alone, as recordings were made that name no models.
+    pub const STILL: Self = Self { answers: false, yields: false };
+    /// All of them.
+    pub const ALL: Self = Self { answers: true, yields: true };
+}
+
 /// The numbers that tissues run on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TissueSettings {
-    /// Whether tissues answer at all. Off, as it is by default, nothing comes loose, breaks, yields, tears, bleeds or dusts, and the nucleus
-    /// is not guarded: tools and cuts alone.
+    /// Whether tissues answer at all. Off, nothing comes loose, breaks, yields, tears, bleeds or dusts, and the nucleus is not guarded: tools
+    /// and cuts alone.
     pub answers: bool,
     /// Loose pieces smaller than this are dust that suction would take: they vanish without becoming a fragment, mm³ (K).
     pub dust_mm3: f64,
@@ -21,8 +37,7 @@ pub struct TissueSettings {
     /// Bone that must hang below the pars on its side for it to count, mm³ (K): where all of the process was taken nothing is left to break.
     pub pars_process_mm3: f64,
 
-    /// Whether dura and roots give way where tissues answer. Off, as it is by default, they stand still, and everything is measured against
-    /// their surfaces at rest.
+    /// Whether dura and roots give way where tissues answer. Off, they stand still, and everything is measured against their surfaces at rest.
     pub yields: bool,
     /// Distance between control nodes on dura and roots, mm: with it a patch of 64 nodes is some 20 mm of dural sac.
     pub node_cell_mm: f64,
@@ -79,14 +94,14 @@ pub struct TissueSettings {
 impl Default for TissueSettings {
     fn default() -> Self {
         Self {
-            answers: false,
+            answers: true,
             dust_mm3: 2.0,
             grasp_reach_mm: 2.0,
             taken_out_mm: 30.0,
             pars_area_mm2: 15.0,
             pars_load_newton: 0.5,
             pars_process_mm3: 150.0,
-            yields: false,
+            yields: true,
             node_cell_mm: 4.0,
             dura_newton_per_mm: 0.006,
             root_newton_per_mm: 0.02,

@@ -11,6 +11,7 @@ mod prediction;
 mod punch;
 mod rules;
 mod tissue;
+mod yielding;
 
 use std::sync::Arc;
 

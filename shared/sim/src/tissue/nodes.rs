@@ -22,8 +22,10 @@ const NONE: u32 = u32::MAX;
 pub struct Nodes {
     rest: Vec<Vec3>,
     patch: Vec<u16>,
-    /// Neighbouring nodes, the lower number first, each pair once.
+    /// Neighbouring nodes, the lower number first, each pair once, in rising order of the first.
     edges: Vec<(u32, u32)>,
+    /// The pairs that each patch has with others, as places in `edges`, rising.
+    seams: Vec<Vec<u32>>,
     cell_mm: f64,
     /// The first cell's corner in patient LPS, mm, and the number of cells along each axis.
     low_mm: Vec3,
@@ -57,6 +59,7 @@ impl Nodes {
             rest: Vec::new(),
             patch: Vec::new(),
             edges: Vec::new(),
+            seams: Vec::new(),
             cell_mm: f64::from(voxels) * grid.spacing_mm(),
             low_mm: low,
             size: counts,
@@ -69,6 +72,7 @@ impl Nodes {
         }
         nodes.divide();
         nodes.join();
+        nodes.sew();
         nodes
     }
 
@@ -114,6 +118,18 @@ impl Nodes {
         }
     }
 
+    /// Finds the pairs that lie across two patches.
+    fn sew(&mut self) {
+        self.seams = vec![Vec::new(); usize::from(self.patches)];
+        for (n, (a, b)) in self.edges.iter().enumerate() {
+            let (a, b) = (self.patch[*a as usize], self.patch[*b as usize]);
+            if a != b {
+                self.seams[usize::from(a)].push(n as u32);
+                self.seams[usize::from(b)].push(n as u32);
+            }
+        }
+    }
+
     /// How many nodes there are.
     pub fn count(&self) -> usize {
         self.rest.len()
@@ -133,6 +149,30 @@ impl Nodes {
         &self.edges
     }
 
+    /// The pairs that a patch has with others, as places in [`Self::edges`].
+    pub(super) fn seams(&self, patch: u16) -> &[u32] {
+        self.seams.get(usize::from(patch)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The pairs of which one node at least is in one of some patches, as places in [`Self::edges`], rising.
+    pub(super) fn edges_of(&self, patches: impl Iterator<Item = u16>) -> Vec<u32> {
+        let mut all = Vec::new();
+        for patch in patches {
+            let own = self.of_patch(patch);
+            let first = |node: usize| self.edges.partition_point(|(a, _)| (*a as usize) < node) as u32;
+            all.extend(first(own.start)..first(own.end));
+            all.extend(self.seams(patch));
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// How far from a node its weight reaches, mm.
+    pub(super) fn reach_mm(&self) -> f64 {
+        REACH_CELLS * self.cell_mm
+    }
+
     pub(super) fn patch_of(&self, node: usize) -> u16 {
         self.patch[node]
     }
@@ -142,16 +182,17 @@ impl Nodes {
         self.patch.partition_point(|p| *p < patch)..self.patch.partition_point(|p| *p <= patch)
     }
 
-    /// Nodes near a position with their weights, which add up to at most 1.
-    pub(super) fn weights(&self, at_mm: Vec3) -> Vec<(u32, f64)> {
-        let reach = REACH_CELLS * self.cell_mm;
+    /// Shows every node near a position with its weight, before division by what is returned: the whole weight, or what stands
+    /// for it where that is little.
+    fn near(&self, at_mm: Vec3, mut show: impl FnMut(u32, f64)) -> f64 {
+        let reach = self.reach_mm();
         let cell = scale(sub(at_mm, self.low_mm), 1.0 / self.cell_mm);
         let range = |k: usize| {
             let low = (cell[k] - REACH_CELLS).floor().clamp(-1.0, f64::from(self.size[k])) as i32;
             let high = (cell[k] + REACH_CELLS).floor().clamp(-1.0, f64::from(self.size[k])) as i32;
             low.max(0)..=high.min(self.size[k] - 1)
         };
-        let mut weights = Vec::new();
+        let per_reach = 1.0 / (reach * reach);
         let mut total = 0.0;
         for z in range(2) {
             for y in range(1) {
@@ -159,15 +200,21 @@ impl Nodes {
                     let node = self.cells[(x + self.size[0] * (y + self.size[1] * z)) as usize];
                     let Some(rest) = self.rest.get(node as usize) else { continue };
                     let way = sub(at_mm, *rest);
-                    let near = 1.0 - dot(way, way) / (reach * reach);
+                    let near = 1.0 - dot(way, way) * per_reach;
                     if near > 0.0 {
-                        weights.push((node, near * near));
+                        show(node, near * near);
                         total += near * near;
                     }
                 }
             }
         }
-        let whole = if total > FADE { total } else { FADE };
+        if total > FADE { total } else { FADE }
+    }
+
+    /// Nodes near a position with their weights, which add up to at most 1.
+    pub(super) fn weights(&self, at_mm: Vec3) -> Vec<(u32, f64)> {
+        let mut weights = Vec::new();
+        let whole = self.near(at_mm, |node, weight| weights.push((node, weight)));
         weights.iter_mut().for_each(|(_, w)| *w /= whole);
         weights
     }
@@ -175,12 +222,12 @@ impl Nodes {
     /// The displacement at a position, mm, of nodes that are `offset` micrometres from their rest.
     pub fn displacement_mm(&self, offsets_um: &[[i32; 3]], at_mm: [f64; 3]) -> [f64; 3] {
         let mut sum = [0.0; 3];
-        for (node, weight) in self.weights(at_mm) {
+        let whole = self.near(at_mm, |node, weight| {
             if let Some(offset) = offsets_um.get(node as usize) {
-                sum = add(sum, scale(offset.map(|v| f64::from(v) / 1_000.0), weight));
+                sum = add(sum, scale(offset.map(f64::from), weight));
             }
-        }
-        sum
+        });
+        scale(sum, 1.0 / (1_000.0 * whole))
     }
 }
 

@@ -32,7 +32,18 @@ struct Side {
     lowest: i32,
     /// Bricks that hold its bone, with the voxels left in each of their slices.
     bricks: Vec<(BrickIndex, [u16; BRICK])>,
+    /// Its thinnest slice as it is now.
+    least: Option<Thinnest>,
     broken: bool,
+}
+
+/// The slice of the pars with the least bone.
+#[derive(Clone, Copy, Debug)]
+struct Thinnest {
+    slice: i32,
+    /// Voxels in it, and below it.
+    voxels: u32,
+    below: u32,
 }
 
 /// A pars that is about to break.
@@ -73,18 +84,20 @@ impl Partes {
             }
             self.count(patient, cut, *brick);
         }
-        let mut fractures = Vec::new();
-        for n in 0..self.sides.len() {
-            fractures.extend(self.judge(patient, cut, settings, tools, n));
+        let loads: Vec<&HandTool<'_>> = tools
+            .iter()
+            .filter(|tool| tool.state.in_bone && f64::from(tool.state.load_millinewton) >= settings.pars_load_newton * 1_000.0)
+            .collect();
+        if loads.is_empty() {
+            return Vec::new();
         }
-        fractures
+        (0..self.sides.len()).filter_map(|n| self.judge(patient, cut, settings, &loads, n)).collect()
     }
 
     /// Cross-section that carries the inferior process of a side, mm²; none where no pars was found, or it was not cut yet.
     pub(crate) fn area_mm2(&self, grid: &Grid, structure: Label, left: bool) -> Option<f64> {
         let side = self.sides.iter().find(|side| side.label == structure && side.left == left)?;
-        let (_, voxels) = side.least(grid)?;
-        Some(f64::from(voxels) * grid.spacing_mm() * grid.spacing_mm())
+        Some(f64::from(side.least?.voxels) * grid.spacing_mm() * grid.spacing_mm())
     }
 
     fn find(&mut self, patient: &Patient, structure: usize) {
@@ -103,6 +116,7 @@ impl Partes {
                     counts[at[2].rem_euclid(BRICK as i32) as usize] += 1;
                 }
                 side.bricks[n].1 = counts;
+                side.weigh(patient.grid());
             }
         }
     }
@@ -112,7 +126,7 @@ impl Partes {
         patient: &Patient,
         cut: &CutState,
         settings: &TissueSettings,
-        tools: &[HandTool<'_>],
+        loads: &[&HandTool<'_>],
         n: usize,
     ) -> Option<Fracture> {
         let grid = patient.grid();
@@ -120,9 +134,9 @@ impl Partes {
         if side.broken {
             return None;
         }
-        let (slice, voxels) = side.least(grid)?;
+        let Thinnest { slice, voxels, below } = side.least?;
         let area_mm2 = f64::from(voxels) * grid.spacing_mm() * grid.spacing_mm();
-        let hangs = f64::from(side.below(grid, slice)) * grid.voxel_mm3();
+        let hangs = f64::from(below) * grid.voxel_mm3();
         if voxels == 0 || area_mm2 >= settings.pars_area_mm2 || hangs < settings.pars_process_mm3 {
             return None;
         }
@@ -135,17 +149,13 @@ impl Partes {
                 (*brick, voxels.into_iter().filter(|at| at[2] == slice).collect())
             })
             .collect();
-        let loads = |tool: &&HandTool<'_>| {
-            let load = f64::from(tool.state.load_millinewton) / 1_000.0;
-            let tip = tool.tip_mm();
-            tool.state.in_bone
-                && load >= settings.pars_load_newton
-                && layer.iter().flat_map(|(_, voxels)| voxels).any(|at| {
-                    let way = crate::vector::sub(grid.patient_from_index(at.map(f64::from)), tip);
-                    crate::vector::norm(way) <= LOAD_MM
-                })
+        let near = |tool: &&&HandTool<'_>| {
+            layer.iter().flat_map(|(_, voxels)| voxels).any(|at| {
+                let way = crate::vector::sub(grid.patient_from_index(at.map(f64::from)), tool.tip_mm());
+                crate::vector::norm(way) <= LOAD_MM
+            })
         };
-        let by = tools.iter().find(loads)?.state.holder();
+        let by = loads.iter().find(near)?.state.holder();
         let side = &mut self.sides[n];
         side.broken = true;
         let area_centi_mm2 = (area_mm2 * 100.0 + 0.5) as u32;
@@ -189,24 +199,27 @@ impl Side {
         }
         bricks.sort_unstable_by_key(|(brick, _)| *brick);
         let from = to - ((f64::from(to) - f64::from(lowest.min(to))) * PARS_SHARE) as i32;
-        (lowest < from).then_some(Self { structure, label: s.label, left, from, to, lowest, bricks, broken: false })
+        let (label, least) = (s.label, None);
+        let mut side = Self { structure, label, left, from, to, lowest, bricks, least, broken: false };
+        side.weigh(grid);
+        (lowest < from).then_some(side)
     }
 
-    /// The slice with the least bone in the pars, and how many voxels that is; of several the highest.
-    fn least(&self, grid: &Grid) -> Option<(i32, u32)> {
-        (self.from..=self.to).rev().map(|z| (z, self.slice(grid, z))).min_by_key(|(_, voxels)| *voxels)
-    }
-
-    fn slice(&self, grid: &Grid, z: i32) -> u32 {
-        let layer = z.div_euclid(BRICK as i32);
-        let at = z.rem_euclid(BRICK as i32) as usize;
-        let bricks = self.bricks.iter().filter(|(brick, _)| grid.brick_coords(*brick)[2] == layer);
-        bricks.map(|(_, counts)| u32::from(counts[at])).sum()
-    }
-
-    /// Voxels below a slice.
-    fn below(&self, grid: &Grid, z: i32) -> u32 {
-        (self.lowest..z).map(|z| self.slice(grid, z)).sum()
+    /// Finds the slice with the least bone again; of several the highest.
+    fn weigh(&mut self, grid: &Grid) {
+        // All slices at once: the counts of a brick are read where it lies.
+        let mut slices = vec![0_u32; usize::try_from(self.to - self.lowest.min(self.to) + 1).unwrap_or(0)];
+        for (brick, counts) in &self.bricks {
+            let first = grid.brick_coords(*brick)[2] * BRICK as i32 - self.lowest;
+            for (z, count) in (first..).zip(counts) {
+                if let Some(slice) = usize::try_from(z).ok().and_then(|z| slices.get_mut(z)) {
+                    *slice += u32::from(*count);
+                }
+            }
+        }
+        let at = |z: i32| usize::try_from(z - self.lowest).ok().and_then(|z| slices.get(z)).copied().unwrap_or(0);
+        let thinnest = (self.from..=self.to).rev().map(|z| (z, at(z))).min_by_key(|(_, voxels)| *voxels);
+        self.least = thinnest.map(|(slice, voxels)| Thinnest { slice, voxels, below: (self.lowest..slice).map(at).sum() });
     }
 }
 

@@ -6,19 +6,20 @@
 //! every tick offsets are rounded to whole micrometres, and those integers are the whole state; a patch back at rest sleeps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use spinor_volume::{Label, Patient, TissueClass};
+use spinor_volume::{Grid, Label};
 
 use super::HandTool;
 use super::nodes::Nodes;
 use super::output::PatchNodes;
-use crate::alarm::NeuralFields;
+use crate::alarm::{NeuralField, NeuralFields};
 use crate::pose::{place, um_from_mm};
 use crate::settings::TissueSettings;
 use crate::vector::{Vec3, add, dot, mix, norm, scale, sub, unit};
 
 /// Rounds over all constraints in a tick.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 8;
 /// A patch whose nodes are all nearer than this to their rest, untouched, sleeps, µm.
 const REST_UM: i32 = 20;
 /// Offset from which a node wakes the patches beside its own, µm.
@@ -33,13 +34,19 @@ const LOOK_MM: f64 = 1.0;
 const NEAR_MM: f64 = 0.2;
 /// Longest offset of a node, mm: beyond it the tissue would have torn long ago.
 const LIMIT_MM: f64 = 15.0;
+/// Most steps from a position to where what is there now is at rest, and the step under which it is found, mm.
+const MOST_STEPS: usize = 12;
+const STEP_MM: f64 = 0.002;
 
 /// A structure's nodes and where they are.
 #[derive(Clone, Debug)]
 struct Soft {
-    nodes: std::sync::Arc<Nodes>,
+    nodes: Arc<Nodes>,
     offsets_um: Vec<[i32; 3]>,
     awake: BTreeSet<u16>,
+    /// The box outside of which nothing is displaced, none while all is at rest, and the longest displacement, mm.
+    moved: Option<[Vec3; 2]>,
+    most_mm: f64,
     newton_per_mm: f64,
     sheet_newton_per_mm: f64,
 }
@@ -52,10 +59,22 @@ struct Contact {
     /// How far the surface may stand out along the normal, mm.
     room: f64,
     weights: Vec<(u32, f64)>,
+    /// How far a newton moves the surface there in a tick, mm/N.
+    share: f64,
     /// Load so far, N.
     load: f64,
     at: Vec3,
     radius_mm: f64,
+}
+
+/// A spring between two nodes.
+struct Spring {
+    nodes: [usize; 2],
+    /// How far a newton moves each in a tick, mm/N: 0 for one that is asleep.
+    give: [f64; 2],
+    /// Newton per millimetre that it is off.
+    per: f64,
+    drawn: Vec3,
 }
 
 /// What one tool does to one structure in a tick.
@@ -94,8 +113,14 @@ impl Patches {
     }
 
     /// Whether any patch of a structure is away from its rest.
-    pub(crate) fn is_awake(&self, structure: Label) -> bool {
+    fn is_awake(&self, structure: Label) -> bool {
         self.soft.get(&structure).is_some_and(|soft| !soft.awake.is_empty())
+    }
+
+    /// Where a structure has given way, and by how much at most, mm; none where it has not.
+    pub(crate) fn moved(&self, structure: Label) -> Option<([Vec3; 2], f64)> {
+        let soft = self.soft.get(&structure)?;
+        Some((soft.moved?, soft.most_mm))
     }
 
     /// The patches that are awake.
@@ -106,7 +131,7 @@ impl Patches {
     /// One tick: tools press, nodes yield or go back.
     pub(crate) fn step(
         &mut self,
-        patient: &Patient,
+        grid: &Grid,
         fields: &NeuralFields,
         settings: &TissueSettings,
         tools: &[HandTool<'_>],
@@ -123,15 +148,15 @@ impl Patches {
             if touching.is_empty() && !self.is_awake(field.label) {
                 continue;
             }
-            let Some(structure) = patient.structure(field.label) else { continue };
-            let soft = self.soft.entry(field.label).or_insert_with(|| Soft::new(patient, structure, settings));
+            let soft = self.soft.entry(field.label).or_insert_with(|| Soft::new(field, settings));
             let mut contacts = Vec::new();
             for tool in touching {
-                let distance = |at: Vec3| field.distance_mm(patient.grid(), at);
-                soft.contacts(tool, &tools[tool], &distance, &mut contacts);
+                let distance = |at: Vec3| field.distance_mm(grid, at);
+                soft.contacts(tool, &tools[tool], &distance, fields.look_mm(), &mut contacts);
             }
             soft.step(settings, &mut contacts);
             soft.settle(field.label, &contacts, moved);
+            soft.bound();
             for contact in contacts.iter().filter(|c| c.load > 0.0) {
                 let same = |p: &&mut Press| p.tool == contact.tool && p.structure == field.label;
                 match presses.iter_mut().find(same) {
@@ -157,17 +182,16 @@ impl Patches {
 }
 
 impl Soft {
-    fn new(patient: &Patient, structure: &spinor_volume::Structure, settings: &TissueSettings) -> Self {
-        debug_assert_eq!(structure.class, TissueClass::Neural);
-        let nodes = Nodes::of(patient.grid(), structure, settings.node_cell_mm);
-        let root = structure.label.level().is_some();
+    fn new(field: &NeuralField, settings: &TissueSettings) -> Self {
+        let root = field.label.level().is_some();
         let (newton_per_mm, sheet_newton_per_mm) = if root {
             (settings.root_newton_per_mm, settings.root_sheet_newton_per_mm)
         } else {
             (settings.dura_newton_per_mm, settings.sheet_newton_per_mm)
         };
+        let (nodes, awake) = (Arc::clone(&field.nodes), BTreeSet::new());
         let offsets_um = vec![[0; 3]; nodes.count()];
-        Self { nodes: std::sync::Arc::new(nodes), offsets_um, awake: BTreeSet::new(), newton_per_mm, sheet_newton_per_mm }
+        Self { nodes, offsets_um, awake, moved: None, most_mm: 0.0, newton_per_mm, sheet_newton_per_mm }
     }
 
     fn state(&self, structure: Label, patch: u16) -> PatchNodes {
@@ -175,111 +199,164 @@ impl Soft {
     }
 
     fn rest_mm(&self, at_mm: Vec3) -> Vec3 {
-        // Halfway to the next guess each time: where a dent is steep, whole steps would overshoot for ever.
+        let outside = |[low, high]: [Vec3; 2]| (0..3).any(|k| at_mm[k] < low[k] || at_mm[k] > high[k]);
+        if self.moved.is_none_or(outside) {
+            return at_mm;
+        }
+        // Part of the way to the next guess each time: where a dent is steep, whole steps would overshoot for ever.
         let mut rest = at_mm;
-        for _ in 0..10 {
-            let guess = sub(at_mm, self.nodes.displacement_mm(&self.offsets_um, rest));
-            rest = mix(rest, guess, 0.6);
+        for _ in 0..MOST_STEPS {
+            let way = sub(sub(at_mm, self.nodes.displacement_mm(&self.offsets_um, rest)), rest);
+            rest = add(rest, scale(way, 0.6));
+            if dot(way, way) < STEP_MM * STEP_MM {
+                break;
+            }
         }
         rest
     }
 
-    /// Where a tool's surface is at, or within, the structure's as it stands now.
-    fn contacts(&self, number: usize, tool: &HandTool<'_>, distance: &dyn Fn(Vec3) -> Option<f64>, out: &mut Vec<Contact>) {
+    /// Where a tool's surface is at, or within, the structure's as it stands now. Distances are known up to `known_mm`.
+    fn contacts(
+        &self,
+        number: usize,
+        tool: &HandTool<'_>,
+        distance: &dyn Fn(Vec3) -> Option<f64>,
+        known_mm: f64,
+        out: &mut Vec<Contact>,
+    ) {
         let mut found = 0;
         for part in &tool.shape.parts {
             let (a, b) = (place(tool.rotation, tool.tip_mm(), part.a_mm), place(tool.rotation, tool.tip_mm(), part.b_mm));
             let length = norm(sub(b, a));
             let mut along = 0.0;
-            loop {
+            while found < MOST_CONTACTS {
                 let at = if length > 0.0 { mix(a, b, (along / length).min(1.0)) } else { a };
-                let rest = self.rest_mm(at);
-                let free = distance(rest).map_or(f64::INFINITY, |d| d - part.radius_mm);
-                if free < NEAR_MM
-                    && found < MOST_CONTACTS
-                    && let Some(normal) = slope(distance, rest)
+                // The surface is nowhere farther from its rest than the longest displacement: so far there is nothing to look for.
+                let free = distance(at).unwrap_or(known_mm) - part.radius_mm - self.most_mm - NEAR_MM;
+                if free < 0.0
+                    && let Some(contact) = self.contact(number, at, part.radius_mm, distance)
                 {
-                    let surface = sub(rest, scale(normal, free + part.radius_mm));
-                    let room = dot(normal, sub(at, surface)) - part.radius_mm;
-                    let weights = self.nodes.weights(surface);
-                    if !weights.is_empty() {
-                        let (load, radius_mm) = (0.0, part.radius_mm);
-                        out.push(Contact { tool: number, normal, room, weights, load, at: surface, radius_mm });
-                        found += 1;
-                    }
+                    out.push(contact);
+                    found += 1;
                 }
                 if along >= length {
                     break;
                 }
-                // Distances are known up to some millimetres; beyond, the shaft is walked in steps of two.
-                along += LOOK_MM + (free - NEAR_MM).clamp(0.0, 2.0);
+                along += LOOK_MM.max(free);
             }
         }
     }
 
-    /// Solves the constraints of the patches that are awake, or wake now.
-    fn step(&mut self, settings: &TissueSettings, contacts: &mut [Contact]) {
-        for contact in contacts.iter() {
+    /// The contact of a tool at a place of its axis, if its surface is there.
+    fn contact(&self, tool: usize, at: Vec3, radius_mm: f64, distance: &dyn Fn(Vec3) -> Option<f64>) -> Option<Contact> {
+        let rest = self.rest_mm(at);
+        let depth = distance(rest).filter(|d| d - radius_mm < NEAR_MM)?;
+        let normal = slope(distance, rest)?;
+        let surface = sub(rest, scale(normal, depth));
+        let room = dot(normal, sub(at, surface)) - radius_mm;
+        let weights = self.nodes.weights(surface);
+        (!weights.is_empty()).then_some(Contact { tool, normal, room, weights, share: 1.0, load: 0.0, at: surface, radius_mm })
+    }
+
+    /// Wakes the patches that tools touch, and those beside ones that have moved.
+    fn wake(&mut self, contacts: &[Contact]) {
+        for contact in contacts {
             self.awake.extend(contact.weights.iter().map(|(node, _)| self.nodes.patch_of(*node as usize)));
         }
-        let moved = |offset: &[i32; 3]| offset.iter().any(|v| v.abs() > WAKE_UM);
+        let moved = |node: u32| self.offsets_um[node as usize].iter().any(|v| v.abs() > WAKE_UM);
         let mut beside = BTreeSet::new();
-        for (a, b) in self.nodes.edges() {
-            for (near, far) in [(*a as usize, *b as usize), (*b as usize, *a as usize)] {
-                if moved(&self.offsets_um[near]) {
-                    beside.insert(self.nodes.patch_of(far));
+        for patch in &self.awake {
+            for edge in self.nodes.seams(*patch) {
+                let (a, b) = self.nodes.edges()[*edge as usize];
+                for (near, far) in [(a, b), (b, a)] {
+                    if moved(near) {
+                        beside.insert(self.nodes.patch_of(far as usize));
+                    }
                 }
             }
         }
         self.awake.extend(beside);
-        let free: Vec<bool> = (0..self.nodes.count()).map(|n| self.awake.contains(&self.nodes.patch_of(n))).collect();
+    }
+
+    /// Solves the constraints of the patches that are awake, or wake now.
+    fn step(&mut self, settings: &TissueSettings, contacts: &mut [Contact]) {
+        self.wake(contacts);
+        let free: Vec<usize> = self.awake.iter().flat_map(|patch| self.nodes.of_patch(*patch)).collect();
         let mut x: Vec<Vec3> = self.offsets_um.iter().map(|o| o.map(|v| f64::from(v) / 1_000.0)).collect();
         // How far a newton moves a node in a tick, and the springs' compliances, mm/N.
         let give = 1.0 / settings.drag_newton_per_mm;
         let place = 1.0 / self.newton_per_mm;
-        let sheet = if self.sheet_newton_per_mm > 0.0 { 1.0 / self.sheet_newton_per_mm } else { f64::INFINITY };
-        let mut held = vec![[0.0; 3]; x.len()];
-        let edges: Vec<(usize, usize)> =
-            self.nodes.edges().iter().map(|(a, b)| (*a as usize, *b as usize)).filter(|(a, b)| free[*a] || free[*b]).collect();
-        let mut drawn = vec![[0.0; 3]; edges.len()];
+        let per_place = 1.0 / (give + place);
+        let mut held = vec![[0.0; 3]; free.len()];
+        let mut sheet = if self.sheet_newton_per_mm > 0.0 { self.sheet(give) } else { Vec::new() };
+        let compliance = 1.0 / self.sheet_newton_per_mm;
+        for contact in contacts.iter_mut() {
+            contact.share = contact.weights.iter().map(|(_, weight)| weight * weight * give).sum();
+        }
         for _ in 0..ROUNDS {
-            for n in (0..x.len()).filter(|n| free[*n]) {
+            for (n, held) in free.iter().zip(&mut held) {
                 for k in 0..3 {
-                    let force = (-x[n][k] - place * held[n][k]) / (give + place);
-                    held[n][k] += force;
-                    x[n][k] += give * force;
+                    let force = (-x[*n][k] - place * held[k]) * per_place;
+                    held[k] += force;
+                    x[*n][k] += give * force;
                 }
             }
-            for (edge, (a, b)) in edges.iter().enumerate() {
-                if !sheet.is_finite() {
-                    break;
-                }
-                let (wa, wb) = (if free[*a] { give } else { 0.0 }, if free[*b] { give } else { 0.0 });
+            for spring in &mut sheet {
+                let [a, b] = spring.nodes;
                 for k in 0..3 {
-                    let force = (-(x[*a][k] - x[*b][k]) - sheet * drawn[edge][k]) / (wa + wb + sheet);
-                    drawn[edge][k] += force;
-                    x[*a][k] += wa * force;
-                    x[*b][k] -= wb * force;
+                    let force = (x[b][k] - x[a][k] - compliance * spring.drawn[k]) * spring.per;
+                    spring.drawn[k] += force;
+                    x[a][k] += spring.give[0] * force;
+                    x[b][k] -= spring.give[1] * force;
                 }
             }
             for contact in contacts.iter_mut() {
                 let mut stands = -contact.room;
-                let mut share = 0.0;
                 for (node, weight) in &contact.weights {
                     stands += weight * dot(contact.normal, x[*node as usize]);
-                    share += weight * weight * give;
                 }
                 // The tool pushes and never pulls.
-                let force = (stands / share).max(-contact.load);
+                let force = (stands / contact.share).max(-contact.load);
                 contact.load += force;
                 for (node, weight) in &contact.weights {
                     x[*node as usize] = add(x[*node as usize], scale(contact.normal, -force * weight * give));
                 }
             }
         }
-        for (offset, x) in self.offsets_um.iter_mut().zip(x) {
-            *offset = um_from_mm(x.map(|v| v.clamp(-LIMIT_MM, LIMIT_MM)));
+        for n in free {
+            self.offsets_um[n] = um_from_mm(x[n].map(|v| v.clamp(-LIMIT_MM, LIMIT_MM)));
         }
+    }
+
+    /// The springs between neighbours of which one at least is in a patch that is awake.
+    fn sheet(&self, give: f64) -> Vec<Spring> {
+        let compliance = 1.0 / self.sheet_newton_per_mm;
+        let gives = |node: u32| if self.awake.contains(&self.nodes.patch_of(node as usize)) { give } else { 0.0 };
+        let spring = |edge: u32| {
+            let (a, b) = self.nodes.edges()[edge as usize];
+            let give = [gives(a), gives(b)];
+            let per = 1.0 / (give[0] + give[1] + compliance);
+            Spring { nodes: [a as usize, b as usize], give, per, drawn: [0.0; 3] }
+        };
+        self.nodes.edges_of(self.awake.iter().copied()).into_iter().map(spring).collect()
+    }
+
+    /// Notes where anything is displaced, and by how much at most.
+    fn bound(&mut self) {
+        let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+        let mut most = 0.0_f64;
+        for n in self.awake.iter().flat_map(|patch| self.nodes.of_patch(*patch)) {
+            let offset = self.offsets_um[n].map(|v| f64::from(v) / 1_000.0);
+            let (long, Some(rest)) = (dot(offset, offset), self.nodes.rest_mm(n)) else { continue };
+            if long > 0.0 {
+                most = most.max(long);
+                low = std::array::from_fn(|k| low[k].min(rest[k]));
+                high = std::array::from_fn(|k| high[k].max(rest[k]));
+            }
+        }
+        self.most_mm = most.sqrt();
+        let around = self.nodes.reach_mm() + self.most_mm;
+        self.moved = (most > 0.0).then(|| [low.map(|v| v - around), high.map(|v| v + around)]);
     }
 
     /// Puts patches that are back at rest to sleep, and notes those that are not, or have just gone to sleep.
