@@ -58,6 +58,17 @@ pub(crate) fn event_words(event: &Event) -> Option<String> {
         Event::Passage { diameter_tenth_mm, .. } => {
             format!("a ball of {:.1} mm passes", f64::from(*diameter_tenth_mm) / 10.0)
         }
+        Event::NeuralTear { structure, length_um, .. } => {
+            format!("{} tore, {:.1} mm", spoken(*structure), f64::from(*length_um) / 1e3)
+        }
+        Event::CsfLeak { structure, .. } => format!("CSF leaks from {}", spoken(*structure)),
+        Event::ParsFracture { structure, left, .. } => {
+            format!("the {} pars of {} broke", if *left { "left" } else { "right" }, spoken(*structure))
+        }
+        Event::Detached { structure, .. } => format!("a piece of {} came loose", spoken(*structure)),
+        Event::FragmentTaken { structure, .. } => format!("a piece of {} is out", spoken(*structure)),
+        Event::AnnulusClosed { structure, .. } => format!("the annulus of {} is closed: open it first", spoken(*structure)),
+        Event::FieldVeiled { .. } => "blood and dust hide the place: suck or rinse".to_owned(),
         Event::BiteRefused { reason, .. } => match reason {
             BiteRefusal::Empty => "nothing between the jaws".to_owned(),
             BiteRefusal::TooThick => "too thick for the jaws: thin it first".to_owned(),
