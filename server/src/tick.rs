@@ -4,9 +4,9 @@ use spinor_shared::delta::Cause;
 use spinor_shared::net::control::Notice;
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::net::protocol::{TOOLS_PER_MESSAGE, ToolView, ToolsMsg};
-use spinor_shared::session::{HeadPose, OpRecord, Record, TickRecord};
+use spinor_shared::session::{HeadPose, Record, TickRecord};
 use spinor_shared::tissue::TissueRecord;
-use spinor_shared::wire::{WireCut, WireEvent, WireInput};
+use spinor_shared::wire::WireEvent;
 use spinor_sim::{Tick, ToolInput};
 
 use crate::room::{Held, Room};
@@ -59,19 +59,7 @@ impl Room {
             Cause::merge(&mut causes, cause);
         }
         if !inputs.is_empty() || !out.ops.is_empty() || !events.is_empty() || !out.tissue.is_empty() {
-            let ops = out.ops.iter().map(|op| OpRecord {
-                user: op.user.0,
-                hand: op.hand as u8,
-                tool: op.tool as u8,
-                input_seq: op.input_seq,
-                cut: WireCut::from(&op.op),
-            });
-            self.record(Record::Tick(TickRecord {
-                tick: self.tick,
-                inputs: inputs.iter().map(|input| (input.user.0, WireInput::from(*input))).collect(),
-                ops: ops.collect(),
-                events: events.clone(),
-            }));
+            self.record(Record::Tick(TickRecord::new(self.tick, &inputs, &out)));
         }
         if !out.tissue.is_empty() {
             match TissueRecord::new(self.tick, &out.tissue) {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use spinor_shared::case::{Case, CaseHash};
 use spinor_shared::room::Role;
-use spinor_shared::session::{Control, OpRecord, Record, SessionError, SessionHead, SessionWriter, TickRecord, keyframe_of};
+use spinor_shared::session::{Control, Record, SessionError, SessionHead, SessionWriter, TickRecord, keyframe_of};
 use spinor_shared::tissue::TissueRecord;
-use spinor_shared::wire::{WireCut, WireError, WireEvent, WireInput};
+use spinor_shared::wire::WireError;
 use spinor_sim::procedure::{Measured, Note, SiteError, Target, Tracker};
 use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput};
 use spinor_volume::measure::Reference;
@@ -135,7 +135,7 @@ impl Rehearsal {
                 op_tick = tick;
             }
             if !inputs.is_empty() || !last.ops.is_empty() || !last.events.is_empty() || !last.tissue.is_empty() {
-                writer.append(&Record::Tick(tick_record(tick, &inputs, &last)))?;
+                writer.append(&Record::Tick(TickRecord::new(tick, &inputs, &last)))?;
             }
             if !last.tissue.is_empty() {
                 writer.append(&Record::Tissue(TissueRecord::new(tick, &last.tissue)?))?;
@@ -225,22 +225,5 @@ impl Meter {
     fn measure(&self, patient: &Patient, cut: &CutState) -> Measured {
         let level = self.reference.as_ref().zip(self.level).and_then(|(r, level)| r.measure_level(patient, cut, level));
         level.as_ref().map_or_else(Measured::default, Measured::of)
-    }
-}
-
-/// A tick as a recording holds it.
-fn tick_record(tick: u32, inputs: &[ToolInput], output: &StepOutput) -> TickRecord {
-    let ops = output.ops.iter().map(|op| OpRecord {
-        user: op.user.0,
-        hand: op.hand as u8,
-        tool: op.tool as u8,
-        input_seq: op.input_seq,
-        cut: WireCut::from(&op.op),
-    });
-    TickRecord {
-        tick,
-        inputs: inputs.iter().map(|input| (input.user.0, WireInput::from(*input))).collect(),
-        ops: ops.collect(),
-        events: output.events.iter().map(WireEvent::from).collect(),
     }
 }

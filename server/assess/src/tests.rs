@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use spinor_shared::case::Case;
 use spinor_shared::room::Role;
-use spinor_shared::session::{OpRecord, Record, SessionHead, SessionWriter, TickRecord};
+use spinor_shared::session::{Record, SessionHead, SessionWriter, TickRecord};
 use spinor_shared::tissue::TissueRecord;
-use spinor_shared::wire::{WireCut, WireEvent, WireInput};
 use spinor_sim::{Event, Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
 use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
 
@@ -98,19 +97,7 @@ fn record() -> (Vec<u8>, Sums) {
             sums.probe_path_mm += (0..3).map(|k| (tip[k] - b[k]).powi(2)).sum::<f64>().sqrt();
         }
         before = Some(tip);
-        let op = |o: &spinor_sim::ResolvedOp| OpRecord {
-            user: o.user.0,
-            hand: o.hand as u8,
-            tool: o.tool as u8,
-            input_seq: o.input_seq,
-            cut: WireCut::from(&o.op),
-        };
-        let record = TickRecord {
-            tick,
-            inputs: inputs.iter().map(|i| (i.user.0, WireInput::from(*i))).collect(),
-            ops: output.ops.iter().map(op).collect(),
-            events: output.events.iter().map(WireEvent::from).collect(),
-        };
+        let record = TickRecord::new(tick, &inputs, &output);
         writer.append(&Record::Tick(record)).unwrap();
         if !output.tissue.is_empty() {
             writer.append(&Record::Tissue(TissueRecord::new(tick, &output.tissue).unwrap())).unwrap();

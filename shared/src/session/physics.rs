@@ -142,20 +142,14 @@ impl Again {
         let inputs = record.inputs.iter().map(|(user, input)| input.of(UserId(*user)));
         let inputs: Vec<ToolInput> = inputs.collect::<Result<_, _>>().map_err(wire)?;
         let output = self.simulation.step(Tick(record.tick), &inputs);
-        let ops: Vec<OpRecord> = output.ops.iter().map(op_record).collect();
-        let events: Vec<WireEvent> = output.events.iter().map(WireEvent::from).collect();
+        let again = TickRecord::new(record.tick, &inputs, &output);
         self.found.ticks += 1;
-        if ops != record.ops || events != record.events {
+        if again.ops != record.ops || again.events != record.events {
             self.found.differing_ticks += 1;
         }
         let tissue = (!output.tissue.is_empty()).then(|| TissueRecord::new(record.tick, &output.tissue));
         tissue.transpose().map_err(wire)
     }
-}
-
-/// An operation as a recording holds it.
-fn op_record(op: &ResolvedOp) -> OpRecord {
-    OpRecord { user: op.user.0, hand: op.hand as u8, tool: op.tool as u8, input_seq: op.input_seq, cut: WireCut::from(&op.op) }
 }
 
 #[cfg(test)]

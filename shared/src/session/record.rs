@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
-use spinor_sim::TissueModels;
+use spinor_sim::{ResolvedOp, StepOutput, TissueModels, ToolInput};
 use spinor_volume::cut::CutState;
 use spinor_volume::{BrickIndex, Patient};
 
@@ -57,6 +57,13 @@ pub struct OpRecord {
     pub cut: WireCut,
 }
 
+impl From<&ResolvedOp> for OpRecord {
+    fn from(op: &ResolvedOp) -> Self {
+        let ResolvedOp { user, hand, tool, input_seq, op } = op;
+        Self { user: user.0, hand: *hand as u8, tool: *tool as u8, input_seq: *input_seq, cut: WireCut::from(op) }
+    }
+}
+
 /// All that one tick took in and brought about. Ticks without inputs, operations and events have no record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TickRecord {
@@ -68,6 +75,18 @@ pub struct TickRecord {
     pub ops: Vec<OpRecord>,
     /// What happened.
     pub events: Vec<WireEvent>,
+}
+
+impl TickRecord {
+    /// The record of a tick that took `inputs` and brought about `output`.
+    pub fn new(tick: u32, inputs: &[ToolInput], output: &StepOutput) -> Self {
+        Self {
+            tick,
+            inputs: inputs.iter().map(|input| (input.user.0, WireInput::from(*input))).collect(),
+            ops: output.ops.iter().map(OpRecord::from).collect(),
+            events: output.events.iter().map(WireEvent::from).collect(),
+        }
+    }
 }
 
 /// The cut fields at the end of a tick.

@@ -4,9 +4,8 @@ use super::*;
 use crate::testing::two_balls;
 use spinor_shared::case::CaseMeta;
 use spinor_shared::room::Role;
-use spinor_shared::session::{Control, HeadPose, OpRecord, SessionHead, SessionWriter, TickRecord, keyframe_of};
+use spinor_shared::session::{Control, HeadPose, SessionHead, SessionWriter, TickRecord, keyframe_of};
 use spinor_shared::tissue::TissueRecord;
-use spinor_shared::wire::{WireCut, WireEvent, WireInput};
 use spinor_sim::{Pose, ToolKind};
 
 /// A session of `ticks` ticks that a server would record: a burr goes into the ball of bone, over and over, and a probe comes near the
@@ -41,15 +40,8 @@ fn record(path: &Path, ticks: u32, rewound: bool) {
         let near = Pose { tip_um: [0, -26_000 + (down * 60.0) as i32, 0], turn: [23_170, 0, 0, 23_170] };
         let probe = ToolInput { hand: Hand::Left, tool: ToolKind::Probe, size_tenth_mm: 20, pose: near, trigger: 0, ..input };
         let step = sim.step(Tick(tick), &[input, probe]);
-        let made: Vec<OpRecord> = step
-            .ops
-            .iter()
-            .map(|op| OpRecord { user: 7, hand: 1, tool: 0, input_seq: op.input_seq, cut: WireCut::from(&op.op) })
-            .collect();
-        ops += made.len() as u64;
-        let events = step.events.iter().map(WireEvent::from).collect();
-        let record =
-            TickRecord { tick, inputs: vec![(7, WireInput::from(probe)), (7, WireInput::from(input))], ops: made, events };
+        ops += step.ops.len() as u64;
+        let record = TickRecord::new(tick, &[probe, input], &step);
         out.append(&Record::Tick(record)).unwrap();
         if !step.tissue.is_empty() {
             out.append(&Record::Tissue(TissueRecord::new(tick, &step.tissue).unwrap())).unwrap();

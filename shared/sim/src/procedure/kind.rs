@@ -1,6 +1,7 @@
 //! Which procedure, on which side, at which level.
 
 use spinor_volume::Label;
+use spinor_volume::measure::Side;
 
 /// A procedure that this crate knows the steps of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,45 +44,6 @@ impl Procedure {
     /// Whether it is done from one side only, so that the other side's lamina must stay.
     pub const fn is_one_sided(self) -> bool {
         !matches!(self, Self::Laminectomy)
-    }
-}
-
-/// A side of the patient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Side {
-    /// The patient's left.
-    Left = 0,
-    /// The patient's right.
-    Right = 1,
-}
-
-impl Side {
-    /// Left, then right.
-    pub const BOTH: [Self; 2] = [Self::Left, Self::Right];
-
-    /// The other side.
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Left => Self::Right,
-            Self::Right => Self::Left,
-        }
-    }
-
-    /// +1 for left, −1 for right: the sign of the left coordinate.
-    pub const fn sign(self) -> f64 {
-        match self {
-            Self::Left => 1.0,
-            Self::Right => -1.0,
-        }
-    }
-
-    /// One word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Right => "right",
-        }
     }
 }
 

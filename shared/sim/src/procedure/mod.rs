@@ -22,11 +22,12 @@ mod tests;
 mod tracker;
 mod zone;
 
-pub use kind::{Procedure, Side, Target};
+pub use kind::{Procedure, Target};
 pub use plan::{Plan, PlanComparison};
 pub use roof::Roof;
 pub use sentinel::{Sentinel, SentinelRecord};
 pub use site::{Site, SiteError};
+pub use spinor_volume::measure::Side;
 pub use steps::{Rule, Step, steps};
 pub use tracker::{Measured, Note, StepStatus, Tracker};
 pub use zone::{Zone, ZonePoints};

@@ -1,10 +1,10 @@
 //! The place of an operation: two vertebrae with the canal between them, in a frame that follows the spine.
 
+use spinor_volume::measure::Side;
 use spinor_volume::query::sdf_mm;
 use spinor_volume::{BRICK, BrickState, Grid, Label, Patient, Structure, VoxelIndex};
 use thiserror::Error;
 
-use super::kind::Side;
 use super::roof::Roof;
 use crate::vector::{Vec3, add, dot, norm, scale, sub, unit};
 

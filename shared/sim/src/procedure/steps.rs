@@ -1,6 +1,8 @@
 //! The steps of each procedure, with what each asks for and when it counts as done.
 
-use super::kind::{Procedure, Side, Target};
+use spinor_volume::measure::Side;
+
+use super::kind::{Procedure, Target};
 use super::zone::Zone;
 
 /// Free area of the canal that a decompression aims at, mm². Source: 111 mm² is the cut-off between stenotic and normal, 100-111 the

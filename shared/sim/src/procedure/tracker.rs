@@ -1,11 +1,11 @@
 //! Following a session tick by tick: which step is current or done, and which sentinel errors happened.
 
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
-use spinor_volume::measure::LevelMeasures;
+use spinor_volume::measure::{LevelMeasures, Side};
 use spinor_volume::query::{class_sdf, sdf_mm};
 use spinor_volume::{CutState, Label, Patient, TissueClass};
 
-use super::kind::{Procedure, Side, Target};
+use super::kind::{Procedure, Target};
 use super::sentinel::{Sentinel, SentinelRecord};
 use super::site::{Site, SiteError};
 use super::steps::{CANAL_TARGET_MM2, Rule, Step, steps};

@@ -1,9 +1,9 @@
 //! The parts of a site that a procedure removes or keeps, and how much is left of them.
 
+use spinor_volume::measure::Side;
 use spinor_volume::query::{effective_sdf_mm, sdf_mm};
 use spinor_volume::{CutState, Label, Patient};
 
-use super::kind::Side;
 use super::site::Site;
 
 /// Thickness of bone behind the canal's wall that counts as lamina; what lies farther back is spinous process, mm (K).
