@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bevy::prelude::*;
+use spinor_client_core::film::MOST_LINES;
 use spinor_sim::UserId;
 
 use crate::Draw;
@@ -10,9 +11,7 @@ use crate::room::Room;
 use crate::scene::people::role_colour;
 
 /// A single point is a pointer and fades; a line stays until it is taken away.
-const POINTER_SECONDS: f64 = 3.0;
-/// Lines of one person that are kept.
-const MOST_LINES: usize = 40;
+pub(crate) const POINTER_SECONDS: f64 = 3.0;
 /// Radius of a line, m; a pointer is a ball of twice that.
 const LINE_M: f32 = 0.0009;
 
@@ -43,6 +42,16 @@ impl Marks {
     pub(crate) fn clear(&mut self, user: UserId) {
         self.lines.remove(&user);
         self.version += 1;
+    }
+
+    /// Shows these lines (theatre, m) and no others; pointers among them stay until the next call.
+    pub(crate) fn show_only(&mut self, lines: BTreeMap<UserId, Vec<Vec<Vec3>>>) {
+        let lines = lines.into_iter().map(|(user, lines)| (user, lines.into_iter().map(|line| (line, f64::INFINITY)).collect()));
+        let lines: BTreeMap<UserId, Vec<(Vec<Vec3>, f64)>> = lines.collect();
+        if self.lines != lines {
+            self.lines = lines;
+            self.version += 1;
+        }
     }
 
     /// Shows the line that oneself is drawing; an empty one when it is done.
@@ -145,6 +154,21 @@ mod tests {
         assert_eq!(marks.lines[&ada].len(), 1);
         marks.clear(ada);
         assert!(marks.lines.is_empty());
+    }
+
+    /// What a replay shows replaces what was there, does not fade by itself, and is drawn anew only when it changes.
+    #[test]
+    fn a_replays_lines_replace_the_others() {
+        let (ada, mut marks) = (UserId(1), Marks::default());
+        marks.draw(ada, vec![Vec3::ZERO, Vec3::X], 0.0);
+        let shown = || BTreeMap::from([(ada, vec![vec![Vec3::Y]])]);
+        marks.show_only(shown());
+        let version = marks.version;
+        marks.show_only(shown());
+        marks.forget_pointers(1e6);
+        assert_eq!((marks.version, marks.lines[&ada].len()), (version, 1));
+        marks.show_only(BTreeMap::new());
+        assert!(marks.lines.is_empty() && marks.version > version);
     }
 
     /// A piece of a line reaches from one point to the next.

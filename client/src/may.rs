@@ -1,7 +1,7 @@
 //! Who may do what now, and why not. The server decides; this says it before anybody asks in vain.
 
 use bevy::prelude::*;
-use spinor_shared::net::control::{MAX_POINTS, MAX_TEXT};
+use spinor_shared::mark::{MAX_POINTS, MAX_TEXT};
 use spinor_sim::{Hand, UserId};
 
 use crate::room::{Mode, Room};

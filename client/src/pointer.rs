@@ -1,7 +1,7 @@
 //! Where a ray meets tissue, and lines drawn there.
 
 use bevy::prelude::*;
-use spinor_shared::net::control::MAX_POINTS;
+use spinor_shared::mark::MAX_POINTS;
 use spinor_volume::TissueClass;
 use spinor_volume::query::class_sdf_mm;
 

@@ -85,6 +85,7 @@ impl Room {
                     self.refuse(user, "say", Refusal::Rate);
                     return Outcome::Done;
                 }
+                self.record(Record::Said { tick: self.tick, user, mark: mark.clone() });
                 self.tell_all(&Notice::Said { user, mark });
             }
             Request::Rewind { to_tick } => {

@@ -121,7 +121,8 @@ fn main() {
 
 #[cfg(feature = "net")]
 fn message_seeds(write: &dyn Fn(&str, &[u8]), event: WireEvent) {
-    use spinor_shared::net::control::{BrickName, Mark, Notice, Person, Request, RoomView, Stats};
+    use spinor_shared::mark::Mark;
+    use spinor_shared::net::control::{BrickName, Notice, Person, Request, RoomView, Stats};
     use spinor_shared::net::handshake::{Accept, Answer, Hello, Refusal};
     use spinor_shared::net::invite::{Claims, Invite};
     use spinor_shared::room::Role;

@@ -5,6 +5,7 @@
 pub mod case;
 pub mod codec;
 pub mod delta;
+pub mod mark;
 pub mod measures;
 #[cfg(feature = "net")]
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a link keeps time; what the core may not do, it may")]

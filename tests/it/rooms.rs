@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use spinor_client_core::testing::{Conditions, Relay, Stroke};
-use spinor_client_core::{Happening, Refusal, Request};
+use spinor_client_core::{Happening, Mark, Refusal, Request};
 use spinor_shared::room::Role;
 use spinor_shared::session::{Part, Record, Replay, SessionReader, replay};
 
@@ -70,6 +70,43 @@ fn a_mentor_cannot_cut() {
     let records = SessionReader::open(std::fs::File::open(recording).unwrap()).unwrap();
     let logged = records.filter(|r| matches!(r, Ok(Record::Refused { reason, .. }) if reason == "input: role")).count();
     assert!(logged >= 1);
+}
+
+/// What a mentor points at, draws and writes is shown to the others and stands in the recording in the same order.
+#[test]
+fn what_a_mentor_draws_is_shown_and_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Running::start(Some(directory.path().to_owned()));
+    let (mut mentor, mut ben) = (server.join("Mentor", Role::Mentor), server.join("Ben", Role::Resident));
+    let drawn = [
+        Mark::Line(vec![[1_000, -2_000, 3_000], [2_000, -2_000, 3_000]]),
+        Mark::Line(vec![[1_500, -2_500, 3_000]]),
+        Mark::Text("undercut here".to_owned()),
+        Mark::Clear,
+    ];
+    for mark in &drawn {
+        mentor.session().request(Request::Say(mark.clone()));
+    }
+    let by = mentor.session().me().unwrap().user;
+    let mut seen = Vec::new();
+    let all_seen = ben.run_until(PATIENCE, |session| {
+        seen.extend(session.take_happenings().into_iter().filter_map(|happening| match happening {
+            Happening::Said { user, mark } if user == by => Some(mark),
+            _ => None,
+        }));
+        seen.len() >= drawn.len()
+    });
+    assert!(all_seen, "{seen:?}");
+    assert_eq!(seen, drawn);
+    assert!(mentor.run_until(PATIENCE, |session| session.is_joined()));
+    let recording = server.recording.clone().unwrap();
+    server.stop();
+    let records = SessionReader::open(std::fs::File::open(recording).unwrap()).unwrap();
+    let recorded = records.filter_map(|record| match record {
+        Ok(Record::Said { user, mark, .. }) if user == by => Some(mark),
+        _ => None,
+    });
+    assert_eq!(recorded.collect::<Vec<_>>(), drawn);
 }
 
 /// The attending freezes all tools, takes the tool from a resident, and gives it back; the resident's copy follows.

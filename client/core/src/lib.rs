@@ -46,7 +46,8 @@ pub use plugin::{SpinorClientPlugin, SpinorClientSystems};
 pub use poses::PoseBuffer;
 pub use session::{Happening, Session, Status, no_waker};
 
-pub use spinor_shared::net::control::{Mark, Person, Request, RoomView, Stats};
+pub use spinor_shared::mark::Mark;
+pub use spinor_shared::net::control::{Person, Request, RoomView, Stats};
 pub use spinor_shared::net::handshake::Refusal;
 pub use spinor_shared::net::invite::{Invite, InviteError};
 pub use spinor_shared::net::link::Waker;

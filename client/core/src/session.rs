@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bevy_ecs::resource::Resource;
 use quinn::Connection;
-use spinor_shared::net::control::{MAX_REPAIR, Mark, Notice, Person, Request, RoomView, Stats};
+use spinor_shared::mark::Mark;
+use spinor_shared::net::control::{MAX_REPAIR, Notice, Person, Request, RoomView, Stats};
 use spinor_shared::net::handshake::{Accept, Refusal};
 use spinor_shared::net::link::Waker;
 use spinor_shared::net::protocol::{BodyPose, InputMsg, PeerPoseMsg, PoseMsg, ToolView, ToolsMsg};

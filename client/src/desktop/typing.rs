@@ -3,7 +3,7 @@
 use bevy::input::ButtonState;
 use bevy::input::keyboard::{Key, KeyboardInput};
 use bevy::prelude::*;
-use spinor_shared::net::control::MAX_TEXT;
+use spinor_shared::mark::MAX_TEXT;
 
 use crate::hud::Typing;
 use crate::menu::Menu;

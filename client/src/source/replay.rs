@@ -1,19 +1,22 @@
 //! A recording on the screen.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use bevy::prelude::*;
 use spinor_client_core::Film;
-use spinor_client_core::film::Change;
+use spinor_client_core::film::{Change, Drawing};
 use spinor_sim::{UserId, input::TICKS_PER_SECOND};
 use std::sync::Arc;
 
 use super::now;
 use crate::Gather;
 use crate::camera::{Eye, View};
+use crate::frames::WorldFrame;
 use crate::hud::Help;
 use crate::hud::words::{clock, spoken};
+use crate::marks::{Marks, POINTER_SECONDS};
 use crate::room::{Mode, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
 use crate::wish::{Granted, Wish};
@@ -199,7 +202,24 @@ fn show(player: &Player, anatomy: &Anatomy, room: &mut Room) {
     room.status = player.status();
 }
 
-fn play(mut player: ResMut<Player>, mut anatomy: ResMut<Anatomy>, mut room: ResMut<Room>, time: Res<Time<Real>>) {
+/// What people have drawn where the film stands: all lines, and what was pointed at within the last seconds.
+fn drawn(player: &Player, frame: &WorldFrame) -> BTreeMap<UserId, Vec<Vec<Vec3>>> {
+    let place = |um: &[i32; 3]| frame.world_from_patient(um.map(|v| f64::from(v) * 1e-3));
+    let lines = |drawing: &Drawing| {
+        let pointer = drawing.pointer.filter(|(tick, _)| player.head - f64::from(*tick) < POINTER_SECONDS * HZ);
+        let lines = drawing.lines.iter().map(|line| line.iter().map(place).collect());
+        lines.chain(pointer.map(|(_, at)| vec![place(&at)])).collect()
+    };
+    player.film.seats().drawings().iter().map(|(user, drawing)| (UserId(*user), lines(drawing))).collect()
+}
+
+fn play(
+    mut player: ResMut<Player>,
+    mut anatomy: ResMut<Anatomy>,
+    mut room: ResMut<Room>,
+    mut marks: ResMut<Marks>,
+    time: Res<Time<Real>>,
+) {
     let player = &mut *player;
     player.pass(time.delta_secs_f64().min(0.25));
     match player.film.go_to(player.head as u32) {
@@ -215,6 +235,7 @@ fn play(mut player: ResMut<Player>, mut anatomy: ResMut<Anatomy>, mut room: ResM
         let who = player.film.cast().get(&user).map_or("somebody", String::as_str);
         room.message = Some((format!("{who}: {words}"), now(&time)));
     }
+    marks.show_only(drawn(player, &anatomy.frame));
     show(player, &anatomy, &mut room);
 }
 

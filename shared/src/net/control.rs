@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::handshake::Refusal;
+use crate::mark::Mark;
 use crate::measures::WireMeasures;
 use crate::room::Role;
 use crate::wire::WireEvent;
@@ -84,10 +85,6 @@ impl Request {
 
 /// Most bricks in one [`Request::Repair`].
 pub const MAX_REPAIR: usize = 256;
-/// Longest text of a mark, bytes.
-pub const MAX_TEXT: usize = 400;
-/// Most points of a drawn line.
-pub const MAX_POINTS: usize = 256;
 
 /// A brick of a cut field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,37 +93,6 @@ pub struct BrickName {
     pub class: u8,
     /// Brick of the case's grid.
     pub brick: u32,
-}
-
-/// Something pointed at, drawn or said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Mark {
-    /// A line in patient LPS, micrometres; one point is a pointer.
-    Line(Vec<[i32; 3]>),
-    /// Takes away what this person drew.
-    Clear,
-    /// Words.
-    Text(String),
-}
-
-impl Mark {
-    /// Bytes it takes, about.
-    pub fn size(&self) -> usize {
-        8 + match self {
-            Self::Line(points) => 12 * points.len(),
-            Self::Clear => 0,
-            Self::Text(text) => text.len(),
-        }
-    }
-
-    /// Whether everything is within bounds.
-    pub fn is_fine(&self) -> bool {
-        match self {
-            Self::Line(points) => (1..=MAX_POINTS).contains(&points.len()),
-            Self::Clear => true,
-            Self::Text(text) => !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(|c| c.is_control() && c != '\n'),
-        }
-    }
 }
 
 /// What everybody in a room knows about it.

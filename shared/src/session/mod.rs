@@ -11,7 +11,7 @@
 //!
 //! **A new version**: raise [`VERSION`], keep the old record enum in a module named after its version, convert it into the new one
 //! in `SessionReader`, and add a recording of the old version to `tests/recordings/` that a test opens. Where
-//! kinds of records, tools and events only come behind the last ones, as from 1 to 2, the old enum reads both: raising [`VERSION`] then makes
+//! kinds of records, tools and events only come behind the last ones, as from 1 to 3, the old enum reads both: raising [`VERSION`] then makes
 //! older programs say that they are too old, and `tests/recordings/` proves that nothing else is needed.
 
 mod physics;
@@ -35,8 +35,9 @@ use crate::wire::WireError;
 
 /// First bytes of a recording.
 pub const MAGIC: [u8; 8] = *b"SPINREC\0";
-/// Version that is written, and the newest that is read. 2 has more tools and events than 1 and is read in the same way.
-pub const VERSION: u16 = 2;
+/// Version that is written, and the newest that is read. 2 has more tools and events than 1, 3 also what people pointed at, drew and
+/// wrote; all are read in the same way.
+pub const VERSION: u16 = 3;
 /// Longest frame: a case with its images must fit.
 pub const MAX_FRAME: u32 = 1 << 30;
 

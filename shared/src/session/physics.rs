@@ -6,12 +6,12 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use spinor_sim::{Hand, ResolvedOp, Settings, Simulation, Tick, TissueModels, ToolInput, UserId};
+use spinor_sim::{Hand, Settings, Simulation, Tick, TissueModels, ToolInput, UserId};
 use thiserror::Error;
 
-use super::{Control, OpRecord, Part, Record, Replay, ReplayError, ReplayState, SessionError, TickRecord};
+use super::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, TickRecord};
 use crate::tissue::TissueRecord;
-use crate::wire::{WireCut, WireError, WireEvent, hand_from_number};
+use crate::wire::{WireError, hand_from_number};
 
 /// Longest stretch without a record that is simulated, ticks: a day at 60 Hz.
 const MOST_IDLE: u32 = 24 * 3_600 * 60;
@@ -194,12 +194,7 @@ mod tests {
             let probe = ToolInput { hand: Hand::Left, tool: ToolKind::Probe, size_tenth_mm: 20, pose, trigger: 0, ..burr };
             let inputs = [probe, burr];
             let step = sim.step(Tick(tick), &inputs);
-            let record = Record::Tick(TickRecord {
-                tick,
-                inputs: inputs.iter().map(|input| (1, crate::wire::WireInput::from(*input))).collect(),
-                ops: step.ops.iter().map(op_record).collect(),
-                events: step.events.iter().map(WireEvent::from).collect(),
-            });
+            let record = Record::Tick(TickRecord::new(tick, &inputs, &step));
             let tissue = (!step.tissue.is_empty()).then(|| Record::Tissue(TissueRecord::new(tick, &step.tissue).unwrap()));
             for record in [Some(record), tissue].into_iter().flatten() {
                 state.advance(&record).unwrap();

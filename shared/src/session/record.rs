@@ -9,6 +9,7 @@ use spinor_volume::{BrickIndex, Patient};
 
 use super::SessionError;
 use crate::codec;
+use crate::mark::Mark;
 use crate::room::Role;
 use crate::tissue::TissueRecord;
 use crate::wire::{WireBrick, WireCut, WireEvent, WireInput};
@@ -233,6 +234,15 @@ pub enum Record {
         /// Whether dura and roots give way.
         yields: bool,
     },
+    /// Somebody pointed at something, drew or wrote.
+    Said {
+        /// At which tick.
+        tick: u32,
+        /// Who.
+        user: u32,
+        /// What.
+        mark: Mark,
+    },
 }
 
 impl Record {
@@ -251,6 +261,7 @@ impl Record {
             | Self::Digest { tick, .. }
             | Self::Epoch { tick, .. }
             | Self::TissueModels { tick, .. }
+            | Self::Said { tick, .. }
             | Self::Closed { tick } => Some(*tick),
         }
     }

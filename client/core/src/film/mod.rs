@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use index::Moment;
 use index::{Index, Stop};
-pub use seats::{Seat, Seats};
+pub use seats::{Drawing, MOST_LINES, Seat, Seats};
 
 /// Ticks before the place sought from which the simulation runs, so that tools and alarms are as they were.
 const WARM_UP: u32 = 90;
@@ -134,7 +134,7 @@ impl Film {
         &self.index.cast
     }
 
-    /// What was written down while it was played since this was asked last: who, and the words.
+    /// What was written down or said while it was played since this was asked last: who, and the words.
     pub fn take_notes(&mut self) -> Vec<(u32, String)> {
         std::mem::take(&mut self.notes)
     }

@@ -1,7 +1,9 @@
-//! Who sits where at a moment of a recording, and how the room is set.
+//! Who sits where at a moment of a recording, how the room is set, and what people have drawn.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use spinor_shared::mark::Mark;
 use spinor_shared::room::Role;
 use spinor_shared::session::{Control, HeadPose, Record};
 use spinor_shared::wire::WirePose;
@@ -11,6 +13,18 @@ use crate::poses::pose_between;
 
 /// Ticks over which a head goes from one recorded place to the next: as often as heads are recorded.
 const HEADS_EVERY: f64 = 6.0;
+
+/// Most lines of one person that are kept.
+pub const MOST_LINES: usize = 40;
+
+/// What one person has drawn and not taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drawing {
+    /// Lines in patient LPS, micrometres, the newest [`MOST_LINES`] of them.
+    pub lines: Vec<Vec<[i32; 3]>>,
+    /// What the person pointed at last, patient LPS in micrometres, and at which tick.
+    pub pointer: Option<(u32, [i32; 3])>,
+}
 
 /// A person in a recording.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,14 +66,16 @@ pub struct Seats {
     /// Which models tissues follow.
     pub(super) tissues: TissueModels,
     alarm_told: [u32; 2],
+    /// By the person's number. Shared between the places that a film can go to, which differ little.
+    drawings: Arc<BTreeMap<u32, Drawing>>,
 }
 
 impl Default for Seats {
     fn default() -> Self {
         let settings = Settings::default();
         let alarm_um = [settings.caution_mm, settings.danger_mm].map(|mm| (mm * 1e3).round() as u32);
-        let tissues = TissueModels::STILL;
-        Self { people: BTreeMap::new(), frozen: false, paused: false, alarm_um, tissues, alarm_told: alarm_um }
+        let (tissues, drawings) = (TissueModels::STILL, Arc::default());
+        Self { people: BTreeMap::new(), frozen: false, paused: false, alarm_um, tissues, alarm_told: alarm_um, drawings }
     }
 }
 
@@ -87,7 +103,34 @@ impl Seats {
             }
             Record::Heads { tick, heads } => heads.iter().for_each(|head| self.turn_head(*tick, head)),
             Record::Control { user, control, .. } => return self.direct(*user, control),
+            Record::Said { tick, user, mark } if mark.is_fine() => return self.say(*tick, *user, mark),
             _ => {}
+        }
+        None
+    }
+
+    /// What people have drawn, by the person's number.
+    pub fn drawings(&self) -> &BTreeMap<u32, Drawing> {
+        &self.drawings
+    }
+
+    fn say(&mut self, tick: u32, user: u32, mark: &Mark) -> Option<(u32, String)> {
+        match mark {
+            Mark::Text(words) => return Some((user, words.clone())),
+            Mark::Clear => {
+                Arc::make_mut(&mut self.drawings).remove(&user);
+            }
+            Mark::Line(points) => {
+                let drawing = Arc::make_mut(&mut self.drawings).entry(user).or_default();
+                if let [point] = points.as_slice() {
+                    drawing.pointer = Some((tick, *point));
+                } else {
+                    drawing.lines.push(points.clone());
+                    if drawing.lines.len() > MOST_LINES {
+                        drawing.lines.remove(0);
+                    }
+                }
+            }
         }
         None
     }

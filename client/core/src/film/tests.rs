@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::two_balls;
 use spinor_shared::case::CaseMeta;
+use spinor_shared::mark::Mark;
 use spinor_shared::room::Role;
 use spinor_shared::session::{Control, HeadPose, SessionHead, SessionWriter, TickRecord, keyframe_of};
 use spinor_shared::tissue::TissueRecord;
@@ -56,6 +57,16 @@ fn record(path: &Path, ticks: u32, rewound: bool) {
         if tick == 120 {
             kept = sim.cut().clone();
         }
+        let said = match tick {
+            40 => Some(Mark::Line(vec![[0, 0, 0], [5_000, 0, 0]])),
+            110 => Some(Mark::Line(vec![[7, 8, 9]])),
+            210 => Some(Mark::Text("undercut here".into())),
+            230 => Some(Mark::Clear),
+            _ => None,
+        };
+        if let Some(mark) = said {
+            out.append(&Record::Said { tick, user: 7, mark }).unwrap();
+        }
         if tick == 150 {
             sim.set_thresholds(5.0, 3.0);
             let control = Control::Alarm { caution_um: 5_000, danger_um: 3_000 };
@@ -103,6 +114,24 @@ fn every_place_is_as_if_it_had_been_played_to() {
         let set = if tick >= 150 { [5_000, 3_000] } else { [4_000, 2_000] };
         assert_eq!((film.seats().alarm_um, film.seats().people.len()), (set, 1), "tick {tick}");
     }
+}
+
+/// What people drew is there at every place, gone to in any order, until they took it away; words come when they are passed.
+#[test]
+fn what_was_drawn_is_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.spinrec");
+    record(&path, 700, false);
+    let mut film = Film::open(&path).unwrap();
+    for (tick, lines, pointer) in
+        [(650, 0, None), (200, 1, Some((110, [7, 8, 9]))), (60, 1, None), (39, 0, None), (229, 1, Some((110, [7, 8, 9])))]
+    {
+        film.go_to(tick).unwrap();
+        let drawing = film.seats().drawings().get(&7);
+        assert_eq!(drawing.map_or(0, |drawing| drawing.lines.len()), lines, "tick {tick}");
+        assert_eq!(drawing.and_then(|drawing| drawing.pointer), pointer, "tick {tick}");
+    }
+    assert_eq!(film.take_notes(), [(7, "undercut here".to_owned())]);
 }
 
 /// A room that was rewound: places before, between and after, from keyframes of the old epoch too.
