@@ -193,12 +193,11 @@ impl Again {
         self.next = None;
     }
 
-    /// Somebody left at a tick, and with them their tools. Who loses the right to operate keeps the tool, as on the server: its trigger is
-    /// let go by the inputs that are recorded.
-    pub(crate) fn put_down(&mut self, tick: u32, user: UserId) {
+    /// Takes the tools out of hands that a record of a tick emptied.
+    pub(crate) fn put_down(&mut self, tick: u32, hands: &[(UserId, Hand)]) {
         self.catch_up(tick);
-        for hand in [Hand::Left, Hand::Right] {
-            self.simulation.remove_tool(user, hand);
+        for (user, hand) in hands {
+            self.simulation.remove_tool(*user, *hand);
         }
     }
 

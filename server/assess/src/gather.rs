@@ -198,7 +198,8 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
             if tick.saturating_sub(base) > MOST_TICKS {
                 return Err(AssessError::TooLong(tick));
             }
-            ticks = Some(ticks.map_or([tick, tick + 1], |[first, last]| [first.min(tick), last.max(tick + 1)]));
+            let after = tick.saturating_add(1);
+            ticks = Some(ticks.map_or([tick, after], |[first, last]| [first.min(tick), last.max(after)]));
         }
         state.advance(&record)?;
         if let Record::Control { control: Control::Note(words), .. } = &record
@@ -210,6 +211,10 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         if let Record::Control { tick, user, control } = &record {
             let what = Direction::Control(control.clone());
             directed.push(Directed { tick: *tick, user: Some(UserId(*user)), what });
+        }
+        let emptied = record.emptied_hands();
+        if !emptied.is_empty() {
+            again.put_down(record.tick().unwrap_or(0), &emptied);
         }
         if let Some(models) = record.models() {
             again.set_tissues(models);
@@ -228,7 +233,6 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
                     .tick(tick, events.get(from..).unwrap_or_default())
                     .map_err(|source| AssessError::Wire { tick: tick.tick, source })?;
             }
-            Record::Left { tick, user } => again.put_down(*tick, UserId(*user)),
             Record::Control { tick, control: Control::Alarm { caution_um, danger_um }, .. } => {
                 again.set_thresholds(*tick, f64::from(*caution_um) / 1_000.0, f64::from(*danger_um) / 1_000.0);
             }

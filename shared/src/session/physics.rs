@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, TickRecord};
 use crate::tissue::TissueRecord;
-use crate::wire::{WireError, hand_from_number};
+use crate::wire::WireError;
 
 /// Longest stretch without a record that is simulated, ticks: a day at 60 Hz.
 const MOST_IDLE: u32 = 24 * 3_600 * 60;
@@ -73,25 +73,17 @@ pub fn simulate_again<R: Read>(recording: &mut Replay<R>, to: Option<u32>) -> Re
         if !matches!(record, Record::Tissue(_)) && due.take().is_some() && !matches!(record, Record::Epoch { .. }) {
             again.found.differing_ticks += 1;
         }
+        let emptied = record.emptied_hands();
+        if !emptied.is_empty() {
+            again.catch_up(tick)?;
+            emptied.into_iter().for_each(|(user, hand)| again.simulation.remove_tool(user, hand));
+        }
         match record {
             Record::Tissue(record) => again.found.differing_ticks += usize::from(due.take() != Some(record)),
             Record::Tick(record) => {
                 again.catch_up(tick)?;
                 due = again.compare(&record)?;
                 again.next = Some(tick.saturating_add(1));
-            }
-            // Who loses the right to operate keeps the tool: its trigger is let go by the inputs that are recorded.
-            Record::Left { user, .. } => {
-                again.catch_up(tick)?;
-                for hand in [Hand::Left, Hand::Right] {
-                    again.simulation.remove_tool(UserId(user), hand);
-                }
-            }
-            Record::Control { user, control: Control::Pass { from_hand, .. }, .. } => {
-                again.catch_up(tick)?;
-                if let Ok(hand) = hand_from_number(from_hand) {
-                    again.simulation.remove_tool(UserId(user), hand);
-                }
             }
             Record::Control { control: Control::Alarm { caution_um, danger_um }, .. } => {
                 again.catch_up(tick)?;

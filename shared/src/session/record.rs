@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
-use spinor_sim::{ResolvedOp, StepOutput, TissueModels, ToolInput};
+use spinor_sim::{Hand, ResolvedOp, StepOutput, TissueModels, ToolInput, UserId};
 use spinor_volume::cut::CutState;
 use spinor_volume::{BrickIndex, Patient};
 
@@ -12,7 +12,7 @@ use crate::codec;
 use crate::mark::Mark;
 use crate::room::Role;
 use crate::tissue::TissueRecord;
-use crate::wire::{WireBrick, WireCut, WireEvent, WireInput};
+use crate::wire::{WireBrick, WireCut, WireEvent, WireInput, hand_from_number};
 
 /// Largest window that a keyframe may ask the decompressor for: 2²⁵ bytes.
 const WINDOW_LOG: u32 = 25;
@@ -246,6 +246,18 @@ pub enum Record {
 }
 
 impl Record {
+    /// The hands that a record takes the tools from: those of somebody who left, or the one that handed its tool over. Who loses the right to
+    /// operate keeps the tool: its trigger is let go by the inputs that are recorded.
+    pub fn emptied_hands(&self) -> Vec<(UserId, Hand)> {
+        match self {
+            Self::Left { user, .. } => [Hand::Left, Hand::Right].map(|hand| (UserId(*user), hand)).to_vec(),
+            Self::Control { user, control: Control::Pass { from_hand, .. }, .. } => {
+                hand_from_number(*from_hand).map(|hand| (UserId(*user), hand)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The tick a record belongs to, none for the first two.
     pub fn tick(&self) -> Option<u32> {
         match self {

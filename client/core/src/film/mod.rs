@@ -251,7 +251,7 @@ impl Film {
         if quick {
             self.simulation.restore(self.cut.clone());
         }
-        self.idle_until(to + 1, to);
+        self.idle_until(to.saturating_add(1), to);
         self.tick = Some(to);
         Ok(())
     }
@@ -296,12 +296,14 @@ impl Film {
                 self.last_op = Some(*from_tick);
                 *change = Change::Anything;
             }
-            Record::Left { user, .. } => {
-                for hand in [Hand::Left, Hand::Right] {
-                    self.simulation.remove_tool(UserId(*user), hand);
-                }
-            }
             _ => {}
+        }
+        // Hands are empty in a new epoch, as on the server; people who go on number their inputs anew.
+        if matches!(record, Record::Epoch { .. }) {
+            self.put_tools_down();
+        }
+        for (user, hand) in record.emptied_hands() {
+            self.simulation.remove_tool(user, hand);
         }
         if let Some(words) = self.seats.take(record) {
             self.notes.push(words);
@@ -324,8 +326,8 @@ impl Film {
 
     /// Lets the simulation live through ticks without a record, before `tick`.
     fn idle_until(&mut self, tick: u32, to: u32) {
-        let from = self.tick.map_or(0, |at| at + 1).max(to.saturating_sub(WARM_UP));
-        for n in from..tick.min(to + 1) {
+        let from = self.tick.map_or(0, |at| at.saturating_add(1)).max(to.saturating_sub(WARM_UP));
+        for n in from..tick.min(to.saturating_add(1)) {
             self.simulation.step(Tick(n), &[]);
         }
     }

@@ -101,6 +101,11 @@ impl Seats {
             Record::TissueModels { answers, yields, .. } => {
                 self.tissues = TissueModels { answers: *answers, yields: *yields };
             }
+            // A resumed or branched session goes on from where it ended, with nobody connected; after a rewind everybody still is.
+            Record::Epoch { tick, from_tick, .. } if tick == from_tick => {
+                self.people.values_mut().for_each(|seat| (seat.online, seat.heads) = (false, None));
+                self.paused = false;
+            }
             Record::Heads { tick, heads } => heads.iter().for_each(|head| self.turn_head(*tick, head)),
             Record::Control { user, control, .. } => return self.direct(*user, control),
             Record::Said { tick, user, mark } if mark.is_fine() => return self.say(*tick, *user, mark),
@@ -152,7 +157,12 @@ impl Seats {
                 }
             }
             Control::Alarm { caution_um, danger_um } => self.alarm_um = [*caution_um, *danger_um],
-            Control::Pass { .. } => {}
+            // Who is handed a tool may operate with it.
+            Control::Pass { to, .. } => {
+                if let Some(seat) = self.people.get_mut(to) {
+                    seat.has_tool = true;
+                }
+            }
             Control::Note(words) => return Some((by, words.clone())),
         }
         None

@@ -73,6 +73,9 @@ fn record(path: &Path, ticks: u32, rewound: bool) {
             out.append(&Record::Control { tick, user: 7, control }).unwrap();
         }
         if rewound && tick == 260 {
+            for hand in [Hand::Left, Hand::Right] {
+                sim.remove_tool(UserId(7), hand);
+            }
             sim.restore(kept.clone());
             out.append(&Record::Epoch { tick, epoch: 1, from_tick: 120, reason: "rewind".into() }).unwrap();
         }
@@ -132,6 +135,49 @@ fn what_was_drawn_is_at_its_place() {
         assert_eq!(drawing.and_then(|drawing| drawing.pointer), pointer, "tick {tick}");
     }
     assert_eq!(film.take_notes(), [(7, "undercut here".to_owned())]);
+}
+
+/// A tool that was handed over leaves its hand for whom it was given to; a session that was resumed begins with empty hands and with nobody
+/// connected until they come back.
+#[test]
+fn hands_are_emptied_as_on_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.spinrec");
+    let case = Case { patient: two_balls(), ct: None, mr: None, meta: CaseMeta::default() };
+    let mut out = SessionWriter::create(File::create(&path).unwrap()).unwrap();
+    let head =
+        SessionHead { case_hash: case.hash().0, room: "theatre".into(), software: "test".into(), started_unix_s: 0, tick_hz: 60 };
+    out.append(&Record::Head(head)).unwrap();
+    out.append(&Record::Case(case.encode())).unwrap();
+    for (user, name, role) in [(7, "Ada", Role::Attending), (8, "Ben", Role::Observer)] {
+        out.append(&Record::Joined { tick: 0, user, name: name.into(), role }).unwrap();
+    }
+    let pose = Pose { tip_um: [0, 40_000, 0], turn: [-23_170, 0, 0, 23_170] };
+    let right =
+        ToolInput { user: UserId(7), hand: Hand::Right, seq: 900, tool: ToolKind::Probe, size_tenth_mm: 20, pose, trigger: 0 };
+    let left = ToolInput { hand: Hand::Left, ..right };
+    out.append(&Record::Tick(TickRecord::new(10, &[left, right], &StepOutput::default()))).unwrap();
+    let pass = Control::Pass { from_hand: Hand::Right as u8, to: 8, hand: 1, tool: ToolKind::Probe as u8, size_tenth_mm: 20 };
+    out.append(&Record::Control { tick: 20, user: 7, control: pass }).unwrap();
+    out.append(&Record::Epoch { tick: 30, epoch: 1, from_tick: 30, reason: "resumed".into() }).unwrap();
+    out.append(&Record::Joined { tick: 35, user: 7, name: "Ada".into(), role: Role::Attending }).unwrap();
+    // The client that comes back numbers its inputs from 1.
+    out.append(&Record::Tick(TickRecord::new(40, &[ToolInput { seq: 1, ..left }], &StepOutput::default()))).unwrap();
+    out.append(&Record::Closed { tick: 50 }).unwrap();
+    drop(out);
+    let mut film = Film::open(&path).unwrap();
+    let hands = |film: &Film| film.tools().map(|tool| (tool.input.hand, tool.input.seq)).collect::<Vec<_>>();
+    let online = |film: &Film| film.seats().people.values().map(|seat| seat.online).collect::<Vec<_>>();
+    film.go_to(19).unwrap();
+    assert_eq!(hands(&film), [(Hand::Left, 900), (Hand::Right, 900)]);
+    assert!(!film.seats().people[&8].has_tool);
+    film.go_to(25).unwrap();
+    assert_eq!(hands(&film), [(Hand::Left, 900)]);
+    assert!(film.seats().people[&8].has_tool);
+    film.go_to(32).unwrap();
+    assert_eq!((hands(&film), online(&film)), (vec![], vec![false, false]));
+    film.go_to(45).unwrap();
+    assert_eq!((hands(&film), online(&film)), (vec![(Hand::Left, 1)], vec![true, false]));
 }
 
 /// A room that was rewound: places before, between and after, from keyframes of the old epoch too.
