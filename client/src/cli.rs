@@ -43,7 +43,7 @@ pub(crate) enum Command {
         /// The invitation.
         link: String,
         /// No picture at all: follow the room and print what is said.
-        #[arg(long, conflicts_with_all = ["desktop", "xr"])]
+        #[arg(long, conflicts_with_all = ["desktop", "xr", "screenshot"])]
         headless: bool,
         #[command(flatten)]
         how: How,

@@ -9,6 +9,7 @@ use spinor_client_core::{Happening, JoinOptions, Mark, Session, SpinorClientPlug
 
 /// Joins, prints who comes and goes and what is said, and leaves after `seconds`.
 pub(crate) fn follow(options: JoinOptions, seconds: Option<f32>) -> AppExit {
+    println!("{}", crate::hud::NOT_A_DEVICE);
     let session = match Session::join(options, no_waker()) {
         Ok(session) => session,
         Err(wrong) => {

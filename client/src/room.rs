@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bevy::prelude::*;
 use spinor_shared::room::Role;
 use spinor_sim::{AlarmLevel, Hand, ToolKind, ToolState, UserId};
-use spinor_volume::{Label, Patient, Source};
+use spinor_volume::{Label, Patient, Source, TissueClass};
 
 use crate::frames::WorldFrame;
 
@@ -119,6 +119,8 @@ pub(crate) struct Room {
     pub(crate) silent: bool,
     /// What the case says that everybody must know.
     pub(crate) warnings: Vec<String>,
+    /// Whether the case holds dura, cord or roots at all: where it holds none, no alarm can come.
+    pub(crate) guards: bool,
     /// Structures that were proposed from the anatomy around them: nobody saw them in an image.
     pub(crate) proposed: BTreeSet<Label>,
 }
@@ -133,6 +135,7 @@ impl Room {
     pub(crate) fn know(&mut self, patient: &Patient, warnings: &[String]) {
         let proposed = patient.structures().iter().filter(|s| s.source == Source::Proposed);
         self.proposed = proposed.map(|s| s.label).collect();
+        self.guards = patient.structures().iter().any(|s| s.class == TissueClass::Neural);
         self.warnings = warnings.to_vec();
     }
 

@@ -45,10 +45,6 @@ struct Progress {
     asked: bool,
 }
 
-/// Says when a source has everything that it wants on the picture; without it the anatomy alone counts.
-#[derive(Resource)]
-pub(crate) struct NotReady;
-
 /// Takes [`Shot`] and ends the program.
 pub(crate) struct ShotPlugin;
 
@@ -114,14 +110,13 @@ fn take(
     shot: Res<Shot>,
     canvas: Option<Res<Canvas>>,
     anatomy: Option<Res<Anatomy>>,
-    not_ready: Option<Res<NotReady>>,
     room: Res<Room>,
     mut cameras: Query<&mut Camera, With<ScreenCamera>>,
     mut progress: ResMut<Progress>,
     mut exit: MessageWriter<AppExit>,
 ) {
     progress.waited += 1;
-    if anatomy.is_some_and(|anatomy| anatomy.is_settled()) && not_ready.is_none() {
+    if anatomy.is_some_and(|anatomy| anatomy.is_settled()) {
         progress.drawn += 1;
     }
     // Frames nobody sees are not drawn: on a software renderer one takes seconds.

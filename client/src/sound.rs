@@ -1,6 +1,6 @@
 //! What is heard: the spindle by its load, the alarm, contact with bone. Synthesised; no files.
 //!
-//! Hardness can be felt without a force arm: the pitch of a spindle falls and its loudness rises with load (surgery.md). Without a sound
+//! Hardness can be felt without a force arm: the pitch of a spindle falls and its loudness rises with load (Kiyofuji 2022). Without a sound
 //! device the client says so once and goes on in silence.
 
 use std::sync::Arc;

@@ -168,7 +168,7 @@ fn a_broken_connection_comes_back() {
     }));
     assert_eq!(ben.session().me().unwrap().user, user);
     let (digest, ops) = agree(&mut ben);
-    assert!(digest != 0 && ops > 0);
+    assert!(digest != 0 && ops > 10, "{ops} operations");
     assert_eq!(agree(&mut ann).0, digest);
     assert_eq!(ann.session().people().len(), 2, "nobody stands twice in the room");
 }
@@ -192,7 +192,9 @@ fn bad_networks_only_delay() {
             burr(session, &stroke, t);
         }
     });
-    assert_eq!(agree(&mut ann).0, agree(&mut ben).0);
+    let (digest, ops) = agree(&mut ann);
+    assert_eq!(agree(&mut ben).0, digest);
+    assert!(ops > 30, "{ops} operations");
     assert!(relay.counts.lost.load(std::sync::atomic::Ordering::Relaxed) > 0, "the relay lost nothing");
 }
 

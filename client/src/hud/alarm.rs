@@ -20,7 +20,7 @@ pub(crate) const fn level_colour(level: AlarmLevel) -> Color {
 /// a tool: then there is nothing to be near.
 ///
 /// Inside a structure the distance is negative and the level danger: never "clear". Where nothing neural is within reach it says so
-/// instead of a number. A proposed structure is named as such, because its surface was never seen.
+/// instead of a number, and where the case holds nothing neural, that no alarm can come. A proposed structure is named as such, because its surface was never seen.
 pub(crate) fn alarm_line(room: &Room) -> Option<(AlarmLevel, String)> {
     let worst = room.worst_tool()?;
     let (user, tool) = match worst {
@@ -44,7 +44,13 @@ fn name(structure: Label, room: &Room) -> String {
 fn distance_line(tool: &ShownTool, room: &Room) -> String {
     let [caution_mm, danger_mm] = room.thresholds_mm;
     let thresholds = format!("caution {caution_mm:.1} mm, danger {danger_mm:.1} mm");
-    let Some((mm, structure)) = tool.nearest else { return format!("clear   nothing neural near   ({thresholds})") };
+    let Some((mm, structure)) = tool.nearest else {
+        return if room.guards {
+            format!("clear   nothing neural near   ({thresholds})")
+        } else {
+            "NO ALARM   this case holds neither dura nor nerves".to_owned()
+        };
+    };
     let place = if mm < 0.0 {
         format!("{:.1} mm INSIDE {}", -mm, name(structure, room))
     } else {
@@ -84,6 +90,8 @@ mod tests {
         let far = ShownTool { nearest: None, ..tool(0.0, AlarmLevel::Clear) };
         let line = alarm_line(&room(&[(1, far)])).unwrap().1;
         assert_eq!(line, "clear   nothing neural near   (caution 4.0 mm, danger 2.0 mm)");
+        let without = Room { guards: false, ..room(&[(1, far)]) };
+        assert_eq!(alarm_line(&without).unwrap().1, "NO ALARM   this case holds neither dura nor nerves", "no false comfort");
         assert_eq!(alarm_line(&room(&[])), None, "without a tool there is no band");
     }
 

@@ -175,6 +175,7 @@ pub(crate) mod tests {
             tools: tools.iter().map(|(user, tool)| ((UserId(*user), Hand::Right), *tool)).collect(),
             me: Some(UserId(1)),
             thresholds_mm: [4.0, 2.0],
+            guards: true,
             ..default()
         }
     }

@@ -2,7 +2,7 @@
 
 use spinor_volume::{Label, TissueClass};
 
-/// Bone with at least this density is cortical (surgery.md gives 700-1,800 HU for cortex).
+/// Bone with at least this density is cortical: cortex has 700-1,800 HU (K).
 const CORTICAL_HU: f32 = 650.0;
 /// Bone below this density is marrow and thin trabeculae.
 const MARROW_HU: f32 = 120.0;
