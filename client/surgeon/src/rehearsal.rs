@@ -13,7 +13,7 @@ use spinor_shared::session::{Control, Record, SessionError, SessionHead, Session
 use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::WireError;
 use spinor_sim::procedure::{Measured, Note, SiteError, Target, Tracker};
-use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput};
+use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick};
 use spinor_volume::measure::Reference;
 use spinor_volume::{CutState, Label, Patient};
 use thiserror::Error;

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use spinor_sim::{Hand, Settings, Simulation, Tick, TissueModels, ToolInput, UserId};
+use spinor_sim::{Settings, Simulation, Tick, TissueModels, ToolInput, UserId};
 use thiserror::Error;
 
 use super::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, TickRecord};
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::case::{Case, CaseMeta};
     use crate::session::{SessionHead, SessionWriter};
-    use spinor_sim::{Pose, ToolKind, small_spine};
+    use spinor_sim::{Hand, Pose, ToolKind, small_spine};
 
     /// A probe that goes into the sac of the small spine between the laminae, and a burr on the lamina, under some models of tissues.
     /// The recording names what `names` says.

@@ -7,7 +7,7 @@ use spinor_shared::mark::Mark;
 use spinor_shared::room::Role;
 use spinor_shared::session::{Control, HeadPose, SessionHead, SessionWriter, TickRecord, keyframe_of};
 use spinor_shared::tissue::TissueRecord;
-use spinor_sim::{Pose, ToolKind};
+use spinor_sim::{Pose, StepOutput, ToolKind};
 
 /// A session of `ticks` ticks that a server would record: a burr goes into the ball of bone, over and over, and a probe comes near the
 /// sac from the other side, with a keyframe every 100 ticks; the head of the one person moves; thresholds change at tick 150; `rewound` goes back to tick 120 at tick 260.
