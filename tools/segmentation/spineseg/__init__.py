@@ -1,0 +1,1 @@
+"""Training of Spinor's own segmentation models on synthetic images. See README.md."""

@@ -1,0 +1,121 @@
+"""Intensities for synthetic images: CT from tissue physics, MR by a random contrast for every tissue."""
+
+import torch
+from torch.nn import functional as F
+
+from . import classes as c
+
+
+class Painter:
+    """Paints patches of `size` voxels; all randomness comes from the NumPy generator and torch's seed."""
+
+    def __init__(self, rng, size):
+        self.rng, self.size = rng, size
+
+    def between(self, low, high):
+        return float(self.rng.uniform(low, high))
+
+    def chance(self, share):
+        return self.rng.random() < share
+
+    def noise(self, coarse, amplitude=1.0, channels=1):
+        """Smooth noise from a lattice of `coarse` points a side."""
+        field = F.interpolate(torch.randn(1, channels, coarse, coarse, coarse), size=(self.size,) * 3, mode="trilinear", align_corners=True)
+        return field[0] * amplitude
+
+    @staticmethod
+    def blur(image, sigma):
+        kernel = torch.exp(-(torch.arange(-3, 4) ** 2) / (2 * sigma**2))
+        kernel = kernel / kernel.sum()
+        image = image[None, None]
+        for axis in range(3):
+            shape, pad = [1, 1, 1, 1, 1], [0] * 6
+            shape[2 + axis] = 7
+            pad[2 * (2 - axis)] = pad[2 * (2 - axis) + 1] = 3
+            image = F.conv3d(F.pad(image, pad, mode="replicate"), kernel.view(shape))
+        return image[0, 0]
+
+    def thick_slices(self, image, most):
+        axis, factor = int(self.rng.choice([0, 2, 2])), self.between(1.2, most)
+        size = [self.size] * 3
+        size[axis] = max(8, int(self.size / factor))
+        thin = F.interpolate(image[None, None], size=size, mode="area")
+        return F.interpolate(thin, size=(self.size,) * 3, mode="trilinear", align_corners=False)[0, 0]
+
+    def ct(self, codes, distance):
+        """HU of tissue codes, with the distance to bone (mm, negative inside) for cortex and partial volume."""
+        between, chance = self.between, self.chance
+        coarse, medium, fine = self.noise(6)[0], self.noise(14)[0], self.noise(28)[0]
+        flat = torch.ones_like(distance)
+        fat, muscle = between(-125, -70), between(20, 85)
+        image = torch.where(coarse + 0.7 * medium > between(-0.2, 1.0), muscle * flat, fat * flat)
+        organs = self.organs(coarse, medium, flat)
+        blood = between(30, 60) if chance(0.5) else between(100, 380)
+        tissues = {
+            c.MUSCLE: muscle + medium * between(0, 25) - (fine > between(0.8, 2)).float() * between(0, 120),
+            c.VESSEL: blood * flat,
+            c.LUNG: -between(650, 930) * flat if chance(0.75) else organs,
+            c.AIR: -1000.0 * flat,
+            c.VISCERA: organs,
+            c.DISC: between(45, 135) + medium * between(0, 20),
+        }
+        for code, value in tissues.items():
+            image = torch.where(codes == code, value, image)
+        sac = between(0, 60) + medium * between(0, 12)
+        epidural = torch.where(distance < between(0.5, 3.5), between(-90, 40) * flat, sac)
+        image = torch.where(codes == c.CANAL, epidural, image)
+        if chance(0.3):
+            image = image + (fine > between(1.2, 2.2)).float() * (codes == c.SOFT).float() * between(50, 300)
+        image = self.bone(image, codes, distance, coarse, medium, fine)
+        return self.scanner(image)
+
+    def organs(self, coarse, medium, flat):
+        image, mixed = flat * self.between(0, 90), coarse * self.between(0.3, 1) + medium
+        for low in (self.between(0.2, 1), self.between(0.8, 1.6)):
+            image = torch.where(mixed > low, self.between(-100, 180) * flat, image)
+        if self.chance(0.5):  # gas
+            image = torch.where(mixed < -self.between(0.7, 1.6), -self.between(500, 1000) * flat, image)
+        if self.chance(0.25):  # contrast medium
+            image = torch.where(medium > self.between(1.2, 2), self.between(150, 700) * flat, image)
+        return image
+
+    def bone(self, image, codes, distance, coarse, medium, fine):
+        # Marrow of the old is as dark as fat and muscle mixed; that of the young is brighter than many a cortex.
+        marrow, thickness = self.between(10, 420), self.between(0.6, 2.2)
+        cortex = max(self.between(350, 1300), marrow + 150)
+        depth = (-distance).clamp(min=0)
+        texture = 1 + coarse * self.between(0, 0.15) + medium * self.between(0, 0.3) + fine * self.between(0, 0.35)
+        denser = torch.where(codes == c.ARCH, torch.tensor(self.between(1.0, 1.9)), torch.tensor(1.0))
+        bone = denser * marrow * texture
+        shell = torch.exp(-((depth / thickness) ** 2)) * (1 + medium * self.between(0, 0.25))
+        bone = bone + (cortex - marrow) * shell
+        if self.chance(0.2):  # sclerosis or lysis
+            spot = (medium > self.between(1.3, 2)) & (depth > 1)
+            bone = torch.where(spot, bone + self.between(-200, 500), bone)
+        share = (0.5 - distance / self.between(1.2, 2.6)).clamp(0, 1)
+        return image * (1 - share) + bone * share
+
+    def scanner(self, image):
+        image = self.blur(image, self.between(0.35, 0.9)) + torch.randn_like(image) * self.between(3, 30)
+        if self.chance(0.7):  # noise with the kernel's grain
+            image = image + self.blur(torch.randn_like(image), self.between(0.6, 1.2)) * self.between(10, 160)
+        if self.chance(0.4):  # beam hardening
+            image = image + self.noise(3, self.between(5, 30))[0]
+        if self.chance(0.35):
+            image = self.thick_slices(image, 2.5)
+        return (image - 40) * self.between(0.85, 1.2) + 40 + self.between(-25, 25)
+
+    def mr(self, codes, distance):
+        """An MR of no sequence in particular: a random brightness and texture for every tissue, bias field, thick slices, Rician noise."""
+        image = torch.zeros_like(distance)
+        for code in range(c.AIR + 1):
+            bright = 0.0 if code in (c.AIR, c.LUNG) else self.between(0, 1)
+            texture = self.noise(int(self.rng.integers(5, 20)), self.between(0, 0.12))[0]
+            image = torch.where(codes == code, bright + texture, image)
+        image = torch.where(distance.abs() < self.between(0.4, 1.4), image * self.between(0.1, 0.6), image)  # cortex is dark
+        image = self.blur(image.clamp(min=0), self.between(0.4, 0.9))
+        image = image * torch.exp(self.noise(3, self.between(0.05, 0.4))[0])
+        if self.chance(0.7):
+            image = self.thick_slices(image, 2.6)
+        sigma = self.between(0.005, 0.06)
+        return torch.sqrt((image + sigma * torch.randn_like(image)) ** 2 + (sigma * torch.randn_like(image)) ** 2)

@@ -1,0 +1,124 @@
+"""Geometry that label maps of whole vertebrae imply: the canal, bodies and arches, discs. Arrays are (x right, y front, z up)."""
+
+import numpy as np
+import scipy.ndimage as ndi
+
+from . import classes as c
+
+FORAMEN_MM2 = (70, 700)  # area of a vertebral foramen in an axial slice
+CANAL_RADIUS_MM = (6.5, 11)
+STRAY_MM = 6  # a foramen farther than this from its neighbours' line is a gap between processes
+DISC_GAP_MM = 19  # highest gap between two bodies that is a disc
+
+
+def resample(volume, spacing, new_mm, order):
+    """The volume on even voxels of `new_mm`, voxel centres aligned at the volume's edges."""
+    shape = np.maximum(1, np.round(np.array(volume.shape) * spacing / new_mm).astype(int))
+    index = [(np.arange(n) + 0.5) * new_mm / s - 0.5 for n, s in zip(shape, spacing, strict=True)]
+    grid = np.meshgrid(*index, indexing="ij")
+    return ndi.map_coordinates(volume, grid, order=order, mode="nearest", prefilter=order > 1)
+
+
+def foramen(section, mm):
+    """Centre (x, y) and radius, voxels, of the largest hole of an axial slice that is as large as a canal; None without one."""
+    if section.sum() < 20:
+        return None
+    closed = ndi.binary_closing(np.pad(section, 4), iterations=1)[4:-4, 4:-4]
+    labels, count = ndi.label(ndi.binary_fill_holes(closed) & ~closed)
+    best = None
+    for k in range(1, count + 1):
+        hole = labels == k
+        area = hole.sum() * mm * mm
+        if FORAMEN_MM2[0] < area < FORAMEN_MM2[1] and (best is None or area > best[0]):
+            radius = np.clip(np.sqrt(area / np.pi), *CANAL_RADIUS_MM) / mm
+            best = (area, *ndi.center_of_mass(hole), radius)
+    return None if best is None else best[1:]
+
+
+def canal_line(vertebrae, mm):
+    """Centre and radius of the canal in every slice (n, 3), voxels, and the lowest and highest slice with a vertebra."""
+    depth = vertebrae.shape[2]
+    found = np.full((depth, 3), np.nan)
+    for z in range(depth):
+        hole = foramen(vertebrae[:, :, z], mm)
+        if hole is not None:
+            found[z] = hole
+    at = np.where(~np.isnan(found[:, 0]))[0]
+    for _ in range(2):
+        for axis in (0, 1):
+            median = ndi.median_filter(found[at, axis], 9, mode="nearest")
+            at = at[np.abs(found[at, axis] - median) < STRAY_MM / mm]
+    if len(at) < 12:
+        raise ValueError("no canal is closed around in these labels")
+    every = np.arange(depth)
+    line = np.stack([np.interp(every, at, found[at, k]) for k in range(3)], 1)
+    for axis in (0, 1):
+        for some, beyond in ((at[:12], every < at[0]), (at[-12:], every > at[-1])):
+            line[beyond, axis] = np.polyval(np.polyfit(some, found[some, axis], 1), every[beyond])
+    filled = np.where(vertebrae.any((0, 1)))[0]
+    return ndi.gaussian_filter1d(line, 5 / mm, axis=0, mode="nearest"), filled[0], filled[-1]
+
+
+def tube_line(tube, mm, wider_mm=2.0):
+    """As `canal_line`, from the dural sac of a phantom, around which the canal is `wider_mm` wider."""
+    area = tube.sum((0, 1)) * mm * mm
+    at = np.where(area > 20)[0]
+    if len(at) < 12:
+        raise ValueError("no dural sac in these labels")
+    found = np.array([(*ndi.center_of_mass(tube[:, :, z]), (np.sqrt(area[z] / np.pi) + wider_mm) / mm) for z in at])
+    every = np.arange(tube.shape[2])
+    line = np.stack([np.interp(every, at, found[:, k]) for k in range(3)], 1)
+    line[:, 2] = np.clip(line[:, 2], CANAL_RADIUS_MM[0] / mm, CANAL_RADIUS_MM[1] / mm)
+    return ndi.gaussian_filter1d(line, 3 / mm, axis=0, mode="nearest"), at[0], at[-1]
+
+
+def disc_between(upper, lower, bone, front_of_canal, mm):
+    """The gap between two bodies, column by column."""
+    depth = bone.shape[2]
+    bottom = np.where(upper.any(2), upper.argmax(2), -1)
+    top = np.where(lower.any(2), depth - 1 - lower[:, :, ::-1].argmax(2), -1)
+    gap = (bottom - top - 1) * mm
+    is_disc = (bottom > 0) & (top > 0) & (gap > 0) & (gap < DISC_GAP_MM)
+    z = np.arange(depth)
+    disc = is_disc[:, :, None] & (z > top[:, :, None]) & (z < bottom[:, :, None]) & ~bone & front_of_canal
+    labels, count = ndi.label(ndi.binary_opening(disc, iterations=1))
+    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count else np.zeros_like(disc)
+
+
+def tissue_codes(vertebrae, order, sacrum, other_bone, mm, discs=None, tube=None):
+    """Source codes of a map of whole vertebrae (numbers, listed from head to foot in `order`).
+
+    Canal and discs are derived from the bones unless the sac (`tube`) and `discs` are known.
+
+    Returns the codes and each voxel's place right of and in front of the canal, mm.
+    """
+    line, low, high = canal_line(vertebrae > 0, mm) if tube is None else tube_line(tube, mm)
+    x, y = np.meshgrid(np.arange(vertebrae.shape[0]), np.arange(vertebrae.shape[1]), indexing="ij")
+    right, front = x[:, :, None] - line[None, None, :, 0], y[:, :, None] - line[None, None, :, 1]
+    radius = line[None, None, :, 2]
+    bone = (vertebrae > 0) | sacrum
+    body = (vertebrae > 0) & (front > 0.55 * radius)
+    codes = np.zeros(vertebrae.shape, np.uint8)
+    codes[vertebrae > 0] = c.ARCH
+    codes[body] = c.BODY
+    codes[sacrum] = c.SACRUM
+    codes[other_bone & ~bone] = c.OTHER_BONE
+    if discs is not None:
+        codes[discs & ~bone] = c.DISC
+    else:
+        column = [(vertebrae == number) & body & (np.abs(right) * mm < 34) for number in order]
+        if sacrum.any():
+            column.append(sacrum & (front > 0.3 * radius))
+        for upper, lower in zip(column, column[1:], strict=False):
+            if upper.any() and lower.any():
+                codes[disc_between(upper, lower, bone, front > 0.4 * radius, mm)] = c.DISC
+    canal = (right**2 + (1.15 * front) ** 2 < (1.05 * radius) ** 2) & (codes == c.SOFT)
+    canal[:, :, : max(0, low - int(5 / mm))] = False
+    canal[:, :, high + 1 :] = False
+    codes[canal] = c.CANAL
+    return codes, right * mm, front * mm
+
+
+def signed_distance(mask, mm):
+    """Distance to the mask's border, mm, negative inside."""
+    return (ndi.distance_transform_edt(~mask) - ndi.distance_transform_edt(mask)) * mm
