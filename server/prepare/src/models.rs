@@ -118,7 +118,9 @@ pub fn list(registry: &Path) -> Result<Vec<Entry>, ModelsError> {
 
 /// Whether preparation can use a model by itself: one image in, structures of the spine with their level out.
 pub fn serves(folder: &ModelFolder, modality: Modality) -> bool {
-    folder.modality() == modality && folder.dataset.channels.len() == 1 && !folder.labels().is_empty()
+    folder.modality() == modality
+        && folder.dataset.channels.len() == 1
+        && (!folder.labels().is_empty() || folder.parts().is_some())
 }
 
 /// The model of a registry that serves a kind of image and knows most structures; the first by name among equals.

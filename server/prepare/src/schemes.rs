@@ -196,7 +196,7 @@ fn caudal_first(place: u16) -> Option<Label> {
 }
 
 /// The disc under a vertebra; none under C1 and the sacrum. Below L5 it is L5/S1, below L6 the last one as well.
-fn disc_below(vertebra: Label) -> Option<Label> {
+pub(crate) fn disc_below(vertebra: Label) -> Option<Label> {
     match vertebra.0 {
         n @ 12..=16 => Some(Label(n + 51)),
         17 => Some(Label(71)),
@@ -209,7 +209,7 @@ fn disc_below(vertebra: Label) -> Option<Label> {
 }
 
 /// The vertebra of a level written `c1` ... `l6`.
-fn vertebra_from_level(level: &str) -> Option<Label> {
+pub(crate) fn vertebra_from_level(level: &str) -> Option<Label> {
     let (region, number) = (level.chars().next()?, level.get(1..)?.parse::<u16>().ok()?);
     match (region, number) {
         ('c', 1..=7) => Some(Label(10 + number)),

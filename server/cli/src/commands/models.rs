@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use spinor_prepare::models::{self, serves};
-use spinor_prepare::segment::{Modality, ModelFolder};
+use spinor_prepare::segment::{BUILT_IN, Modality, ModelFolder, built_in};
 
 use crate::output;
 
@@ -58,6 +58,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
         What::List { json } => {
             let entries = models::list(&registry)?;
+            let own = built_in()?;
             if json {
                 let models: serde_json::Map<String, serde_json::Value> = entries
                     .iter()
@@ -66,9 +67,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                         Err(error) => (entry.name.clone(), json!({"error": error.to_string()})),
                     })
                     .collect();
-                output::json(&json!({"registry": registry, "models": models}));
+                output::json(&json!({"registry": registry, "models": models, "built_in": {BUILT_IN: describe(&own)}}));
                 return Ok(());
             }
+            println!("{BUILT_IN}: {}; built in, used where no other serves", line(&own));
+            println!("    {}", own.settings.quality.as_deref().unwrap_or("never measured"));
             if entries.is_empty() {
                 println!("no models in {}; `spinor models add DIR` adds one", registry.display());
             }
@@ -97,11 +100,14 @@ fn line(folder: &ModelFolder) -> String {
     let (labels, all) = (folder.labels().len(), folder.dataset.names.len().saturating_sub(1));
     let inputs = folder.dataset.channels.join(" + ");
     let [z, y, x] = folder.plan.spacing_mm;
-    let folds = folder.networks.len();
+    let folds = folder.networks.len() + usize::from(folder.embedded.is_some());
     let what = match use_of(folder) {
         "segment only" => "for `spinor segment` only (several inputs, or no structure with a level)".to_owned(),
         kind => format!("prepare uses it for {}", kind.to_uppercase()),
     };
+    if folder.parts().is_some() {
+        return format!("{inputs}, {z:.2} x {y:.2} x {x:.2} mm, parts of the spine whose levels are counted; {what}");
+    }
     format!(
         "{inputs}, {}, {z:.2} x {y:.2} x {x:.2} mm, {folds} network(s), {labels} of {all} labels known; {what}",
         folder.plan.configuration
@@ -114,7 +120,7 @@ fn describe(folder: &ModelFolder) -> serde_json::Value {
     json!({
         "path": folder.path, "dataset": folder.plan.dataset, "configuration": folder.plan.configuration,
         "inputs": folder.dataset.channels, "spacing_mm": folder.plan.spacing_mm, "patch": folder.plan.patch,
-        "networks": folder.networks.len(), "labels": labels, "use": use_of(folder),
+        "networks": folder.networks.len() + usize::from(folder.embedded.is_some()), "labels": labels, "use": use_of(folder),
         "scheme": folder.settings.scheme.map(|s| s.name()),
     })
 }

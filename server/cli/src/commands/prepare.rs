@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use spinor_prepare::contours::{ContourOptions, Names};
 use spinor_prepare::pipeline::{CaseSummary, PrepareOptions, Stage, peak_rss_mb, prepare};
 use spinor_prepare::schemes::Scheme;
+use spinor_prepare::segment::spine::vertebra;
+use spinor_volume::Label;
 
 use crate::output;
 
@@ -15,6 +17,7 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   spinor prepare --ct study/ --labels spine.nii.gz --scheme totalspineseg --out patient.spinor
+  spinor prepare --ct study/ --lowest L5 --out patient.spinor
   spinor prepare --ct ct.nii.gz --model models/vertebrae --out patient.spinor --report report/ --json
   spinor prepare --ct study/ --model vertebrae --contours roots-and-sac.dcm --out patient.spinor")]
 pub(crate) struct Args {
@@ -46,8 +49,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "contours")]
     contours_names: Option<PathBuf>,
     /// A segmentation model (nnU-Net export), used without a label map. Several: later ones fill what earlier ones left empty.
+    /// Without model and label map: the best one that was added, or else the built-in `spine-ct`.
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
+    /// Name of the lowest vertebra in view, as in L5 or T12, for a model that knows no levels; otherwise the one above the sacrum is L5.
+    #[arg(long, value_name = "LEVEL", conflicts_with = "labels", value_parser = vertebra)]
+    lowest: Option<Label>,
     /// The case file to write.
     #[arg(long, value_name = "F.spinor")]
     out: PathBuf,
@@ -92,6 +99,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         contour_options: ContourOptions { scheme: args.contours_scheme, names },
         mr_labels: args.mr_labels.zip(args.mr_scheme),
         models: args.model,
+        lowest: args.lowest,
         registry: None,
         series: args.series,
         threads: args.threads.map(usize::from),

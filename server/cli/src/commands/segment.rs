@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use spinor_prepare::nifti_io::{read_nifti_f32, write_nifti};
-use spinor_prepare::segment::{Model, Options, Progress, Stage};
+use spinor_prepare::segment::{BUILT_IN, Model, ModelFolder, Options, Progress, Stage, built_in};
 
 use crate::output;
 
@@ -16,7 +16,7 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = "Example: spinor segment --model models/vertebrae --input ct.nii.gz --out labels.nii.gz --threads 4")]
 pub(crate) struct Args {
-    /// Folder with model.onnx, plans.json and dataset.json, or the name of a model that was added.
+    /// Folder with model.onnx, plans.json and dataset.json, the name of a model that was added, or `spine-ct`, which is built in.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Image, NIfTI; once for each channel of the model, in the order of dataset.json.
@@ -45,9 +45,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut folder = args.model.clone();
     if !folder.is_dir() && folder.components().count() == 1 {
-        folder = spinor_prepare::models::registry()?.join(&folder);
+        folder = spinor_prepare::models::registry().map(|registry| registry.join(&folder)).unwrap_or(folder);
     }
-    let mut model = Model::load(&folder, threads).with_context(|| format!("cannot use the model {}", args.model.display()))?;
+    let own = args.model.as_os_str() == BUILT_IN && !folder.is_dir();
+    let opened = if own { built_in() } else { ModelFolder::open(&folder) };
+    let model = opened.and_then(|folder| Model::from_folder(folder, threads));
+    let mut model = model.with_context(|| format!("cannot use the model {}", args.model.display()))?;
     if args.mirror && model.folder().mirroring.is_none() {
         eprintln!(
             "note: {} has no mirroring.json; mirroring along all three axes, as nnU-Net trains by default",

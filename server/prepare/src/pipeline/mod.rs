@@ -24,7 +24,7 @@ use crate::ingest::{IngestError, Modality, Request, ingest};
 use crate::models;
 use crate::nifti_io::{NiftiError, read_nifti_u16};
 use crate::schemes::Scheme;
-use crate::segment::{self, Progress, SegmentError, segment_for_case};
+use crate::segment::{self, BUILT_IN, ModelFolder, Progress, SegmentError, Segmented, built_in, segment_for_case};
 use crate::volume3d::Image;
 
 /// What a case without nerves is told to everybody: it stands first among the warnings.
@@ -51,8 +51,10 @@ pub struct PrepareOptions {
     /// A label map (NIfTI) in the MR's frame, and whose numbers it uses: tells where to look and checks the levels. Not needed.
     pub mr_labels: Option<(PathBuf, Scheme)>,
     /// Segmentation models (folders, or names they were added under), used where no label map is given; later ones fill what earlier
-    /// ones left empty. Empty for the best CT model added on this machine.
+    /// ones left empty. Empty for the best CT model added on this machine, or else Spinor's own ([`BUILT_IN`]).
     pub models: Vec<PathBuf>,
+    /// The lowest vertebra in view, from which a model that knows no levels counts them; without it the one above the sacrum is L5.
+    pub lowest: Option<Label>,
     /// Where added models are; the user's own folder when none.
     pub registry: Option<PathBuf>,
     /// The CT series, where the folder holds several.
@@ -172,11 +174,6 @@ pub enum PrepareError {
         /// Lowest and highest corner of the CT.
         ct_mm: [[i64; 3]; 2],
     },
-    /// Nothing says where the bones are.
-    #[error(
-        "no label map and no model for CT: give --labels NII --scheme S, or --model DIR (`spinor models list` shows what is there)"
-    )]
-    NothingToLabelWith,
     /// A model failed.
     #[error("the model in {model}: {source}")]
     Segment {
@@ -232,6 +229,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     seconds.ingest = start.elapsed().as_secs_f64();
 
     let since = Instant::now();
+    let mut segmented = None;
     let (mut labels, source) = match &options.labels {
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
@@ -250,13 +248,16 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
             }
             (labels, Source::Labelled)
         }
-        None => match segment(options, &ct, pool.current_num_threads(), progress) {
-            // Whoever drew the bones needs no model.
-            Err(PrepareError::NothingToLabelWith) if drawn.iter().any(|d| d.holds_bone()) => {
-                (Image::filled(ct.geometry, 0), Source::Segmented)
-            }
-            made => (made?, Source::Segmented),
-        },
+        // Whoever drew the bones needs no model.
+        None if options.models.is_empty() && drawn.iter().any(|d| d.holds_bone()) && added_for_ct(options).is_none() => {
+            (Image::filled(ct.geometry, 0), Source::Segmented)
+        }
+        None => {
+            let found = segment(options, &ct, pool.current_num_threads(), progress)?;
+            let labels = found.labels.clone();
+            segmented = Some(found);
+            (labels, Source::Segmented)
+        }
     };
     seconds.segment = if options.labels.is_some() { 0.0 } else { since.elapsed().as_secs_f64() };
     seconds.ingest += if options.labels.is_some() { since.elapsed().as_secs_f64() } else { 0.0 };
@@ -272,6 +273,12 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let mut baked = pool.install(|| bake_layers(&layers, Some(&ct), &bake_options))?;
     seconds.bake = since.elapsed().as_secs_f64();
     warnings.append(&mut baked.warnings);
+    if let Some(found) = &segmented {
+        warnings.splice(0..0, found.notes.iter().cloned());
+        for structure in baked.structures.iter_mut().filter(|s| s.source == Source::Segmented) {
+            structure.uncertainty_mm = structure.uncertainty_mm.max(found.uncertainty_mm as f32);
+        }
+    }
 
     let since = Instant::now();
     if !options.no_proposals && !baked.structures.iter().any(|s| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD)) {
@@ -301,6 +308,8 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     meta.registration = aligned.as_ref().map(align::Aligned::meta);
     for structure in &mut meta.structures {
         structure.corrects = corrected.contains(&Label(structure.label)).then(|| source.word().to_owned());
+        let drawn = structure.corrects.is_some();
+        structure.confidence = segmented.as_ref().filter(|_| !drawn).and_then(|s| s.confidence.get(&structure.label).copied());
     }
     let Baked { grid, structures, density, .. } = baked;
     let patient = Patient::new(grid, structures, density)?;
@@ -339,35 +348,64 @@ fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) -> Result<I
     Ok((ct, Some(mr), frame))
 }
 
-/// The label map of all models, the first one winning; without any, of the best CT model that was added on this machine.
+/// The label map of all models, the first one winning; without any, of the best CT model that was added on this machine, or Spinor's own.
 fn segment(
     options: &PrepareOptions,
     ct: &Image<i16>,
     threads: usize,
     progress: &mut dyn FnMut(Stage, f32),
-) -> Result<Image<u16>, PrepareError> {
-    let registry = options.registry.clone().or_else(|| models::registry().ok());
-    let mut folders: Vec<PathBuf> = options.models.iter().map(|model| added(model, registry.as_deref())).collect();
-    if folders.is_empty() {
-        let best = registry.and_then(|registry| models::best_for(&registry, segment::Modality::Ct).ok().flatten());
-        folders.extend(best.map(|folder| folder.path));
-    }
-    let mut all: Option<Image<u16>> = None;
-    for (n, model) in folders.iter().enumerate() {
-        let count = folders.len() as f32;
+) -> Result<Segmented, PrepareError> {
+    let failed = |model: &Path| {
+        let model = model.to_owned();
+        move |source: SegmentError| PrepareError::Segment { model, source: Box::new(source) }
+    };
+    let folders = models_for(options)?;
+    let count = folders.len() as f32;
+    let mut all: Option<Segmented> = None;
+    for (n, folder) in folders.into_iter().enumerate() {
+        let path = folder.path.clone();
         let mut report = |p: Progress| progress(Stage::Segment, (n as f32 + p.done as f32 / p.total.max(1) as f32) / count);
-        let labels = segment_for_case(model, ct, threads, &mut report)
-            .map_err(|source| PrepareError::Segment { model: model.clone(), source: Box::new(source) })?;
-        match &mut all {
-            None => all = Some(labels),
-            Some(all) => {
-                for (voxel, more) in all.voxels.iter_mut().zip(labels.voxels).filter(|(voxel, _)| **voxel == 0) {
+        let one = segment_for_case(folder, ct, options.lowest, threads, &mut report).map_err(failed(&path))?;
+        all = Some(match all {
+            None => one,
+            Some(mut all) => {
+                for (voxel, more) in all.labels.voxels.iter_mut().zip(one.labels.voxels).filter(|(voxel, _)| **voxel == 0) {
                     *voxel = more;
                 }
+                // A structure of two models is no better than what the less sure one says.
+                for (label, confidence) in one.confidence {
+                    let least = all.confidence.entry(label).or_insert(confidence);
+                    *least = least.min(confidence);
+                }
+                all.uncertainty_mm = all.uncertainty_mm.max(one.uncertainty_mm);
+                all.notes.extend(one.notes);
+                all
             }
-        }
+        });
     }
-    all.ok_or(PrepareError::NothingToLabelWith)
+    all.ok_or_else(|| failed(Path::new(BUILT_IN))(SegmentError::Empty))
+}
+
+/// The models to run, in their order; at least one.
+fn models_for(options: &PrepareOptions) -> Result<Vec<ModelFolder>, PrepareError> {
+    let failed = |model: &Path, source| PrepareError::Segment { model: model.to_owned(), source: Box::new(source) };
+    if options.models.is_empty() {
+        let own = || built_in().map_err(|source| failed(Path::new(BUILT_IN), source));
+        return Ok(vec![added_for_ct(options).map_or_else(own, Ok)?]);
+    }
+    let registry = options.registry.clone().or_else(|| models::registry().ok());
+    let open = |model: &PathBuf| {
+        let path = added(model, registry.as_deref());
+        let own = model.as_os_str() == BUILT_IN && !path.is_dir();
+        if own { built_in() } else { ModelFolder::open(&path) }.map_err(|source| failed(model, source))
+    };
+    options.models.iter().map(open).collect()
+}
+
+/// The best model for CT that the user added.
+fn added_for_ct(options: &PrepareOptions) -> Option<ModelFolder> {
+    let registry = options.registry.clone().or_else(|| models::registry().ok())?;
+    models::best_for(&registry, segment::Modality::Ct).ok().flatten()
 }
 
 /// A model's folder, which may be given by the name it was added under.

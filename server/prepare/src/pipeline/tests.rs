@@ -189,9 +189,6 @@ fn labels_elsewhere_are_refused() {
     assert!(matches!(error, PrepareError::Outside { percent, .. } if percent > 20.0), "{error}");
     assert!(error.to_string().contains("another scan"), "{error}");
 
-    let registry = Some(dir.path().join("models"));
-    let nothing = quietly(&PrepareOptions { ct: ct.clone(), registry, ..PrepareOptions::default() }).unwrap_err();
-    assert!(matches!(nothing, PrepareError::NothingToLabelWith), "{nothing}");
     let missing = quietly(&options(dir.path().join("none.nii.gz"))).unwrap_err();
     assert!(matches!(missing, PrepareError::Labels { .. }) && missing.to_string().contains("none.nii.gz"), "{missing}");
 
@@ -297,4 +294,17 @@ fn contours_that_do_not_belong_are_refused() {
     let options = PrepareOptions { ct, labels: Some((labels, Scheme::Verse)), ..with_contours(None, &[drawn("seg_binary.dcm")]) };
     let error = quietly(&options).unwrap_err();
     assert!(matches!(error, PrepareError::Outside { .. }), "{error}");
+}
+
+/// Without labels Spinor's own model is run, by its name as well; a folder that is none is an error that names it.
+#[test]
+fn without_labels_the_built_in_model_is_run() {
+    let registry = Some(PathBuf::from("no such folder"));
+    let options = PrepareOptions { registry, ..PrepareOptions::default() };
+    let name = |options: &PrepareOptions| models_for(options).map(|m| m.into_iter().map(|m| m.path).collect::<Vec<_>>());
+    assert_eq!(name(&options).unwrap(), [PathBuf::from(BUILT_IN)]);
+    let named = PrepareOptions { models: vec![PathBuf::from(BUILT_IN)], ..options.clone() };
+    assert_eq!(name(&named).unwrap(), [PathBuf::from(BUILT_IN)]);
+    let error = name(&PrepareOptions { models: vec![PathBuf::from("elsewhere")], ..options }).unwrap_err();
+    assert!(matches!(&error, PrepareError::Segment { model, .. } if model == Path::new("elsewhere")), "{error}");
 }

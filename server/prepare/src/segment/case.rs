@@ -1,30 +1,56 @@
 //! Segmentation for a case: one image, the model's labels turned into ours.
 
+use super::spine::{Part, spine_from_parts};
 use super::{Model, ModelFolder, Options, Progress, SegmentError};
 use crate::volume3d::Image;
-use std::path::Path;
+use spinor_volume::Label;
+use std::collections::BTreeMap;
 
-/// The label map of one image in our label numbers, by the model in `model_dir`, which must take a single channel.
+/// What a model made of a CT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segmented {
+    /// In our label numbers, on the CT's voxels.
+    pub labels: Image<u16>,
+    /// Confidence by label number, 0-1, where the model gives one.
+    pub confidence: BTreeMap<u16, f64>,
+    /// How far surfaces may be off by what was measured, mm; 0 when nobody measured it.
+    pub uncertainty_mm: f64,
+    /// What a reader must know, most important first.
+    pub notes: Vec<String>,
+}
+
+/// The label map of a CT in our label numbers, by a model that takes a single channel.
 ///
 /// Labels are known by their names in `dataset.json`, or by the scheme that the folder's `spinor.json` names; what is no
-/// structure of the spine becomes background.
+/// structure of the spine becomes background. A model of parts has no levels: [`super::spine`] counts them, from `lowest` if it is given.
 ///
 /// # Errors
-/// As [`Model::load`] and [`Model::segment`], and when none of the model's labels is known.
-pub fn segment_for_case<T: Copy + Into<f32>>(
-    model_dir: &Path,
-    image: &Image<T>,
+/// As [`Model::load`] and [`Model::segment`], when none of the model's labels is known, or when its parts make no spine.
+pub fn segment_for_case(
+    folder: ModelFolder,
+    ct: &Image<i16>,
+    lowest: Option<Label>,
     threads: usize,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Image<u16>, SegmentError> {
-    let folder = ModelFolder::open(model_dir)?;
-    if folder.labels().is_empty() {
+) -> Result<Segmented, SegmentError> {
+    let parts = folder.parts();
+    if parts.is_none() && folder.labels().is_empty() {
         return Err(no_known_label(&folder));
     }
+    let uncertainty_mm = folder.settings.uncertainty_mm.unwrap_or(0.0);
+    let mut notes: Vec<String> = folder.settings.quality.iter().cloned().collect();
     let mut model = Model::from_folder(folder, threads)?;
-    let mut labels = model.segment(&[image.map(Into::into)], &Options::default(), progress)?;
-    relabel_for_case(model.folder(), &mut labels)?;
-    Ok(labels)
+    let mut labels = model.segment(&[ct.map(f32::from)], &Options::default(), progress)?;
+    let Some(parts) = parts else {
+        relabel_for_case(model.folder(), &mut labels)?;
+        return Ok(Segmented { labels, confidence: BTreeMap::new(), uncertainty_mm, notes });
+    };
+    for voxel in &mut labels.voxels {
+        *voxel = parts.get(voxel).copied().unwrap_or(Part::Background) as u16;
+    }
+    let spine = model.pool.install(|| spine_from_parts(&labels, ct, lowest))?;
+    notes.splice(0..0, spine.notes);
+    Ok(Segmented { labels: spine.labels, confidence: spine.confidence, uncertainty_mm, notes })
 }
 
 /// Turns a label map that the model wrote into our label numbers, in place.

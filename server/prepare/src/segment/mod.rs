@@ -9,6 +9,7 @@
 //! back, take the best label, paste and transpose back. A plan that asks for anything else is refused.
 
 mod array;
+mod builtin;
 mod case;
 mod dataset;
 mod engine;
@@ -22,10 +23,12 @@ mod plans;
 mod reference;
 mod resample;
 mod sliding;
+pub mod spine;
 mod spline;
 mod tiles;
 
-pub use case::{relabel_for_case, segment_for_case};
+pub use builtin::{BUILT_IN, built_in};
+pub use case::{Segmented, relabel_for_case, segment_for_case};
 pub use dataset::{Dataset, Outputs};
 pub use folder::{Modality, ModelFolder, Settings};
 pub use json::JsonError;
@@ -125,6 +128,9 @@ pub enum SegmentError {
         /// Its labels.
         labels: String,
     },
+    /// What a model of parts found makes no spine.
+    #[error(transparent)]
+    Spine(#[from] spine::SpineError),
     /// The result does not fit its lattice, which cannot happen with a lattice that was checked.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
@@ -187,6 +193,9 @@ impl Model {
         let mut networks = Vec::with_capacity(folder.networks.len());
         for path in &folder.networks {
             networks.push(OnnxNetwork::load(path, channels, folder.plan.patch, heads, threads)?);
+        }
+        if let Some(bytes) = folder.embedded {
+            networks.push(OnnxNetwork::from_bytes(&folder.path, bytes, channels, folder.plan.patch, heads, threads)?);
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| SegmentError::Threads { threads, message: e.to_string() })?;

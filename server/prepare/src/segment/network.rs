@@ -66,6 +66,29 @@ pub(super) struct OnnxNetwork {
 impl OnnxNetwork {
     /// Loads a network and checks that it takes `channels` patches and gives `heads` logits.
     pub(super) fn load(path: &Path, channels: usize, patch: Shape, heads: usize, threads: usize) -> Result<Self, NetworkError> {
+        Self::commit(path, None, channels, patch, heads, threads)
+    }
+
+    /// As [`Self::load`], from a file's bytes; `path` is the name used in messages.
+    pub(super) fn from_bytes(
+        path: &Path,
+        bytes: &[u8],
+        channels: usize,
+        patch: Shape,
+        heads: usize,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
+        Self::commit(path, Some(bytes), channels, patch, heads, threads)
+    }
+
+    fn commit(
+        path: &Path,
+        bytes: Option<&[u8]>,
+        channels: usize,
+        patch: Shape,
+        heads: usize,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
         let environment = environment()?;
         let load = |message: String| NetworkError::Load { path: path.to_owned(), message };
         let mut builder = Session::builder(&environment).map_err(|e| load(e.to_string()))?;
@@ -73,7 +96,11 @@ impl OnnxNetwork {
         // Waiting threads give the core to others instead of spinning.
         builder = builder.with_intra_op_spinning(false).map_err(|e| load(e.to_string()))?;
         builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(|e| load(e.to_string()))?;
-        let session = builder.commit_from_file(path).map_err(|e| load(e.to_string()))?;
+        let session = match bytes {
+            Some(bytes) => builder.commit_from_memory(bytes),
+            None => builder.commit_from_file(path),
+        };
+        let session = session.map_err(|e| load(e.to_string()))?;
         let network = Self { path: path.to_owned(), session, shape: [1, channels, patch[0], patch[1], patch[2]], heads };
         network.check()?;
         Ok(network)

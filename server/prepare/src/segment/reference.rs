@@ -2,7 +2,7 @@
 //! predictor. They cover CT and z-score normalisation, cubic and slice-wise resampling, a transpose, the non-zero crop, regions
 //! and mirroring. Also that broken model folders are explained and not run.
 
-use super::{Model, Options, Progress, SegmentError, segment_for_case};
+use super::{Model, ModelFolder, Options, Progress, SegmentError, Segmented, segment_for_case};
 use crate::nifti_io::{read_nifti_f32, read_nifti_u16};
 use crate::volume3d::{Geometry, Image};
 use std::path::{Path, PathBuf};
@@ -120,6 +120,15 @@ fn broken_folders_are_explained() {
     refused("model.onnx");
 }
 
+/// The small image in whole HU.
+fn hu() -> Image<i16> {
+    small().map(|v| v as i16)
+}
+
+fn case(path: &Path) -> Result<Segmented, SegmentError> {
+    segment_for_case(ModelFolder::open(path)?, &hu(), None, 1, &mut |_| {})
+}
+
 #[test]
 fn wrong_inputs_are_explained() {
     let Some((_folder, path)) = copy("wrong_inputs_are_explained") else { return };
@@ -136,7 +145,7 @@ fn wrong_inputs_are_explained() {
     let mut broken = image.clone();
     broken.voxels[7] = f32::NAN;
     assert!(matches!(run(&[broken], 0.5), SegmentError::NotFinite { channel: 0, voxels: 1 }));
-    let error = segment_for_case(&path, &image, 1, &mut |_| {}).err();
+    let error = case(&path).err();
     // "canal" is a structure we know, "vertebra" and "disc" name no level.
     assert!(error.is_none(), "{error:?}");
 }
@@ -144,12 +153,12 @@ fn wrong_inputs_are_explained() {
 #[test]
 fn labels_reach_our_numbers() {
     let Some((_folder, path)) = copy("labels_reach_our_numbers") else { return };
-    let image = small();
-    let by_name = segment_for_case(&path, &image, 1, &mut |_| {}).expect("it runs");
+    let by_name = case(&path).expect("it runs");
     std::fs::write(path.join("spinor.json"), r#"{"scheme": "verse"}"#).expect("written");
-    let by_scheme = segment_for_case(&path, &image, 1, &mut |_| {}).expect("it runs");
-    let own = Model::load(&path, 1).expect("loads").segment(&[image], &Options::default(), &mut |_| {}).expect("it runs");
-    for ((own, name), scheme) in own.voxels.iter().zip(&by_name.voxels).zip(&by_scheme.voxels) {
+    let by_scheme = case(&path).expect("it runs");
+    let own =
+        Model::load(&path, 1).expect("loads").segment(&[hu().map(f32::from)], &Options::default(), &mut |_| {}).expect("it runs");
+    for ((own, name), scheme) in own.voxels.iter().zip(&by_name.labels.voxels).zip(&by_scheme.labels.voxels) {
         assert_eq!(*name, if *own == 3 { 2 } else { 0 });
         assert_eq!(*scheme, if *own == 0 { 0 } else { 10 + own });
     }
@@ -158,6 +167,6 @@ fn labels_reach_our_numbers() {
     // Two copies of a network are averaged to the same result.
     std::fs::copy(path.join("model.onnx"), path.join("model_fold0.onnx")).expect("copied");
     std::fs::rename(path.join("model.onnx"), path.join("model_fold1.onnx")).expect("renamed");
-    let folds = segment_for_case(&path, &small(), 1, &mut |_| {}).expect("it runs");
-    assert_eq!(folds.voxels, by_scheme.voxels);
+    let folds = case(&path).expect("it runs");
+    assert_eq!(folds.labels.voxels, by_scheme.labels.voxels);
 }
