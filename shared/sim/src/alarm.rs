@@ -123,7 +123,7 @@ impl NeuralFields {
     /// The least distance between two places to a structure at rest, or `limit`.
     fn known(&self, field: &NeuralField, grid: &Grid, a: Vec3, b: Vec3, limit: f64) -> f64 {
         let distance = |at: Vec3| field.distance_mm(grid, at);
-        Known { distance: &distance, reach_mm: self.reach.fields_mm, yields: false, box_mm: field.box_mm }.least(a, b, limit)
+        Known { distance: &distance, reach_mm: self.reach.fields_mm, yields: None, box_mm: field.box_mm }.least(a, b, limit)
     }
 }
 

@@ -5,8 +5,8 @@
 
 use spinor_volume::{Grid, Label};
 
-use super::span::Known;
-use super::{NeuralField, NeuralFields, shape_distance_mm};
+use super::span::{AtRest, Known, SPAN_ERROR_MM};
+use super::{NeuralField, NeuralFields};
 use crate::pose::{Rotation, place, um};
 use crate::tool::Shape;
 use crate::vector::{Vec3, mix};
@@ -36,14 +36,29 @@ impl NeuralFields {
         let mut distances = at_rest;
         for (field, (_, distance)) in self.iter().zip(&mut distances) {
             let Some(now) = yielding(field.label) else { continue };
-            let reaches_in = shape
-                .parts
-                .iter()
-                .any(|part| inside(place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm), now.within_mm).is_some());
-            if reaches_in {
-                let least = |a: Vec3, b: Vec3, limit: f64| self.least_as_it_stands(field, grid, &now, a, b, limit);
-                *distance = shape_distance_mm(self.reach, shape, rotation, tip, &least).map(um);
+            // Each part's distance at rest tells how near it can be now.
+            let mut parts: Vec<(f64, f64, [Vec3; 2])> = Vec::with_capacity(shape.parts.len());
+            let mut reaches_in = false;
+            for part in &shape.parts {
+                let ends = [place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm)];
+                reaches_in |= inside(ends[0], ends[1], now.within_mm).is_some();
+                parts.push((0.0, part.radius_mm, ends));
             }
+            if !reaches_in {
+                continue;
+            }
+            for (nearest, radius_mm, [a, b]) in &mut parts {
+                *nearest = self.known(field, grid, *a, *b, self.reach.look_mm + now.most_mm + *radius_mm) - *radius_mm;
+            }
+            parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut least = self.reach.look_mm;
+            for (nearest, radius_mm, [a, b]) in parts {
+                if nearest - now.most_mm - SPAN_ERROR_MM >= least {
+                    break;
+                }
+                least = least.min(self.least_as_it_stands(field, grid, &now, a, b, least + radius_mm) - radius_mm);
+            }
+            *distance = (least < self.reach.look_mm).then(|| um(least));
         }
         distances
     }
@@ -59,10 +74,12 @@ impl NeuralFields {
         if to < 1.0 {
             least = self.known(field, grid, last, b, least);
         }
+        let at_rest = |at: Vec3| field.distance_mm(grid, at);
         let distance = |at: Vec3| field.distance_mm(grid, (now.rest)(at));
         // Nothing moved out of the box around the structure at rest by more than the longest displacement.
         let around = field.box_mm.map(|[low, high]| [low.map(|v| v - now.most_mm), high.map(|v| v + now.most_mm)]);
-        Known { distance: &distance, reach_mm: self.reach.fields_mm, yields: true, box_mm: around }.least(first, last, least)
+        let yields = Some(AtRest { distance: &at_rest, most_mm: now.most_mm });
+        Known { distance: &distance, reach_mm: self.reach.fields_mm, yields, box_mm: around }.least(first, last, least)
     }
 }
 

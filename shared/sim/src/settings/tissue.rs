@@ -37,7 +37,8 @@ pub struct TissueSettings {
     /// Bone that must hang below the pars on its side for it to count, mm³ (K): where all of the process was taken nothing is left to break.
     pub pars_process_mm3: f64,
 
-    /// Whether dura and roots give way where tissues answer. Off, they stand still, and everything is measured against their surfaces at rest.
+    /// Whether dura and roots give way where tissues answer. Off, as it is by default, they stand still, and everything is measured against
+    /// their surfaces at rest: the alarm's distance to a surface that has moved far from its rest can be millimetres too large.
     pub yields: bool,
     /// Distance between control nodes on dura and roots, mm: with it a patch of 64 nodes is some 20 mm of dural sac.
     pub node_cell_mm: f64,
@@ -101,7 +102,7 @@ impl Default for TissueSettings {
             pars_area_mm2: 15.0,
             pars_load_newton: 0.5,
             pars_process_mm3: 150.0,
-            yields: true,
+            yields: false,
             node_cell_mm: 4.0,
             dura_newton_per_mm: 0.006,
             root_newton_per_mm: 0.02,

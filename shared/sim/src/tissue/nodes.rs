@@ -14,6 +14,8 @@ const REACH_CELLS: f64 = 1.5;
 const SURFACE_STEPS: u8 = 16;
 /// Total weight below which a displacement fades out instead of going on unweakened.
 const FADE: f64 = 0.2;
+/// Cells around the lattice in which nodes still have weight.
+const MARGIN: i32 = 2;
 /// Marks a cell without a node.
 const NONE: u32 = u32::MAX;
 
@@ -32,6 +34,10 @@ pub struct Nodes {
     size: [i32; 3],
     /// The node of each cell.
     cells: Vec<u32>,
+    /// For each cell of the lattice with [`MARGIN`] more on every side, where its nodes begin in `reaching`; and the nodes, rising, whose
+    /// weight reaches into it.
+    starts: Vec<u32>,
+    reaching: Vec<u32>,
     patches: u16,
 }
 
@@ -64,6 +70,8 @@ impl Nodes {
             low_mm: low,
             size: counts,
             cells: vec![NONE; sums.len()],
+            starts: Vec::new(),
+            reaching: Vec::new(),
             patches: 0,
         };
         for (cell, (sum, count)) in sums.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
@@ -73,6 +81,7 @@ impl Nodes {
         nodes.divide();
         nodes.join();
         nodes.sew();
+        nodes.reach();
         nodes
     }
 
@@ -130,6 +139,35 @@ impl Nodes {
         }
     }
 
+    /// The place in `starts` of the cell that is `at` cells from the first.
+    fn slot(&self, at: [i32; 3]) -> Option<usize> {
+        let place = [0, 1, 2].map(|k| at[k] + MARGIN);
+        let size = self.size.map(|n| n + 2 * MARGIN);
+        let within = (0..3).all(|k| (0..size[k]).contains(&place[k]));
+        within.then(|| (place[0] + size[0] * (place[1] + size[1] * place[2])) as usize)
+    }
+
+    /// Finds the cells that each node's weight reaches into.
+    fn reach(&mut self) {
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        for (node, rest) in self.rest.iter().enumerate() {
+            let place = scale(sub(*rest, self.low_mm), 1.0 / self.cell_mm);
+            let own = place.map(|v| v.floor() as i32);
+            for n in 0..125 {
+                let cell = [own[0] + n % 5 - 2, own[1] + n / 5 % 5 - 2, own[2] + n / 25 - 2];
+                // From the node to the cell's box.
+                let way = [0, 1, 2].map(|k| (f64::from(cell[k]) - place[k]).max(place[k] - f64::from(cell[k] + 1)).max(0.0));
+                if let Some(slot) = self.slot(cell).filter(|_| dot(way, way) < REACH_CELLS * REACH_CELLS) {
+                    pairs.push((slot as u32, node as u32));
+                }
+            }
+        }
+        pairs.sort_unstable();
+        let slots = self.size.iter().map(|n| (n + 2 * MARGIN) as usize).product::<usize>() as u32;
+        self.starts = (0..=slots).map(|slot| pairs.partition_point(|(s, _)| *s < slot) as u32).collect();
+        self.reaching = pairs.into_iter().map(|(_, node)| node).collect();
+    }
+
     /// How many nodes there are.
     pub fn count(&self) -> usize {
         self.rest.len()
@@ -185,27 +223,18 @@ impl Nodes {
     /// Shows every node near a position with its weight, before division by what is returned: the whole weight, or what stands
     /// for it where that is little.
     fn near(&self, at_mm: Vec3, mut show: impl FnMut(u32, f64)) -> f64 {
+        let cell = scale(sub(at_mm, self.low_mm), 1.0 / self.cell_mm).map(|v| v.floor().clamp(-1e6, 1e6) as i32);
+        let slot = self.slot(cell);
+        let nodes = slot.and_then(|slot| self.reaching.get(self.starts[slot] as usize..self.starts[slot + 1] as usize));
         let reach = self.reach_mm();
-        let cell = scale(sub(at_mm, self.low_mm), 1.0 / self.cell_mm);
-        let range = |k: usize| {
-            let low = (cell[k] - REACH_CELLS).floor().clamp(-1.0, f64::from(self.size[k])) as i32;
-            let high = (cell[k] + REACH_CELLS).floor().clamp(-1.0, f64::from(self.size[k])) as i32;
-            low.max(0)..=high.min(self.size[k] - 1)
-        };
         let per_reach = 1.0 / (reach * reach);
         let mut total = 0.0;
-        for z in range(2) {
-            for y in range(1) {
-                for x in range(0) {
-                    let node = self.cells[(x + self.size[0] * (y + self.size[1] * z)) as usize];
-                    let Some(rest) = self.rest.get(node as usize) else { continue };
-                    let way = sub(at_mm, *rest);
-                    let near = 1.0 - dot(way, way) * per_reach;
-                    if near > 0.0 {
-                        show(node, near * near);
-                        total += near * near;
-                    }
-                }
+        for node in nodes.unwrap_or_default() {
+            let way = sub(at_mm, self.rest[*node as usize]);
+            let near = 1.0 - dot(way, way) * per_reach;
+            if near > 0.0 {
+                show(*node, near * near);
+                total += near * near;
             }
         }
         if total > FADE { total } else { FADE }

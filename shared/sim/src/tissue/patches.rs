@@ -36,7 +36,10 @@ const NEAR_MM: f64 = 0.2;
 const LIMIT_MM: f64 = 15.0;
 /// Most steps from a position to where what is there now is at rest, and the step under which it is found, mm.
 const MOST_STEPS: usize = 12;
-const STEP_MM: f64 = 0.002;
+const STEP_MM: f64 = 0.005;
+/// Share of the first step that is gone, and the least of any.
+const FIRST_SHARE: f64 = 0.75;
+const LEAST_SHARE: f64 = 0.3;
 
 /// A structure's nodes and where they are.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ struct Soft {
     /// The box outside of which nothing is displaced, none while all is at rest, and the longest displacement, mm.
     moved: Option<[Vec3; 2]>,
     most_mm: f64,
+    /// Where the nodes of the patches that are awake stand, and their offsets, mm.
+    stand: Vec<(Vec3, Vec3)>,
     newton_per_mm: f64,
     sheet_newton_per_mm: f64,
 }
@@ -191,7 +196,7 @@ impl Soft {
         };
         let (nodes, awake) = (Arc::clone(&field.nodes), BTreeSet::new());
         let offsets_um = vec![[0; 3]; nodes.count()];
-        Self { nodes, offsets_um, awake, moved: None, most_mm: 0.0, newton_per_mm, sheet_newton_per_mm }
+        Self { nodes, offsets_um, awake, moved: None, most_mm: 0.0, stand: Vec::new(), newton_per_mm, sheet_newton_per_mm }
     }
 
     fn state(&self, structure: Label, patch: u16) -> PatchNodes {
@@ -203,16 +208,42 @@ impl Soft {
         if self.moved.is_none_or(outside) {
             return at_mm;
         }
-        // Part of the way to the next guess each time: where a dent is steep, whole steps would overshoot for ever.
-        let mut rest = at_mm;
+        // Part of the way to the next guess each time, since where a dent is steep whole steps would overshoot for ever; how much of it
+        // is learnt from how the last step turned out (Aitken's relaxation).
+        let mut rest = sub(at_mm, self.offset_near(at_mm));
+        let mut share = FIRST_SHARE;
+        let mut last: Option<Vec3> = None;
         for _ in 0..MOST_STEPS {
             let way = sub(sub(at_mm, self.nodes.displacement_mm(&self.offsets_um, rest)), rest);
-            rest = add(rest, scale(way, 0.6));
+            if let Some(last) = last {
+                let turn = sub(way, last);
+                let long = dot(turn, turn);
+                if long > 0.0 {
+                    share = (-share * dot(last, turn) / long).clamp(LEAST_SHARE, 1.0);
+                }
+            }
+            rest = add(rest, scale(way, share));
             if dot(way, way) < STEP_MM * STEP_MM {
                 break;
             }
+            last = Some(way);
         }
         rest
+    }
+
+    /// The offset of the node that stands nearest to a position: what lies there now has moved about as much. Without it a surface that
+    /// has moved farther than a node's weight reaches would not be found again.
+    fn offset_near(&self, at_mm: Vec3) -> Vec3 {
+        let reach = self.nodes.reach_mm();
+        let mut nearest = (reach * reach, [0.0; 3]);
+        for (stands, offset) in &self.stand {
+            let way = sub(at_mm, *stands);
+            let long = dot(way, way);
+            if long < nearest.0 {
+                nearest = (long, *offset);
+            }
+        }
+        nearest.1
     }
 
     /// Where a tool's surface is at, or within, the structure's as it stands now. Distances are known up to `known_mm`.
@@ -331,7 +362,9 @@ impl Soft {
     /// The springs between neighbours of which one at least is in a patch that is awake.
     fn sheet(&self, give: f64) -> Vec<Spring> {
         let compliance = 1.0 / self.sheet_newton_per_mm;
-        let gives = |node: u32| if self.awake.contains(&self.nodes.patch_of(node as usize)) { give } else { 0.0 };
+        let mut awake = vec![false; usize::from(self.nodes.patches())];
+        self.awake.iter().for_each(|patch| awake[usize::from(*patch)] = true);
+        let gives = |node: u32| if awake[usize::from(self.nodes.patch_of(node as usize))] { give } else { 0.0 };
         let spring = |edge: u32| {
             let (a, b) = self.nodes.edges()[edge as usize];
             let give = [gives(a), gives(b)];
@@ -345,9 +378,11 @@ impl Soft {
     fn bound(&mut self) {
         let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
         let mut most = 0.0_f64;
+        self.stand.clear();
         for n in self.awake.iter().flat_map(|patch| self.nodes.of_patch(*patch)) {
             let offset = self.offsets_um[n].map(|v| f64::from(v) / 1_000.0);
             let (long, Some(rest)) = (dot(offset, offset), self.nodes.rest_mm(n)) else { continue };
+            self.stand.push((add(rest, offset), offset));
             if long > 0.0 {
                 most = most.max(long);
                 low = std::array::from_fn(|k| low[k].min(rest[k]));
