@@ -10,6 +10,11 @@ use spinor_volume::Label;
 
 use super::seats::Seats;
 
+/// Most people of a recording.
+const MOST_PEOPLE: usize = 1_000;
+/// Most places that are kept; of more, every second one is forgotten.
+const MOST_STOPS: usize = 1_024;
+
 /// A moment that somebody will want to see again: an alarm rose to danger, or a neural structure was touched or pinched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -55,11 +60,19 @@ impl Index {
             let Some(record) = reader.next_record()? else { return Ok(index) };
             index.end = index.end.max(record.tick().unwrap_or(0));
             seats.take(&record);
+            if seats.people.len() > MOST_PEOPLE {
+                let reason = format!("more than {MOST_PEOPLE} people come in");
+                return Err(SessionError::Damaged { at, reason });
+            }
             match &record {
                 Record::Keyframe(keyframe) => {
                     let mut seats = seats.clone();
                     seats.tell_alarm_again();
                     index.stops.push(Stop { tick: keyframe.tick, at, seats });
+                    if index.stops.len() > MOST_STOPS {
+                        let mut keep = false;
+                        index.stops.retain(|_| std::mem::replace(&mut keep, !keep));
+                    }
                 }
                 Record::Joined { user, name, .. } => {
                     index.cast.entry(*user).or_insert_with(|| name.clone());

@@ -55,8 +55,8 @@ impl Seat {
 /// Everybody, and what an attending set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seats {
-    /// By the person's number.
-    pub people: BTreeMap<u32, Seat>,
+    /// By the person's number. Shared between places with the same people.
+    pub people: Arc<BTreeMap<u32, Seat>>,
     /// All tools are frozen.
     pub frozen: bool,
     /// Time stands still.
@@ -75,7 +75,7 @@ impl Default for Seats {
         let settings = Settings::default();
         let alarm_um = [settings.caution_mm, settings.danger_mm].map(|mm| (mm * 1e3).round() as u32);
         let (tissues, drawings) = (TissueModels::STILL, Arc::default());
-        Self { people: BTreeMap::new(), frozen: false, paused: false, alarm_um, tissues, alarm_told: alarm_um, drawings }
+        Self { people: Arc::default(), frozen: false, paused: false, alarm_um, tissues, alarm_told: alarm_um, drawings }
     }
 }
 
@@ -84,7 +84,7 @@ impl Seats {
     pub(super) fn take(&mut self, record: &Record) -> Option<(u32, String)> {
         match record {
             Record::Joined { user, name, role, .. } => {
-                let seat = self.people.entry(*user).or_insert_with(|| Seat {
+                let seat = self.people_mut().entry(*user).or_insert_with(|| Seat {
                     name: name.clone(),
                     role: *role,
                     has_tool: role.may_operate(),
@@ -94,7 +94,7 @@ impl Seats {
                 seat.online = true;
             }
             Record::Left { user, .. } => {
-                if let Some(seat) = self.people.get_mut(user) {
+                if let Some(seat) = self.people_mut().get_mut(user) {
                     (seat.online, seat.heads) = (false, None);
                 }
             }
@@ -103,7 +103,7 @@ impl Seats {
             }
             // A resumed or branched session goes on from where it ended, with nobody connected; after a rewind everybody still is.
             Record::Epoch { tick, from_tick, .. } if tick == from_tick => {
-                self.people.values_mut().for_each(|seat| (seat.online, seat.heads) = (false, None));
+                self.people_mut().values_mut().for_each(|seat| (seat.online, seat.heads) = (false, None));
                 self.paused = false;
             }
             Record::Heads { tick, heads } => heads.iter().for_each(|head| self.turn_head(*tick, head)),
@@ -140,8 +140,12 @@ impl Seats {
         None
     }
 
+    fn people_mut(&mut self) -> &mut BTreeMap<u32, Seat> {
+        Arc::make_mut(&mut self.people)
+    }
+
     fn turn_head(&mut self, tick: u32, head: &HeadPose) {
-        let Some(seat) = self.people.get_mut(&head.user) else { return };
+        let Some(seat) = self.people_mut().get_mut(&head.user) else { return };
         let newest = WirePose { tip_um: head.at_um, turn: head.turn };
         let before = seat.heads.map_or(newest, |(_, _, newest)| newest);
         seat.heads = Some((before, tick, newest));
@@ -152,14 +156,14 @@ impl Seats {
             Control::Freeze(on) => self.frozen = *on,
             Control::Pause(on) => self.paused = *on,
             Control::Tool { user, given } => {
-                if let Some(seat) = self.people.get_mut(user) {
+                if let Some(seat) = self.people_mut().get_mut(user) {
                     seat.has_tool = *given;
                 }
             }
             Control::Alarm { caution_um, danger_um } => self.alarm_um = [*caution_um, *danger_um],
             // Who is handed a tool may operate with it.
             Control::Pass { to, .. } => {
-                if let Some(seat) = self.people.get_mut(to) {
+                if let Some(seat) = self.people_mut().get_mut(to) {
                     seat.has_tool = true;
                 }
             }
