@@ -71,7 +71,10 @@ impl Index {
                     index.stops.push(Stop { tick: keyframe.tick, at, seats });
                     if index.stops.len() > MOST_STOPS {
                         let mut keep = false;
-                        index.stops.retain(|_| std::mem::replace(&mut keep, !keep));
+                        index.stops.retain(|_| {
+                            keep = !keep;
+                            keep
+                        });
                     }
                 }
                 Record::Joined { user, name, .. } => {
