@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use spinor_sim::{Hand, Pose, ResolvedOp, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
+use spinor_sim::{Hand, Pose, ResolvedOp, Settings, Simulation, Tick, TissueModels, ToolInput, ToolKind, UserId};
 use spinor_volume::sample::encode;
 use spinor_volume::{
     BRICK_VOXELS, BrickIndex, BrickMesh, ClassMask, CutOp, DensityField, Grid, Label, Mesher, Patient, Source, SparseField,
@@ -150,31 +150,31 @@ fn pressing(n: u32, tool: ToolKind, tick: u32) -> ToolInput {
     ToolInput { pose, size_tenth_mm: 30, ..hand(n, tool, tick) }
 }
 
-/// Runs the same eight tools in two rooms, tick by tick in turn: times of both, and by how much each tick of the second takes longer.
-fn beside(mut rooms: [Simulation; 2], tools: &[ToolKind]) -> [Vec<f64>; 3] {
-    let mut times: [Vec<f64>; 3] = Default::default();
-    let mut nodes = 0;
+/// Runs the same eight tools in several rooms, tick by tick in turn: times of each, and by how much each tick takes longer than the first's.
+fn beside(mut rooms: Vec<Simulation>, tools: &[ToolKind]) -> Vec<[Vec<f64>; 2]> {
+    let mut times: Vec<[Vec<f64>; 2]> = rooms.iter().map(|_| Default::default()).collect();
     for tick in 1..=TICKS {
-        let press = |n: usize| n % 2 == 1;
         let input = |(n, tool): (usize, &ToolKind)| {
-            if press(n) { pressing(n as u32, *tool, tick) } else { hand(n as u32, *tool, tick) }
+            if n % 2 == 1 { pressing(n as u32, *tool, tick) } else { hand(n as u32, *tool, tick) }
         };
         let inputs: Vec<ToolInput> = tools.iter().enumerate().map(input).collect();
-        let mut took = [0.0; 2];
-        // Each goes first every other tick.
-        for k in [tick as usize % 2, 1 - tick as usize % 2] {
+        let mut took = vec![0.0; rooms.len()];
+        // Another one goes first every tick.
+        for n in 0..rooms.len() {
+            let k = (n + tick as usize) % rooms.len();
             let start = cpu_secs();
-            let output = rooms[k].step(Tick(tick), &inputs);
+            rooms[k].step(Tick(tick), &inputs);
             took[k] = cpu_secs() - start;
-            nodes += output.tissue.nodes.iter().map(|patch| patch.offsets_um.len()).sum::<usize>();
         }
-        times[0].push(took[0]);
-        times[1].push(took[1]);
-        times[2].push(took[1] - took[0]);
+        for (times, took_here) in times.iter_mut().zip(&took) {
+            times[0].push(*took_here);
+            times[1].push(took_here - took[0]);
+        }
     }
-    let [_, with] = &rooms;
-    let (mean, tears) = (nodes as f64 / f64::from(TICKS), with.tears().len());
-    println!("{mean:.0} nodes move in a tick, {} pieces, {tears} tears", with.fragments().count());
+    for room in &rooms {
+        let nodes: usize = room.awake_patches().map(|patch| patch.offsets_um.len()).sum();
+        println!("{nodes} nodes awake at the end, {} pieces, {} tears", room.fragments().count(), room.tears().len());
+    }
     times
 }
 
@@ -191,16 +191,23 @@ fn main() {
     let (steps, meshed) = run(&base, &[FlutedBurr, Suction, DiamondBurr, Probe, Kerrison, Retractor, Curette, Penfield]);
     report("8 tools of 4 people", steps);
     report("  with meshes", meshed);
-    let room = |answers: bool| {
-        let mut settings = Settings::default();
-        (settings.tissue.answers, settings.tissue.yields) = (answers, answers);
+    let room = |models: TissueModels| {
+        let settings = Settings::with_tissues(models);
         let mut sim = Simulation::with_fields(base.patient().clone(), base.fields().clone(), settings);
         open_window(&mut sim, [-6.0, 3.0, -18.0], [16.0, 42.0, 0.0]);
         sim
     };
     let tools = [FlutedBurr, Probe, DiamondBurr, Suction, Kerrison, Retractor, Curette, Penfield];
-    let [without, with, more] = beside([room(false), room(true)], &tools);
-    report("4 press, still tissue", without);
-    report("4 press, tissues answer", with);
-    report("  more", more);
+    let all = [
+        ("4 press, still tissue", TissueModels::STILL),
+        ("4 press, tissues answer", TissueModels { answers: true, yields: false }),
+        ("4 press, dura yields", TissueModels::ALL),
+    ];
+    let times = beside(all.iter().map(|(_, models)| room(*models)).collect(), &tools);
+    for ((what, models), [whole, more]) in all.into_iter().zip(times) {
+        report(what, whole);
+        if models != TissueModels::STILL {
+            report("  more", more);
+        }
+    }
 }

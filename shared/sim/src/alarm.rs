@@ -15,7 +15,6 @@ use std::sync::Arc;
 pub use share::AlarmShare;
 pub use through_bone::BoneLeft;
 pub(crate) use through_bone::{ThinMemory, bone_left};
-pub(crate) use yielding::Yielding;
 
 use span::{Known, SPAN_ERROR_MM};
 use spinor_volume::proximity::ProximityField;
@@ -26,7 +25,7 @@ use crate::input::TICKS_PER_SECOND;
 use crate::pose::{Rotation, place, um};
 use crate::settings::Settings;
 use crate::state::Nearest;
-use crate::tissue::Nodes;
+use crate::tissue::{Facets, Nodes};
 use crate::tool::Shape;
 use crate::vector::Vec3;
 
@@ -54,6 +53,8 @@ pub(crate) struct NeuralField {
     field: ProximityField,
     /// Its control nodes, for the time that it gives way.
     pub(crate) nodes: Arc<Nodes>,
+    /// Its surface as it moves with them.
+    pub(crate) facets: Arc<Facets>,
 }
 
 impl NeuralField {
@@ -85,12 +86,16 @@ impl NeuralFields {
         let widest = neural().map(|s| widening_mm(&settings, s.uncertainty_mm)).fold(0.0, f64::max);
         let look_mm = settings.caution_mm + widest + settings.alarm_hysteresis_mm + BEYOND_MM;
         let reach = Reach { fields_mm: look_mm + LARGEST_PART_MM, look_mm };
-        let build = |s: &spinor_volume::Structure| NeuralField {
-            label: s.label,
-            uncertainty_mm: f64::from(s.uncertainty_mm),
-            box_mm: box_mm(patient.grid(), &s.sdf),
-            field: ProximityField::build(patient.grid(), &s.sdf, reach.fields_mm),
-            nodes: Arc::new(Nodes::of(patient.grid(), s, settings.tissue.node_cell_mm)),
+        let build = |s: &spinor_volume::Structure| {
+            let nodes = Nodes::of(patient.grid(), s, settings.tissue.node_cell_mm);
+            NeuralField {
+                label: s.label,
+                uncertainty_mm: f64::from(s.uncertainty_mm),
+                box_mm: box_mm(patient.grid(), &s.sdf),
+                field: ProximityField::build(patient.grid(), &s.sdf, reach.fields_mm),
+                facets: Arc::new(Facets::of(patient.grid(), s, &nodes)),
+                nodes: Arc::new(nodes),
+            }
         };
         Arc::new(Self { fields: neural().map(build).collect(), reach })
     }
@@ -123,7 +128,7 @@ impl NeuralFields {
     /// The least distance between two places to a structure at rest, or `limit`.
     fn known(&self, field: &NeuralField, grid: &Grid, a: Vec3, b: Vec3, limit: f64) -> f64 {
         let distance = |at: Vec3| field.distance_mm(grid, at);
-        Known { distance: &distance, reach_mm: self.reach.fields_mm, yields: None, box_mm: field.box_mm }.least(a, b, limit)
+        Known { distance: &distance, reach_mm: self.reach.fields_mm, box_mm: field.box_mm }.least(a, b, limit)
     }
 }
 

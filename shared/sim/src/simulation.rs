@@ -371,9 +371,8 @@ impl Simulation {
 
     /// Distances of a tool's surface to the neural structures as they stand now; `at_rest` where none has given way.
     fn distances_um(&self, body: &Body, at_rest: Vec<(Label, Option<i32>)>) -> Vec<(Label, Option<i32>)> {
-        let (grid, tip) = (self.patient.grid(), body.proxy.tip_mm());
-        let yielding = |structure| self.tissue.yielding(structure);
-        self.fields.yielding_um(grid, &body.shape, &body.rotation, tip, at_rest, &yielding)
+        let stand = |structure| self.tissue.stand(structure);
+        self.fields.yielding_um(&body.shape, &body.rotation, body.proxy.tip_mm(), at_rest, &stand)
     }
 
     /// Takes the disc out of what operations may take where it is nucleus behind closed annulus.

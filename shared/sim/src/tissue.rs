@@ -4,6 +4,7 @@
 //! alone. Its results are integers: [`TissueOutput`] is recorded with the tick, so that a replay needs none of the models.
 
 mod disc;
+mod facets;
 mod fragments;
 mod load;
 mod nodes;
@@ -17,7 +18,7 @@ mod view;
 use spinor_volume::{BrickIndex, Connectivity, CutOutcome, CutState, Dirty, Grid, Label, Loose, Patient, TissueClass};
 use std::sync::Arc;
 
-use crate::alarm::{NeuralFields, Yielding};
+use crate::alarm::NeuralFields;
 use crate::events::{Event, Holder};
 use crate::input::{Hand, UserId};
 use crate::pose::{Rotation, turn, um_from_mm};
@@ -28,6 +29,7 @@ use crate::vector::Vec3;
 
 use disc::Discs;
 pub use disc::{DiscShape, DiscZone};
+pub(crate) use facets::{Facets, Stand};
 pub use fragments::Fragment;
 use fragments::Fragments;
 use load::Loads;
@@ -232,11 +234,9 @@ impl Tissues {
         self.patches.displacement_mm(structure, at_mm)
     }
 
-    /// How a structure stands now; none while it is at rest.
-    pub(crate) fn yielding(&self, structure: Label) -> Option<Yielding<'_>> {
-        let (within_mm, most_mm) = self.patches.moved(structure)?;
-        let rest = Box::new(move |at| self.patches.rest_mm(structure, at));
-        Some(Yielding { rest, within_mm, most_mm })
+    /// How a structure stands now, and the box outside of which nothing is displaced; none while it is at rest.
+    pub(crate) fn stand(&self, structure: Label) -> Option<(Stand<'_>, [Vec3; 2])> {
+        self.patches.stand(structure)
     }
 
     pub(crate) fn awake(&self) -> impl Iterator<Item = PatchNodes> {

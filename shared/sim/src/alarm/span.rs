@@ -11,28 +11,12 @@ use crate::vector::{Vec3, mix, norm, sub};
 /// By how much the least found may exceed the true one, mm.
 pub(super) const SPAN_ERROR_MM: f64 = 0.05;
 
-/// How fast a distance to a surface that has given way may fall along a way: a dent of 5 mm ends within about as much.
-const YIELDING_SLOPE: f64 = 2.0;
-/// How much more such a distance may bend than one to a point does, 1/mm: displacements are smooth over the 6 mm that a node's weight
-/// reaches.
-const YIELDING_BEND: f64 = 1.0;
-
-/// The distance at rest of a surface that has given way.
-pub(super) struct AtRest<'a> {
-    /// The distance at rest at a place, mm; none farther than the reach. It costs less than the one now.
-    pub(super) distance: &'a dyn Fn(Vec3) -> Option<f64>,
-    /// By how much at most the two differ, mm.
-    pub(super) most_mm: f64,
-}
-
 /// A distance that is known exactly up to a reach, and beyond it only to be at least that.
 pub(super) struct Known<'a> {
     /// The distance at a place, mm; none farther than the reach.
     pub(super) distance: &'a dyn Fn(Vec3) -> Option<f64>,
     /// How far distances are known, mm.
     pub(super) reach_mm: f64,
-    /// Of a surface that has given way: such a distance may fall faster than the way is long, and bend more, but stays near the one at rest.
-    pub(super) yields: Option<AtRest<'a>>,
     /// Corners of a box that holds everything inside the surface; none where there is no such box, and nothing is known without asking.
     pub(super) box_mm: Option<[Vec3; 2]>,
 }
@@ -51,13 +35,10 @@ impl Known<'_> {
         }
         let Some([a, b]) = self.clipped(a, b, best) else { return best };
         let length = norm(sub(b, a));
-        if self.is_far(mix(a, b, 0.5), length, best) {
-            return best;
-        }
         // The middle first: most parts are far from most structures, and one look shows it.
         let middle = self.at(mix(a, b, 0.5));
         let mut best = best.min(middle);
-        if length == 0.0 || middle - self.steep() * length / 2.0 >= best {
+        if length == 0.0 || middle - length / 2.0 >= best {
             return best;
         }
         let (first, last) = (self.at(a), self.at(b));
@@ -69,11 +50,7 @@ impl Known<'_> {
                 continue;
             }
             let m = (s + t) / 2.0;
-            let place = mix(a, b, m);
-            if self.is_far(place, long, best) {
-                continue;
-            }
-            let here = self.at(place);
+            let here = self.at(mix(a, b, m));
             best = best.min(here);
             // The nearer half last, so that it is looked at first.
             let (low, high) = ((s, at_s, m, here), (m, here, t, at_t));
@@ -106,32 +83,15 @@ impl Known<'_> {
         (from <= to).then(|| [mix(a, b, from), mix(a, b, to)])
     }
 
-    fn steep(&self) -> f64 {
-        if self.yields.is_some() { YIELDING_SLOPE } else { 1.0 }
-    }
-
-    /// Whether no place of a span can be nearer than `best`, by the distance at rest of its middle alone.
-    fn is_far(&self, middle: Vec3, long: f64, best: f64) -> bool {
-        self.yields.as_ref().is_some_and(|rest| {
-            let distance = (rest.distance)(middle).unwrap_or(self.reach_mm);
-            distance - rest.most_mm - long / 2.0 >= best - SPAN_ERROR_MM
-        })
-    }
-
     /// What no place of a span can be nearer than.
     fn bound(&self, at_s: f64, at_t: f64, long: f64) -> f64 {
-        let lipschitz = (at_s + at_t - self.steep() * long) / 2.0;
+        let lipschitz = (at_s + at_t - long) / 2.0;
         let exact = at_s < self.reach_mm && at_t < self.reach_mm;
         if !exact || lipschitz <= 0.0 {
             return lipschitz;
         }
-        // The distance is everywhere at least `lipschitz`, so its bend is at most one over that, times the slope's square.
-        let under = if self.yields.is_some() {
-            long * long / 8.0 * (YIELDING_SLOPE * YIELDING_SLOPE / lipschitz + YIELDING_BEND)
-        } else {
-            long * long / (8.0 * lipschitz)
-        };
-        lipschitz.max(at_s.min(at_t) - under)
+        // The distance is everywhere at least `lipschitz`, so its bend is at most one over that.
+        lipschitz.max(at_s.min(at_t) - long * long / (8.0 * lipschitz))
     }
 }
 
@@ -157,7 +117,7 @@ mod tests {
             let (a, b) =
                 ([spread(7, 20.0), spread(13, 20.0), spread(29, 20.0)], [spread(41, 60.0), spread(97, 60.0), spread(11, 60.0)]);
             for of in [ball, rod] {
-                let known = Known { distance: &|p| Some(of(p)).filter(|d| *d <= 9.0), reach_mm: 9.0, yields: None, box_mm: None };
+                let known = Known { distance: &|p| Some(of(p)).filter(|d| *d <= 9.0), reach_mm: 9.0, box_mm: None };
                 let dense = (0..=20_000).map(|n| of(mix(a, b, f64::from(n) / 20_000.0))).fold(6.0, f64::min);
                 let got = known.least(a, b, 6.0);
                 assert!(got >= dense - 1e-9 && got <= dense + SPAN_ERROR_MM + 2e-3, "{k}: {got}, not {dense}");
@@ -173,7 +133,7 @@ mod tests {
             asked.set(asked.get() + 1);
             Some(ball(p)).filter(|d| *d <= 9.0)
         };
-        let known = |box_mm| Known { distance: &distance, reach_mm: 9.0, yields: None, box_mm };
+        let known = |box_mm| Known { distance: &distance, reach_mm: 9.0, box_mm };
         let around = Some([[-0.5, 0.5, -2.5], [2.5, 3.5, 0.5]]);
         let mut counts = [0, 0];
         for k in 0..2_000_u32 {
@@ -199,7 +159,7 @@ mod tests {
             asked.set(asked.get() + 1);
             Some(rod(p)).filter(|d| *d <= 9.0)
         };
-        let known = Known { distance: &distance, reach_mm: 9.0, yields: None, box_mm: None };
+        let known = Known { distance: &distance, reach_mm: 9.0, box_mm: None };
         known.least([0.0, 5.0, 0.0], [100.0, 5.0, 0.0], 6.0);
         assert!(asked.replace(0) < 300, "along: {}", asked.get());
         known.least([0.0, 5.0, 0.0], [0.0, 105.0, 0.0], 6.0);

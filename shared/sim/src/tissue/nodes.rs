@@ -11,7 +11,7 @@ use crate::vector::{Vec3, add, dot, scale, sub};
 /// How far a node's weight reaches, cells.
 const REACH_CELLS: f64 = 1.5;
 /// Samples within this many steps of 1/32 voxel are surface.
-const SURFACE_STEPS: u8 = 16;
+pub(super) const SURFACE_STEPS: u8 = 16;
 /// Total weight below which a displacement fades out instead of going on unweakened.
 const FADE: f64 = 0.2;
 /// Cells around the lattice in which nodes still have weight.
@@ -29,6 +29,8 @@ pub struct Nodes {
     /// The pairs that each patch has with others, as places in `edges`, rising.
     seams: Vec<Vec<u32>>,
     cell_mm: f64,
+    /// Voxels along a cell.
+    voxels: i32,
     /// The first cell's corner in patient LPS, mm, and the number of cells along each axis.
     low_mm: Vec3,
     size: [i32; 3],
@@ -67,6 +69,7 @@ impl Nodes {
             edges: Vec::new(),
             seams: Vec::new(),
             cell_mm: f64::from(voxels) * grid.spacing_mm(),
+            voxels,
             low_mm: low,
             size: counts,
             cells: vec![NONE; sums.len()],
@@ -209,6 +212,14 @@ impl Nodes {
     /// How far from a node its weight reaches, mm.
     pub(super) fn reach_mm(&self) -> f64 {
         REACH_CELLS * self.cell_mm
+    }
+
+    /// The node of the cell that holds a voxel.
+    pub(super) fn node_at(&self, voxel: [i32; 3]) -> Option<u32> {
+        let at = voxel.map(|v| v.div_euclid(self.voxels));
+        let within = (0..3).all(|k| (0..self.size[k]).contains(&at[k]));
+        let cell = within.then(|| (at[0] + self.size[0] * (at[1] + self.size[1] * at[2])) as usize)?;
+        self.cells.get(cell).copied().filter(|node| *node != NONE)
     }
 
     pub(super) fn patch_of(&self, node: usize) -> u16 {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use spinor_volume::{Grid, Label};
 
 use super::HandTool;
+use super::facets::{Facets, Stand};
 use super::nodes::Nodes;
 use super::output::PatchNodes;
 use crate::alarm::{NeuralField, NeuralFields};
@@ -45,6 +46,7 @@ const LEAST_SHARE: f64 = 0.3;
 #[derive(Clone, Debug)]
 struct Soft {
     nodes: Arc<Nodes>,
+    facets: Arc<Facets>,
     offsets_um: Vec<[i32; 3]>,
     awake: BTreeSet<u16>,
     /// The box outside of which nothing is displaced, none while all is at rest, and the longest displacement, mm.
@@ -52,6 +54,8 @@ struct Soft {
     most_mm: f64,
     /// Where the nodes of the patches that are awake stand, and their offsets, mm.
     stand: Vec<(Vec3, Vec3)>,
+    /// Of each node: see [`Stand::balls`].
+    balls: Vec<(Vec3, f64, bool)>,
     newton_per_mm: f64,
     sheet_newton_per_mm: f64,
 }
@@ -109,23 +113,16 @@ impl Patches {
         }
     }
 
-    /// The place at rest of what is now at a position, mm.
-    pub(crate) fn rest_mm(&self, structure: Label, at_mm: Vec3) -> Vec3 {
-        match self.soft.get(&structure) {
-            Some(soft) if !soft.awake.is_empty() => soft.rest_mm(at_mm),
-            _ => at_mm,
-        }
-    }
-
     /// Whether any patch of a structure is away from its rest.
     fn is_awake(&self, structure: Label) -> bool {
         self.soft.get(&structure).is_some_and(|soft| !soft.awake.is_empty())
     }
 
-    /// Where a structure has given way, and by how much at most, mm; none where it has not.
-    pub(crate) fn moved(&self, structure: Label) -> Option<([Vec3; 2], f64)> {
+    /// How a structure that has given way stands, and the box outside of which nothing is displaced; none where it has not.
+    pub(crate) fn stand(&self, structure: Label) -> Option<(Stand<'_>, [Vec3; 2])> {
         let soft = self.soft.get(&structure)?;
-        Some((soft.moved?, soft.most_mm))
+        let Soft { nodes, facets, offsets_um, balls, .. } = soft;
+        Some((Stand { nodes, facets, offsets_um, balls, known: Default::default() }, soft.moved?))
     }
 
     /// The patches that are awake.
@@ -196,7 +193,18 @@ impl Soft {
         };
         let (nodes, awake) = (Arc::clone(&field.nodes), BTreeSet::new());
         let offsets_um = vec![[0; 3]; nodes.count()];
-        Self { nodes, offsets_um, awake, moved: None, most_mm: 0.0, stand: Vec::new(), newton_per_mm, sheet_newton_per_mm }
+        Self {
+            nodes,
+            facets: Arc::clone(&field.facets),
+            offsets_um,
+            awake,
+            moved: None,
+            most_mm: 0.0,
+            stand: Vec::new(),
+            balls: Vec::new(),
+            newton_per_mm,
+            sheet_newton_per_mm,
+        }
     }
 
     fn state(&self, structure: Label, patch: u16) -> PatchNodes {
@@ -390,6 +398,21 @@ impl Soft {
             }
         }
         self.most_mm = most.sqrt();
+        // A surface's place is a mean of the offsets around it, so it is off its node's by no more than those differ.
+        let offset = |n: usize| self.offsets_um[n].map(|v| f64::from(v) / 1_000.0);
+        let mut differ = vec![0.0_f64; self.nodes.count()];
+        let edges = self.nodes.edges();
+        for (a, b) in self.nodes.edges_of(self.awake.iter().copied()).into_iter().map(|edge| edges[edge as usize]) {
+            let long = norm(sub(offset(a as usize), offset(b as usize)));
+            for node in [a, b] {
+                differ[node as usize] = differ[node as usize].max(long);
+            }
+        }
+        let ball = |n: usize| {
+            let (own, rest) = (offset(n), self.nodes.rest_mm(n).unwrap_or_default());
+            (add(rest, own), self.facets.reach_mm(n) + differ[n], own != [0.0; 3] || differ[n] > 0.0)
+        };
+        self.balls = (0..self.nodes.count()).map(ball).collect();
         let around = self.nodes.reach_mm() + self.most_mm;
         self.moved = (most > 0.0).then(|| [low.map(|v| v - around), high.map(|v| v + around)]);
     }

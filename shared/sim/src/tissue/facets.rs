@@ -1,0 +1,202 @@
+//! The surface of one neural structure in small flat facets that move with its nodes: what the alarm measures to once it has given way.
+//!
+//! A map that takes positions back to rest stretches distances, and far from the surface it is not unique. So the distance to a surface
+//! that has moved is measured where it stands: to discs, each touching the surface, a little larger than the gap to the next.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use spinor_volume::{BRICK, Grid, SDF_PER_VOXEL, Structure, VoxelIndex};
+
+use super::nodes::{Nodes, SURFACE_STEPS};
+use crate::vector::{Vec3, add, cross, dot, mix, norm, scale, sub, unit};
+
+/// Distance between facets, mm.
+const FACET_MM: f64 = 0.8;
+/// Radius of a facet, of the distance between two: they overlap.
+const RADIUS: f64 = 0.75;
+/// Step along a facet that tells how it has turned, mm.
+const TURN_MM: f64 = 0.3;
+/// A part of a tool that comes nearer than this may cross the surface: then its ends are looked at too, mm.
+const CROSSES_MM: f64 = 0.5;
+
+/// How deep a tool in the tissue is still told, mm.
+const DEEP_MM: f64 = 10.0;
+
+/// A small flat piece of the surface at rest.
+#[derive(Clone, Copy, Debug)]
+struct Facet {
+    at: Vec3,
+    /// Out of the tissue.
+    normal: Vec3,
+}
+
+/// A sum of places, one of samples, and of how many.
+type Sum = ([i64; 3], i64, i64);
+
+/// The facets of a structure by the node in whose cell they lie.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facets {
+    all: Vec<Facet>,
+    /// Where each node's begin, and where the last node's end.
+    starts: Vec<u32>,
+    /// How far each node's reach from it, mm.
+    reach: Vec<f64>,
+    radius_mm: f64,
+}
+
+impl Facets {
+    /// The facets of a structure whose nodes are known.
+    pub(crate) fn of(grid: &Grid, structure: &Structure, nodes: &Nodes) -> Self {
+        let voxels = ((FACET_MM / grid.spacing_mm()).round() as i32).max(1);
+        // Sums of places and samples by node and cell.
+        let mut sums: BTreeMap<(u32, [i32; 3]), Sum> = BTreeMap::new();
+        for (brick, samples) in structure.sdf.stored() {
+            let first = grid.brick_coords(brick).map(|v| v * BRICK as i32);
+            for (n, sample) in samples.iter().enumerate().filter(|(_, v)| v.unsigned_abs() <= SURFACE_STEPS) {
+                let n = n as i32;
+                let at = [first[0] + n % 16, first[1] + n / 16 % 16, first[2] + n / 256];
+                let Some(node) = nodes.node_at(at) else { continue };
+                let (sum, distance, count) = sums.entry((node, at.map(|v| v.div_euclid(voxels)))).or_default();
+                for k in 0..3 {
+                    sum[k] += i64::from(at[k]);
+                }
+                *distance += i64::from(*sample);
+                *count += 1;
+            }
+        }
+        let (mut all, mut starts) = (Vec::with_capacity(sums.len()), vec![0_u32]);
+        let spacing = grid.spacing_mm();
+        for ((node, _), (sum, distance, count)) in sums {
+            let middle = sum.map(|v| v as f64 / count as f64);
+            let voxel = middle.map(|v| (v + 0.5).floor() as i32);
+            let sample = |d: [i32; 3]| {
+                f64::from(structure.sdf.sample(grid, VoxelIndex([voxel[0] + d[0], voxel[1] + d[1], voxel[2] + d[2]])))
+            };
+            let slope = [
+                sample([1, 0, 0]) - sample([-1, 0, 0]),
+                sample([0, 1, 0]) - sample([0, -1, 0]),
+                sample([0, 0, 1]) - sample([0, 0, -1]),
+            ];
+            let Some(normal) = unit(slope) else { continue };
+            let out = (distance as f64 / count as f64 + 0.5) / f64::from(SDF_PER_VOXEL) * spacing;
+            while starts.len() <= node as usize {
+                starts.push(all.len() as u32);
+            }
+            all.push(Facet { at: sub(grid.patient_from_index(middle), scale(normal, out)), normal });
+        }
+        while starts.len() <= nodes.count() {
+            starts.push(all.len() as u32);
+        }
+        let mut facets = Self { all, starts, reach: Vec::new(), radius_mm: RADIUS * f64::from(voxels) * spacing };
+        let reach = |node: usize| {
+            let rest = nodes.rest_mm(node).unwrap_or_default();
+            let farthest = facets.of_node(node).iter().map(|facet| norm(sub(facet.at, rest))).fold(0.0, f64::max);
+            farthest + facets.radius_mm
+        };
+        facets.reach = (0..nodes.count()).map(reach).collect();
+        facets
+    }
+
+    /// How far a node's facets reach from it at rest, mm.
+    pub(super) fn reach_mm(&self, node: usize) -> f64 {
+        self.reach.get(node).copied().unwrap_or(0.0)
+    }
+
+    fn of_node(&self, node: usize) -> &[Facet] {
+        let range = self.starts.get(node).zip(self.starts.get(node + 1));
+        range.and_then(|(from, to)| self.all.get(*from as usize..*to as usize)).unwrap_or_default()
+    }
+}
+
+/// A structure as it stands.
+pub(crate) struct Stand<'a> {
+    pub(super) nodes: &'a Nodes,
+    pub(super) facets: &'a Facets,
+    pub(super) offsets_um: &'a [[i32; 3]],
+    /// For each node a ball about its facets as they stand: centre and radius, mm, and whether any of them is away from its rest.
+    pub(super) balls: &'a [(Vec3, f64, bool)],
+    /// Where the facets of nodes that were asked for stand: a tool asks again for each of its parts.
+    pub(super) known: RefCell<BTreeMap<usize, Rc<[Vec3]>>>,
+}
+
+impl Stand<'_> {
+    /// The signed distance of the part of a tool's axis between two places to the surface, negative inside, if under `most_mm`.
+    pub(crate) fn distance_mm(&self, a: Vec3, b: Vec3, most_mm: f64) -> Option<f64> {
+        let most_mm = most_mm.max(DEEP_MM);
+        let least = self.nearest(a, b, most_mm)?;
+        if least.abs() > CROSSES_MM || a == b {
+            return Some(least);
+        }
+        // A part that crosses the surface is as deep as its deeper end.
+        let ends = [a, b].into_iter().filter_map(|end| self.nearest(end, end, most_mm));
+        Some(ends.fold(least, f64::min))
+    }
+
+    /// The signed distance to the facet nearest to a segment.
+    fn nearest(&self, a: Vec3, b: Vec3, most_mm: f64) -> Option<f64> {
+        let mut near: Vec<(f64, usize)> = Vec::new();
+        for (node, (centre, radius, _)) in self.balls.iter().enumerate() {
+            let least = norm(sub(*centre, closest(a, b, *centre))) - radius;
+            if least < most_mm {
+                near.push((least, node));
+            }
+        }
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut best, mut signed) = (most_mm, None);
+        for (least, node) in near {
+            if least >= best {
+                break;
+            }
+            let moved = self.balls[node].2;
+            for (facet, at) in self.facets.of_node(node).iter().zip(self.stand(node, moved).iter().copied()) {
+                let way = sub(closest(a, b, at), at);
+                let long = norm(way);
+                if long - self.facets.radius_mm >= best {
+                    continue;
+                }
+                let normal = if moved { self.turned(facet, at) } else { facet.normal };
+                let height = dot(way, normal);
+                let beside = ((long * long - height * height).max(0.0).sqrt() - self.facets.radius_mm).max(0.0);
+                let distance = (height * height + beside * beside).sqrt();
+                if distance < best {
+                    best = distance;
+                    signed = Some(if height < 0.0 { -distance } else { distance });
+                }
+            }
+        }
+        signed
+    }
+
+    /// Where a node's facets stand.
+    fn stand(&self, node: usize, moved: bool) -> Rc<[Vec3]> {
+        let place = |facet: &Facet| if moved { add(facet.at, self.moved(facet.at)) } else { facet.at };
+        let find = || self.facets.of_node(node).iter().map(place).collect();
+        Rc::clone(self.known.borrow_mut().entry(node).or_insert_with(find))
+    }
+
+    fn moved(&self, at: Vec3) -> Vec3 {
+        self.nodes.displacement_mm(self.offsets_um, at)
+    }
+
+    /// A facet's normal as it stands.
+    fn turned(&self, facet: &Facet, stands: Vec3) -> Vec3 {
+        let n = facet.normal;
+        let aside = if n[0].abs() < 0.6 { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] };
+        let Some(first) = unit(cross(n, aside)) else { return n };
+        let second = cross(n, first);
+        let along = |way: Vec3| {
+            let at = add(facet.at, scale(way, TURN_MM));
+            sub(add(at, self.moved(at)), stands)
+        };
+        unit(cross(along(first), along(second))).unwrap_or(n)
+    }
+}
+
+/// The place between two others that is nearest to a position.
+fn closest(a: Vec3, b: Vec3, at: Vec3) -> Vec3 {
+    let (ab, ap) = (sub(b, a), sub(at, a));
+    let long = dot(ab, ab);
+    if long > 1e-18 { mix(a, b, (dot(ap, ab) / long).clamp(0.0, 1.0)) } else { a }
+}
