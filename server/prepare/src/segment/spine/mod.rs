@@ -1,9 +1,9 @@
 //! From parts to a spine: a model that tells bodies, arches, sacrum, discs and canal apart, but no level, becomes vertebrae with names.
 //!
 //! A small network sees 13 cm at a time and cannot know whether a body is L3 or L4, so it is not asked. Everything hangs on the canal:
-//! its largest piece says where the spine is, and what lies farther than a vertebra's reach from it is dropped ([`clean`]). The line
-//! through bodies and discs is cut at the discs ([`column`]), arches go to the body they grow from along the bone ([`arches`]), levels are
-//! counted from the sacrum ([`levels`]), and on the CT's own voxels the border is moved to the edge that the CT shows ([`refine`]).
+//! its largest piece says where the spine is, and what lies farther than a vertebra's reach from it is dropped (`clean`). The line
+//! through bodies and discs is cut at the discs (`column`), arches go to the body they grow from along the bone (`arches`), levels are
+//! counted from the sacrum (`levels`), and on the CT's own voxels the border is moved to the edge that the CT shows (`refine`).
 
 mod arches;
 mod clean;
