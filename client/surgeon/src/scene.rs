@@ -1,7 +1,8 @@
 //! What a surgeon sees: the site, and what is left of its tissues.
 
 use spinor_sim::procedure::{Side, Site};
-use spinor_volume::query::effective_sdf_mm;
+use spinor_volume::query::clamp_mm;
+use spinor_volume::spot::Spot;
 use spinor_volume::{CutState, Label, Patient, TissueClass};
 
 use crate::vector::V3;
@@ -49,8 +50,16 @@ impl Parts {
 impl Scene<'_> {
     /// Distance to what is left of some structures, mm; about four voxels where none is near.
     pub(crate) fn distance(&self, structures: &[usize], at: V3) -> f64 {
-        let at_mm = self.site.patient_from_site(at);
-        structures.iter().map(|s| effective_sdf_mm(self.patient, self.cut, *s, at_mm)).fold(f64::INFINITY, f64::min)
+        let spot = Spot::new(self.patient.grid(), self.site.patient_from_site(at));
+        let left = structures.iter().filter_map(|s| spot.left_mm(self.patient, self.cut, *s));
+        left.fold(clamp_mm(self.patient.grid()), f64::min)
+    }
+
+    /// Room around a place among some structures, where cuts met too, mm; about four voxels where none is near.
+    pub(crate) fn room(&self, structures: &[usize], at: V3) -> f64 {
+        let spot = Spot::new(self.patient.grid(), self.site.patient_from_site(at));
+        let rooms = structures.iter().filter_map(|s| spot.room_mm(self.patient, self.cut, *s));
+        rooms.fold(clamp_mm(self.patient.grid()), f64::min)
     }
 
     /// Whether a place is in bone of the site.

@@ -65,7 +65,7 @@ impl Tissue<'_> {
         let spot = Spot::new(self.patient.grid(), at);
         let mut distance = clamp_mm(self.patient.grid());
         for &structure in structures {
-            distance = spot.left_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
+            distance = spot.room_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
         }
         self.pending.iter().fold(distance, |d, sweep| d.max(-sweep.distance_mm(at)))
     }
@@ -92,7 +92,7 @@ impl Tissue<'_> {
         let spot = Spot::new(self.patient.grid(), at);
         let (mut nearest, mut slope) = (f64::INFINITY, [0.0; 3]);
         for &structure in structures {
-            if let Some((distance, gradient)) = spot.left_slope(self.patient, self.cut, structure)
+            if let Some((distance, gradient)) = spot.room_slope(self.patient, self.cut, structure)
                 && distance < nearest
             {
                 (nearest, slope) = (distance, gradient);

@@ -8,6 +8,7 @@
 mod change;
 mod kernel;
 mod op;
+mod room;
 mod stamp;
 mod state;
 

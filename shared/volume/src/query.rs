@@ -34,6 +34,11 @@ pub fn effective_sdf_mm(patient: &Patient, cut: &CutState, structure: usize, at_
     Spot::new(patient.grid(), at_mm).left_mm(patient, cut, structure).unwrap_or_else(|| clamp_mm(patient.grid()))
 }
 
+/// As [`effective_sdf_mm`], with all the room that there is where cuts met: what keeps a thing of some size out, see [`Spot::room`].
+pub fn room_mm(patient: &Patient, cut: &CutState, structure: usize, at_mm: [f64; 3]) -> f64 {
+    Spot::new(patient.grid(), at_mm).room_mm(patient, cut, structure).unwrap_or_else(|| clamp_mm(patient.grid()))
+}
+
 /// Signed distance and gradient of what is left of the nearest structure of a class, and that structure's place; none where no
 /// structure of the class is within the clamp.
 ///

@@ -89,6 +89,42 @@ impl Spot {
         Some(around)
     }
 
+    /// As [`Spot::left`], with all the room that there is where cuts met: a cut's samples are about nothing along the border of two cuts,
+    /// though the place is empty all round. The surface is the same.
+    pub fn room(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<Around> {
+        let mut around = self.left(patient, cut, structure)?;
+        if around.iter().any(|v| *v < 0) {
+            return Some(around);
+        }
+        let class = patient.structures().get(structure)?.class;
+        match &self.home {
+            Home::One(brick, first) => {
+                if let Some(samples) = cut.room(patient, class, *brick) {
+                    around.iter_mut().zip(read(samples, *first)).for_each(|(v, room)| *v = (*v).max(room));
+                }
+            }
+            Home::Several(corners) => {
+                for (v, (brick, at)) in around.iter_mut().zip(corners) {
+                    let room = cut.room(patient, class, BrickIndex(*brick)).and_then(|samples| samples.get(usize::from(*at)));
+                    *v = room.map_or(*v, |room| (*v).max(*room));
+                }
+            }
+        }
+        Some(around)
+    }
+
+    /// As [`Spot::left_mm`], from [`Spot::room`].
+    pub fn room_mm(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<f64> {
+        let around = self.room(patient, cut, structure)?;
+        Some(trilinear(&self.corners_mm(patient.grid(), &around), self.part))
+    }
+
+    /// As [`Spot::left_slope`], from [`Spot::room`].
+    pub fn room_slope(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<(f64, [f64; 3])> {
+        let around = self.room(patient, cut, structure)?;
+        Some(self.slope(patient.grid(), &around))
+    }
+
     /// Signed distance to what is left of a structure, mm, negative inside; none where the structure comes nowhere near.
     pub fn left_mm(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<f64> {
         let around = self.left(patient, cut, structure)?;
@@ -98,9 +134,14 @@ impl Spot {
     /// As [`Spot::left_mm`], with the gradient there: mm per mm, pointing out of the tissue.
     pub fn left_slope(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<(f64, [f64; 3])> {
         let around = self.left(patient, cut, structure)?;
-        let corner = self.corners_mm(patient.grid(), &around);
-        let gradient = trilinear_gradient(&corner, self.part).map(|g| g / patient.grid().spacing_mm());
-        Some((trilinear(&corner, self.part), gradient))
+        Some(self.slope(patient.grid(), &around))
+    }
+
+    /// The distance that samples stand for at the position, mm, and its gradient.
+    fn slope(&self, grid: &Grid, around: &Around) -> (f64, [f64; 3]) {
+        let corner = self.corners_mm(grid, around);
+        let gradient = trilinear_gradient(&corner, self.part).map(|g| g / grid.spacing_mm());
+        (trilinear(&corner, self.part), gradient)
     }
 
     /// The distances that samples stand for, mm.

@@ -18,7 +18,7 @@ pub(super) fn lane(scene: &Scene<'_>, at: V3, ways: &[V3], radius_mm: f64) -> Op
             let p = add(at, scale(way, along));
             // Close to the tip only nerves count: the tip is meant to be in tissue.
             let nerve = scene.nerve(p);
-            let bone = if along > 2.0 { scene.distance(&scene.parts.bones, p) } else { nerve };
+            let bone = if along > 2.0 { scene.room(&scene.parts.bones, p) } else { nerve };
             room = room.min(nerve.min(bone) - radius_mm);
             along += 1.0;
         }

@@ -55,8 +55,7 @@ pub(super) struct Jaws {
     tool: ToolKind,
     pub(super) jaw: JawBox,
     footplate: Option<JawBox>,
-    /// Points just outside its surface, in the tool's frame. Whether a point is in bone can be read everywhere; how far off bone is cannot
-    /// where two bites meet.
+    /// Points just outside its surface, in the tool's frame.
     body: Vec<V3>,
     settings: Settings,
 }

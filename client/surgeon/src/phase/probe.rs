@@ -136,7 +136,7 @@ impl Probe {
                     let mut room = f64::INFINITY;
                     for k in 0..=5 {
                         let at = add(inner, scale(crate::vector::sub(out, inner), f64::from(k) / 5.0));
-                        let free = scene.distance(&scene.parts.bones, at) - BALL_MM;
+                        let free = scene.room(&scene.parts.bones, at) - BALL_MM;
                         let nerve = scene.nerve(at) - BALL_MM + 0.4;
                         room = room.min(free).min(nerve);
                     }

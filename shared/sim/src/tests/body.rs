@@ -3,9 +3,10 @@
 use super::{FROM_BEHIND, input, room};
 use crate::fixture::{PLATE_TOP_MM, box_mm, plate_over_sac};
 use crate::pose::place;
-use crate::tool::Shape;
+use crate::tool::{AXES, Shape};
 use crate::vector::mix;
-use crate::{Hand, Pose, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId};
+use crate::{Hand, Pose, ResolvedOp, Simulation, Tick, ToolInput, ToolKind, ToolState, UserId, taken_by};
+use spinor_volume::CutOp;
 
 /// Shaft pointing to the left (+x), along the plate.
 const ALONG: [i16; 4] = [0, 23_170, 0, 23_170];
@@ -125,5 +126,33 @@ fn tools_slide_along_the_plate() {
             let state = *thrown.sim.tool(UserId(1), Hand::Right).unwrap();
             assert!((state.proxy.tip_um[2] + 100).abs() < 1_200, "{tool:?} {turn:?} lags behind: {:?}", state.proxy);
         }
+    }
+}
+
+/// Where one bite ends and the next begins no tissue is left, though the distance to each ends there: a tool goes down into the hole of four
+/// bites over their common borders, and stops at the hole's floor.
+#[test]
+fn the_seams_of_bites_are_no_walls() {
+    for tool in [ToolKind::Kerrison, ToolKind::Leksell, ToolKind::Probe, ToolKind::Curette] {
+        let mut sim = room(plate_over_sac(0.4, 8.0));
+        let ops: Vec<ResolvedOp> = [[-5.0, -4.95], [5.0, -4.95], [-5.0, 4.95], [5.0, 4.95]]
+            .into_iter()
+            .map(|[x, z]| {
+                let grid = sim.patient().grid();
+                let middle = [x + 0.1, PLATE_TOP_MM - 2.0, z + 0.3];
+                let op = CutOp::box_mm(grid, middle, [4.8, 2.8, 4.8], AXES, 0.2, taken_by(ToolKind::Kerrison)).unwrap();
+                ResolvedOp { user: UserId(9), hand: Hand::Left, tool: ToolKind::Kerrison, input_seq: 0, op }
+            })
+            .collect();
+        sim.apply_ops(&ops).unwrap();
+        for k in 0..90 {
+            let tip = [0.1, PLATE_TOP_MM + 3.0 - 0.1 * f64::from(k), 0.3];
+            sim.step(Tick(k + 1), &[input(k + 1, tool, tip, 0)]);
+        }
+        let state = *sim.tool(UserId(1), Hand::Right).unwrap();
+        let shape = Shape::new(tool, 30, sim.settings());
+        let lowest = shape.parts.iter().map(|p| p.a_mm[2].min(p.b_mm[2]) - p.radius_mm).fold(f64::INFINITY, f64::min);
+        let over = state.proxy.tip_mm()[1] + lowest - (PLATE_TOP_MM - 5.0);
+        assert!((-0.3..0.5).contains(&over), "{tool:?} stands {over} mm over the floor");
     }
 }

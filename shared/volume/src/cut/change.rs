@@ -16,6 +16,25 @@ pub(super) fn rows(samples: &BrickSamples) -> &[Row] {
     samples.as_chunks::<BRICK>().0
 }
 
+/// The box around the samples of a brick that moved and bound a surface before or after: first and last on each axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) low: [i32; 3],
+    pub(super) high: [i32; 3],
+}
+
+impl Moved {
+    /// All of a brick.
+    pub(super) const ALL: Self = Self { low: [0; 3], high: [BRICK as i32 - 1; 3] };
+
+    /// The box around both.
+    pub(super) fn join(a: Option<Self>, b: Option<Self>) -> Option<Self> {
+        let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+        let of = |pick: fn(i32, i32) -> i32, a: [i32; 3], b: [i32; 3]| [0, 1, 2].map(|k| pick(a[k], b[k]));
+        Some(Self { low: of(i32::min, a.low, b.low), high: of(i32::max, a.high, b.high) })
+    }
+}
+
 /// A change of one structure in one brick.
 #[derive(Default)]
 pub(super) struct Change {
@@ -23,6 +42,8 @@ pub(super) struct Change {
     pub(super) removed: i64,
     /// A bit for the brick (13) and each neighbour (x + 3 y + 9 z, 0-2 each) whose mesh a moved sample bounds.
     meshes: u32,
+    /// The samples that moved.
+    pub(super) moved: Option<Moved>,
 }
 
 impl Change {
@@ -55,6 +76,9 @@ impl Change {
         let (low, high) = (moved.as_chunks::<8>().0[0], moved.as_chunks::<8>().0[1]);
         let bits = bits::negative(&low) | bits::negative(&high) << 8;
         if bits != 0 {
+            let (first, last) = (bits.trailing_zeros() as i32, bits.ilog2() as i32);
+            let (y, z) = ((row % BRICK) as i32, (row / BRICK) as i32);
+            self.moved = Moved::join(self.moved, Some(Moved { low: [first, y, z], high: [last, y, z] }));
             // Along x, a neighbour's mesh reads the first and the last sample of the row; along y and z the first and last rows.
             let along_x = 2 | bits & 1 | (bits >> (BRICK - 1)) << 2;
             let reach = |at: usize| usize::from(at != 0)..=1 + usize::from(at == BRICK - 1);

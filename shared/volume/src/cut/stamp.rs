@@ -1,6 +1,6 @@
 //! A cut without a formula: samples, brick by brick, as they were resolved once.
 
-use super::change::Change;
+use super::change::{Change, Moved};
 use super::op::CutError;
 use super::state::{CutOutcome, CutState, live_in};
 use crate::field::{BrickSamples, BrickState};
@@ -85,11 +85,14 @@ impl CutState {
             *stored = after;
             self.touch(stamp.class, *brick);
             outcome.touched.push((stamp.class, *brick));
+            let mut moved = None;
             for lives in &living {
                 let change = Change::of(lives.state, &before, &after);
                 removed[lives.structure] += change.removed;
+                moved = Moved::join(moved, change.moved);
                 change.mark(grid, lives.structure, at, &mut outcome.dirty);
             }
+            self.moved(stamp.class, *brick, moved);
         }
         outcome.dirty.sort_unstable();
         outcome.dirty.dedup();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{Change, rows};
+use super::change::{Change, Moved, rows};
 use super::kernel::{Kernel, Reach, Row};
 use super::op::{CutError, CutOp};
+use super::room::Rooms;
 use crate::digest;
 use crate::field::{BrickSamples, BrickState, SparseField};
 use crate::grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid};
@@ -36,6 +37,8 @@ pub struct CutOutcome {
 pub struct CutState {
     fields: [SparseField; 4],
     versions: [BTreeMap<BrickIndex, u32>; 4],
+    /// Follow from the fields.
+    rooms: [Rooms; 4],
 }
 
 impl PartialEq for CutState {
@@ -49,13 +52,20 @@ impl Eq for CutState {}
 impl CutState {
     /// Nothing cut yet.
     pub fn new(grid: &Grid) -> Self {
-        Self { fields: std::array::from_fn(|_| SparseField::outside(grid)), versions: Default::default() }
+        let rooms = std::array::from_fn(|_| Rooms::new(grid));
+        Self { fields: std::array::from_fn(|_| SparseField::outside(grid)), versions: Default::default(), rooms }
     }
 
     /// The cut field of a class: distance to what was removed, 1/32 voxel, negative inside the removed part. It is +127 wherever nothing
     /// of the class's structures was taken, in air too.
     pub fn field(&self, class: TissueClass) -> &SparseField {
         &self.fields[class as usize]
+    }
+
+    /// The room in a brick next to what was cut, 1/32 voxel: how far off what is left of a class is, where cuts met as elsewhere, at least
+    /// as far as signs alone tell; −128 in tissue. None where no cut is near. The patient is the one that was cut.
+    pub(crate) fn room(&self, patient: &Patient, class: TissueClass, brick: BrickIndex) -> Option<&BrickSamples> {
+        self.rooms[class as usize].room(patient, self.field(class), class, brick)
     }
 
     /// How often a brick of a class has changed; 0 for one that never did, or that the grid lacks.
@@ -99,11 +109,14 @@ impl CutState {
                         let class = part[0].class;
                         outcome.touched.push((class, brick));
                         let BrickState::Samples(after) = self.fields[class as usize].brick(brick) else { continue };
+                        let mut moved = None;
                         for lives in part {
                             let change = Change::of(lives.state, &before, after);
                             removed[lives.structure] += change.removed;
+                            moved = Moved::join(moved, change.moved);
                             change.mark(grid, lives.structure, at, &mut outcome.dirty);
                         }
+                        self.moved(class, brick, moved);
                     }
                 }
             }
@@ -190,10 +203,13 @@ impl CutState {
         let stored = self.fields[class as usize].brick_mut(brick).ok_or(CutError::Brick(class, brick))?;
         let before = std::mem::replace(stored, *samples);
         self.versions[class as usize].insert(brick, version);
-        let mut dirty = Vec::new();
+        let (mut dirty, mut moved) = (Vec::new(), None);
         for lives in living {
-            Change::of(lives.state, &before, samples).mark(grid, lives.structure, grid.brick_coords(brick), &mut dirty);
+            let change = Change::of(lives.state, &before, samples);
+            moved = Moved::join(moved, change.moved);
+            change.mark(grid, lives.structure, grid.brick_coords(brick), &mut dirty);
         }
+        self.moved(class, brick, moved);
         dirty.sort_unstable();
         Ok(dirty)
     }
@@ -209,6 +225,7 @@ impl CutState {
             for (own, other) in own.iter_mut().zip(samples) {
                 *own = (*own).min(*other);
             }
+            self.moved(class, brick, Some(Moved::ALL));
             let own = self.versions[class as usize].entry(brick).or_insert(0);
             *own = version.max(*own);
         }
@@ -223,6 +240,11 @@ impl CutState {
     pub(super) fn touch(&mut self, class: TissueClass, brick: BrickIndex) {
         let version = self.versions[class as usize].entry(brick).or_insert(0);
         *version = version.saturating_add(1);
+    }
+
+    /// Notes that samples of a stored brick moved: the room around them is another.
+    pub(super) fn moved(&mut self, class: TissueClass, brick: BrickIndex, moved: Option<Moved>) {
+        self.rooms[class as usize].moved(brick, moved);
     }
 
     /// All bricks that were ever cut: class, brick, version, samples; in rising order of class and brick.
