@@ -60,17 +60,17 @@ fn all(patient: &Patient, cut: &CutState) -> Vec<[i32; 2]> {
 fn a_seam_of_bites_has_the_holes_room() {
     let patient = block();
     let mut cut = CutState::new(patient.grid());
-    // Along x they abut, along z they overlap by a tenth: four round edges would leave a splinter between them.
-    for z in [7.05, 12.95] {
+    // Along x they abut, along z they overlap by more than their edges are round: four round edges leave a splinter between them.
+    for z in [7.25, 12.75] {
         for x in [7.05, 13.05] {
             cut.apply(&patient, &bite(&patient, [x, 10.0, z], [2.8, 2.3, 2.8], AXES));
         }
     }
     for at in [[10.05, 10.0, 9.0], [10.05, 10.4, 8.0], [8.2, 10.0, 10.0], [10.1, 9.7, 12.9], [10.05, 10.0, 10.0]] {
-        let hole = -to_box(at, [10.05, 10.0, 10.0], [6.0, 2.5, 5.95]);
+        let hole = -to_box(at, [10.05, 10.0, 10.0], [6.0, 2.5, 5.75]);
         let (room, distance) = rooms(&patient, &cut, at);
         let all_mm = hole.min(query::clamp_mm(patient.grid()));
-        assert!(distance < 0.25, "{at:?}: {distance}");
+        assert!(distance < 0.3, "{at:?}: {distance}");
         assert!(room > 0.85 * all_mm - 0.1 && room < all_mm + 0.05, "{at:?}: {room} of {all_mm}");
     }
 }
