@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use super::change::{Moved, rows};
 use super::kernel::Row;
+use crate::bits;
 use crate::field::{BrickSamples, BrickState, SparseField};
 use crate::grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid};
 use crate::label::TissueClass;
@@ -184,7 +185,8 @@ impl<'a> Surroundings<'a> {
         for z in zs[0] - AROUND..=zs[1] + AROUND {
             for y in ys[0] - AROUND..=ys[1] + AROUND {
                 let row = self.left(y, z);
-                field.inside[at(y, z)] = row.iter().enumerate().fold(0, |mask, (x, v)| mask | u32::from(*v < 0) << x);
+                let eights = row.as_chunks::<8>().0.iter().enumerate();
+                field.inside[at(y, z)] = eights.fold(0, |mask, (n, eight)| mask | bits::negative(eight) << (8 * n));
                 left[at(y, z)] = row;
             }
         }
@@ -193,13 +195,10 @@ impl<'a> Surroundings<'a> {
                 field.start(y, z, &left[at(y, z)]);
             }
         }
-        for wide in (0..REACH).rev() {
-            for z in zs[0] - wide..=zs[1] + wide {
-                for y in ys[0] - wide..=ys[1] + wide {
-                    field.step(y, z);
-                }
-            }
-        }
+        // There and back: whichever way a straight run of steps goes, its rows come one after the other in one of the two.
+        let rows = || (zs[0] - REACH..=zs[1] + REACH).flat_map(|z| (ys[0] - REACH..=ys[1] + REACH).map(move |y| (y, z)));
+        rows().for_each(|(y, z)| field.sweep(y, z, -1));
+        rows().rev().for_each(|(y, z)| field.sweep(y, z, 1));
         let out = out.as_chunks_mut::<BRICK>().0;
         for z in zs[0]..=zs[1] {
             for y in ys[0]..=ys[1] {
@@ -244,27 +243,30 @@ impl Field {
         }
     }
 
-    /// Lets a row's samples be no farther off than by a step to a neighbour.
-    fn step(&mut self, y: i32, z: i32) {
+    /// Lets a row's samples be no farther off than by a step to a neighbour, in the row itself and in those that a sweep has passed.
+    fn sweep(&mut self, y: i32, z: i32, passed: i32) {
         let here = at(y, z);
-        let beside_it = [at(y, z - 1), at(y - 1, z), at(y + 1, z), at(y, z + 1)];
-        let across = [at(y - 1, z - 1), at(y + 1, z - 1), at(y - 1, z + 1), at(y + 1, z + 1)];
+        let beside_it = [at(y, z + passed), at(y + passed, z)];
+        let across = [at(y - 1, z + passed), at(y + 1, z + passed)];
         if self.bare[here] && beside_it.iter().chain(&across).all(|row| self.bare[*row]) {
             return;
         }
-        let least = |[a, b, c, d]: [usize; 4]| {
-            let [a, b, c, d] = [a, b, c, d].map(|row| &self.rooms[row]);
-            std::array::from_fn(|x| a[x].min(b[x]).min(c[x].min(d[x])))
+        let least = |[a, b]: [usize; 2]| {
+            let [a, b] = [a, b].map(|row| &self.rooms[row]);
+            std::array::from_fn(|x| a[x].min(b[x]))
         };
-        let (own, edges, corners) = (self.rooms[here], least(beside_it), least(across));
-        let mut new = own;
-        relax(&mut new, &beside(&own), STEPS[0]);
+        let (edges, corners) = (least(beside_it), least(across));
+        let mut new = self.rooms[here];
         relax(&mut new, &edges, STEPS[0]);
         relax(&mut new, &beside(&edges), STEPS[1]);
         relax(&mut new, &corners, STEPS[1]);
         relax(&mut new, &beside(&corners), STEPS[2]);
+        for _ in 0..REACH {
+            let others = beside(&new);
+            relax(&mut new, &others, STEPS[0]);
+        }
+        self.bare[here] = new == [127; WIDE];
         self.rooms[here] = new;
-        self.bare[here] = false;
     }
 }
 
