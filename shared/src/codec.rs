@@ -12,7 +12,7 @@ pub const LIMIT: usize = 1 << 30;
 /// Why bytes are not a value, or a value does not become bytes.
 #[derive(Debug, Error)]
 pub enum CodecError {
-    /// The value holds more than [`LIMIT`] bytes or something that has no encoding.
+    /// The value holds something that has no encoding.
     #[error("cannot encode {what}: {reason}")]
     Encode {
         /// The Rust type.
@@ -49,8 +49,9 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
         .map_err(|e| CodecError::Encode { what: std::any::type_name::<T>(), reason: e.to_string() })
 }
 
-/// The value that all of `bytes` hold. What they may claim is bounded by what is there: a text or a run of bytes takes its memory
-/// before it is read, so a limit that suits the largest recording would let nine bytes off the network ask for a gibibyte.
+/// The value that all of `bytes` hold. What they may claim is bounded by what is there, to 128 times as much where 512 bytes are, and to
+/// 4 KiB where fewer are: a text or a run of bytes takes its memory before it is read, so a limit that suits the largest recording would
+/// let nine bytes off the network ask for a gibibyte.
 ///
 /// # Errors
 /// When the bytes end early, hold something else, or more.
@@ -62,6 +63,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
         512..8_192 => decode_within::<T, { 1 << 16 }>(bytes),
         8_192..131_072 => decode_within::<T, { 1 << 20 }>(bytes),
         131_072..2_097_152 => decode_within::<T, { 1 << 24 }>(bytes),
+        2_097_152..16_777_216 => decode_within::<T, { 1 << 27 }>(bytes),
         _ => decode_within::<T, LIMIT>(bytes),
     };
     let (value, used) = decoded.map_err(|e| CodecError::Decode { what, length: bytes.len(), reason: e.to_string() })?;
@@ -94,10 +96,21 @@ mod tests {
         }
     }
 
+    /// Two mebibytes that claim almost a gibibyte are refused for it as well.
+    #[test]
+    fn a_long_lie_in_many_bytes_takes_no_memory() {
+        for length in [512, 8_192, 131_072, 2_097_152] {
+            let mut lie = vec![0; length];
+            lie[..5].copy_from_slice(&[252, 0, 0, 0, 63]);
+            let CodecError::Decode { reason, .. } = decode::<String>(&lie).unwrap_err() else { panic!("{length}") };
+            assert!(reason.contains("LimitExceeded"), "{length}: {reason}");
+        }
+    }
+
     /// The numbers that take most memory for their bytes, just below and at every bound of the limit, still come back.
     #[test]
     fn no_honest_value_meets_the_limit() {
-        for length in [0, 509, 512, 8_189, 8_192, 131_067, 131_072, 2_097_147, 2_097_152] {
+        for length in [0, 509, 512, 8_189, 8_192, 131_067, 131_072, 2_097_147, 2_097_152, 16_777_211, 16_777_216] {
             let value = vec![7_u64; length];
             assert!(decode::<Vec<u64>>(&encode(&value).unwrap()).unwrap() == value, "{length} numbers");
         }

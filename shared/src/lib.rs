@@ -5,6 +5,7 @@
 pub mod case;
 pub mod codec;
 pub mod delta;
+pub mod file;
 pub mod mark;
 pub mod measures;
 #[cfg(feature = "net")]

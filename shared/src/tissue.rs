@@ -11,6 +11,8 @@ use crate::wire::{WireError, class_from_number, hand_from_number, tool_from_numb
 
 /// Most bricks that one loose piece reaches: a whole vertebra at 0.25 mm.
 pub const MAX_STAMP_BRICKS: usize = 4_096;
+/// Most bricks of all pieces of one record, their own forms included: 64 MiB of samples, whatever the bytes unpack to.
+pub const MAX_RECORD_BRICKS: usize = 4 * MAX_STAMP_BRICKS;
 /// zstd's level for samples.
 const LEVEL: i32 = 3;
 
@@ -50,8 +52,11 @@ fn pack(bricks: &[(BrickIndex, Box<BrickSamples>)]) -> Result<(Vec<u32>, Vec<u8>
     if bricks.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
+    if bricks.len() > MAX_STAMP_BRICKS {
+        return Err(WireError::Bricks(bricks.len()));
+    }
     let raw: Vec<u8> = bricks.iter().flat_map(|(_, samples)| samples.iter().map(|s| s.cast_unsigned())).collect();
-    let packed = zstd::bulk::compress(&raw, LEVEL).map_err(|_| WireError::Samples(raw.len()))?;
+    let packed = zstd::bulk::compress(&raw, LEVEL).map_err(|_| WireError::Packing(raw.len()))?;
     Ok((bricks.iter().map(|(brick, _)| brick.0).collect(), packed))
 }
 
@@ -64,7 +69,7 @@ fn unpack(bricks: &[u32], packed: &[u8]) -> Result<Vec<(BrickIndex, Box<BrickSam
         return if packed.is_empty() { Ok(Vec::new()) } else { Err(WireError::Samples(packed.len())) };
     }
     let wanted = bricks.len() * BRICK_VOXELS;
-    let raw = zstd::bulk::decompress(packed, wanted).map_err(|_| WireError::Samples(packed.len()))?;
+    let raw = zstd::bulk::decompress(packed, wanted).map_err(|_| WireError::Packing(packed.len()))?;
     if raw.len() != wanted {
         return Err(WireError::Samples(raw.len()));
     }
@@ -76,7 +81,7 @@ impl WireDetached {
     /// A piece's wire form.
     ///
     /// # Errors
-    /// When its samples do not compress.
+    /// When it reaches too many bricks, or its samples do not compress.
     pub fn new(detached: &Detached) -> Result<Self, WireError> {
         let (bricks, samples) = pack(&detached.stamp.bricks)?;
         let (shape_bricks, shape_samples) = pack(&detached.shape)?;
@@ -100,7 +105,7 @@ impl WireDetached {
     /// What it takes from the cut fields. [`Stamp::check`] tells whether a patient admits it.
     ///
     /// # Errors
-    /// When there are too many bricks, no such class, or not as many samples as the bricks need.
+    /// When there are too many bricks, no such class, samples that do not unpack, or not as many samples as the bricks need.
     pub fn stamp(&self) -> Result<Stamp, WireError> {
         Ok(Stamp { class: class_from_number(self.class)?, bricks: unpack(&self.bricks, &self.samples)? })
     }
@@ -259,12 +264,19 @@ pub struct TissueRecord {
     pub veil: Vec<WireVeil>,
 }
 
+/// Refuses pieces that together have more bricks than a record may, before any of them is packed or unpacked.
+fn check_total(bricks: impl Iterator<Item = usize>) -> Result<(), WireError> {
+    let total = bricks.fold(0, usize::saturating_add);
+    if total > MAX_RECORD_BRICKS { Err(WireError::Bricks(total)) } else { Ok(()) }
+}
+
 impl TissueRecord {
     /// The record of a tick's output.
     ///
     /// # Errors
-    /// When a piece's samples do not compress.
+    /// When a piece, or all together, reach too many bricks, or a piece's samples do not compress.
     pub fn new(tick: u32, output: &TissueOutput) -> Result<Self, WireError> {
+        check_total(output.detached.iter().map(|piece| piece.stamp.bricks.len() + piece.shape.len()))?;
         Ok(Self {
             tick,
             detached: output.detached.iter().map(WireDetached::new).collect::<Result<_, _>>()?,
@@ -278,8 +290,9 @@ impl TissueRecord {
     /// The core's form.
     ///
     /// # Errors
-    /// Names the first value that no core type can hold.
+    /// When all pieces together reach too many bricks; names the first value that no core type can hold.
     pub fn open(&self) -> Result<TissueOutput, WireError> {
+        check_total(self.detached.iter().map(|piece| piece.bricks.len() + piece.shape_bricks.len()))?;
         Ok(TissueOutput {
             detached: self.detached.iter().map(WireDetached::open).collect::<Result<_, _>>()?,
             fragments: self.fragments.iter().map(|wire| (*wire).try_into()).collect::<Result<_, _>>()?,
@@ -337,12 +350,32 @@ mod tests {
         assert!(matches!(short.open(), Err(WireError::Samples(_))));
         let mut long = record.clone();
         long.detached[0].bricks.pop();
-        assert!(matches!(long.open(), Err(WireError::Samples(_))));
+        assert!(matches!(long.open(), Err(WireError::Packing(_))));
         let mut formless = record.clone();
         formless.detached[0].shape_bricks.clear();
         assert!(matches!(formless.open(), Err(WireError::Samples(_))));
+        let mut torn = record.clone();
+        torn.detached[0].samples.truncate(9);
+        assert!(matches!(torn.open(), Err(WireError::Packing(9))));
         let mut many = record;
         many.nodes[0].offsets_um.push([0; 3]);
         assert_eq!(many.open(), Err(WireError::Nodes(65)));
+    }
+
+    /// Many pieces that each keep their limit are refused for what they would unpack to together, and none is written either.
+    #[test]
+    fn pieces_share_one_budget() {
+        let by = Holder { user: UserId(3), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+        let bricks = (0..MAX_STAMP_BRICKS as u32).map(|n| (BrickIndex(n), Box::new([0; BRICK_VOXELS]))).collect();
+        let stamp = Arc::new(Stamp { class: TissueClass::Bone, bricks });
+        let piece =
+            Detached { fragment: None, by, structure: Label(1), occupancy: 0, centre_um: [0; 3], stamp, shape: Arc::default() };
+        let output = |pieces| TissueOutput { detached: vec![piece.clone(); pieces], ..TissueOutput::default() };
+        let too_many = WireError::Bricks(5 * MAX_STAMP_BRICKS);
+        assert_eq!(TissueRecord::new(1, &output(5)).unwrap_err(), too_many);
+        let mut record = TissueRecord::new(1, &output(1)).unwrap();
+        assert_eq!(record.open().unwrap(), output(1));
+        record.detached = vec![record.detached[0].clone(); 5];
+        assert_eq!(record.open().unwrap_err(), too_many);
     }
 }

@@ -33,8 +33,8 @@ pub enum WireError {
     /// A number that names no class of tears.
     #[error("{0} is no class of tears")]
     Tear(u8),
-    /// A loose piece of more bricks than any patient's.
-    #[error("a loose piece in {0} bricks")]
+    /// Loose pieces of more bricks than a patient has.
+    #[error("loose pieces in {0} bricks")]
     Bricks(usize),
     /// A patch of more control nodes than there may be.
     #[error("a patch of {0} control nodes")]
@@ -42,6 +42,9 @@ pub enum WireError {
     /// A brick with another number of samples.
     #[error("a brick of {0} samples instead of {BRICK_VOXELS}")]
     Samples(usize),
+    /// Samples of bricks that cannot be packed or unpacked: how many bytes there were.
+    #[error("{0} bytes of samples cannot be packed or unpacked")]
+    Packing(usize),
 }
 
 /// A tool's pose: micrometres in patient LPS and a quaternion x, y, z, w in 1/32,767.

@@ -312,8 +312,7 @@ pub fn keyframe_of(cut: &CutState, tick: u32, epoch: u32, ops: u64) -> Result<Ke
 pub fn restore_keyframe(patient: &Patient, keyframe: &Keyframe) -> Result<CutState, SessionError> {
     let damaged =
         |reason: String| SessionError::Damaged { at: 0, reason: format!("keyframe of tick {}: {reason}", keyframe.tick) };
-    let most = patient.grid().brick_count().saturating_mul(4 * 4_200) + 1_024;
-    let raw = decompress(&keyframe.bricks, most as u64).map_err(|e| damaged(e.to_string()))?;
+    let raw = decompress(&keyframe.bricks, keyframe_limit(patient.grid().brick_count())).map_err(|e| damaged(e.to_string()))?;
     let bricks: Vec<WireBrick> = codec::decode(&raw)?;
     let mut cut = CutState::new(patient.grid());
     for brick in &bricks {
@@ -321,6 +320,11 @@ pub fn restore_keyframe(patient: &Patient, keyframe: &Keyframe) -> Result<CutSta
         cut.replace(patient, class, BrickIndex(brick.brick), brick.version, &samples).map_err(|e| damaged(e.to_string()))?;
     }
     if cut.digest() == keyframe.digest { Ok(cut) } else { Err(damaged("its digest is wrong".to_owned())) }
+}
+
+/// Most bytes that the cut bricks of a patient of so many bricks unpack to: no more than the codec decodes afterwards.
+fn keyframe_limit(bricks: usize) -> u64 {
+    bricks.saturating_mul(4 * 4_200).saturating_add(1_024).min(codec::LIMIT) as u64
 }
 
 /// Unpacks at most `most` bytes. Memory grows with what comes out, not with what the bytes or the patient's size would allow.
@@ -333,4 +337,20 @@ fn decompress(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other("it holds more bricks than the patient has"));
     }
     Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However large a patient claims to be, a keyframe unpacks to no more than can be decoded then.
+    #[test]
+    fn a_keyframe_unpacks_to_no_more_than_is_decoded() {
+        assert_eq!(keyframe_limit(1), 17_824);
+        for bricks in [1 << 20, usize::MAX] {
+            assert_eq!(keyframe_limit(bricks), codec::LIMIT as u64);
+        }
+        let packed = zstd::bulk::compress(&[0; 20_000], 1).unwrap();
+        assert!(decompress(&packed, keyframe_limit(1)).is_err() && decompress(&packed, keyframe_limit(2)).is_ok());
+    }
 }
