@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use crate::bulk::CaseData;
 use crate::gate::{Arrival, Refusals, refuse, unix_seconds};
 use crate::meter::{TickTimes, cpu_seconds, peak_rss_mb};
+use crate::opening::{Opened, Openings};
 use crate::peer::{Heard, Peer, Utterance};
 use crate::recorder::Recorder;
 use crate::requests::Outcome;
@@ -34,6 +35,7 @@ const TOO_MANY: u64 = 4_000;
 #[derive(Resource)]
 pub(crate) struct Hall {
     pub(crate) rooms: BTreeMap<Arc<str>, Room>,
+    pub(crate) openings: Openings<Arrival>,
     pub(crate) case: Arc<CaseData>,
     pub(crate) record: Option<PathBuf>,
     pub(crate) server: Entity,
@@ -76,35 +78,42 @@ pub(crate) fn server_bundle() -> impl Bundle {
 }
 
 impl Hall {
-    /// The room of a name, opened when its first guest comes.
-    fn room(&mut self, name: &str) -> Result<&mut Room, Refusal> {
-        let name: Arc<str> = name.into();
-        if !self.rooms.contains_key(&name) {
-            let recorder = match &self.record {
-                Some(directory) => Some(
-                    Recorder::create(directory, session_head(&name, &self.case), self.case.file.clone()).map_err(|error| {
-                        tracing::error!(room = %name, %error, "no recording: the room stays closed");
-                        Refusal::Disk
-                    })?,
-                ),
-                None => None,
-            };
-            let room = Room::new(&name, self.case.clone(), recorder, None, Refusals::default(), self.runtime.clone());
-            let room = room.map_err(|error| {
-                tracing::error!(room = %name, %error, "the room cannot be opened");
-                Refusal::Closing
-            })?;
-            tracing::info!(room = %name, "room opened");
-            self.rooms.insert(name.clone(), room);
+    /// Whoever may enter a room now or has to be told why not: it is open, or cannot be. A recorded room that is neither is begun, and
+    /// its guests wait.
+    fn guests(&mut self) -> Vec<(Arrival, Result<(), Refusal>)> {
+        let mut guests = Vec::new();
+        for Opened { name, recorder, waiting } in self.openings.take_ready() {
+            let opened = recorder.and_then(|recorder| self.open(&name, Some(recorder)));
+            guests.extend(waiting.into_iter().map(|arrival| (arrival, opened.clone())));
         }
-        self.rooms.get_mut(&name).ok_or(Refusal::NoRoom)
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            let name: Arc<str> = arrival.claims.room.as_str().into();
+            if self.rooms.contains_key(&name) {
+                guests.push((arrival, Ok(())));
+            } else if let Some(directory) = &self.record {
+                let (with, on) = ((&self.case, directory.as_path()), (&self.runtime, &self.waker));
+                let turned_away = self.openings.wait_for(&name, arrival, with, on);
+                guests.extend(turned_away.map(|arrival| (arrival, Err(Refusal::Full))));
+            } else {
+                let opened = self.open(&name, None);
+                guests.push((arrival, opened));
+            }
+        }
+        guests
+    }
+
+    fn open(&mut self, name: &Arc<str>, recorder: Option<Recorder>) -> Result<(), Refusal> {
+        let room = Room::new(name, self.case.clone(), recorder, None, Refusals::default(), self.runtime.clone());
+        let room = room.map_err(|error| {
+            tracing::error!(room = %name, %error, "the room cannot be opened");
+            Refusal::Closing
+        })?;
+        tracing::info!(room = %name, "room opened");
+        self.rooms.insert(name.clone(), room);
+        Ok(())
     }
 
     fn stats(&self, room: &Room) -> Stats {
-        let mut refused: BTreeMap<String, u64> = BTreeMap::new();
-        for (word, n) in room.refusals.all().into_iter().chain(self.door.all()) {
-            *refused.entry(word).or_default() += n;
-        }
         Stats {
             ticks: self.times.ticks(),
             tick_ms: self.times.summary_ms(),
@@ -112,11 +121,12 @@ impl Hall {
             rss_mb: peak_rss_mb(),
             ops: room.ops,
             snapshot_bytes: room.snapshot_size.load(std::sync::atomic::Ordering::Relaxed),
-            refused: refused.into_iter().collect(),
+            refused: room.refusals.all(),
             repairs: room.repairs,
             coalesced: room.coalesced,
             rooms: self.rooms.len() as u32,
             people: self.rooms.values().map(|r| r.members.values().filter(|m| m.peer.is_some()).count() as u32).sum(),
+            refused_at_door: self.door.all(),
         }
     }
 
@@ -155,9 +165,10 @@ fn forget_link(entity: Entity, commands: &mut Commands) {
 /// Lets in whoever waits at the door.
 fn admit(mut hall: ResMut<Hall>, mut allocator: ResMut<RoomAllocator>, mut commands: Commands) {
     let hall = &mut *hall;
-    while let Ok(arrival) = hall.arrivals.try_recv() {
+    for (arrival, opened) in hall.guests() {
         let Arrival { connection, mut send, receive, claims } = arrival;
-        let accept = hall.room(&claims.room).and_then(|room| room.admit(&claims));
+        let room = opened.and_then(|()| hall.rooms.get_mut(claims.room.as_str()).ok_or(Refusal::NoRoom));
+        let accept = room.and_then(|room| room.admit(&claims));
         let accept = match accept {
             Ok(accept) => accept,
             Err(refusal) => {
@@ -280,11 +291,13 @@ fn gather(
         if !is_possible_body(&pose.body) {
             room.refuse(guest.user, "datagram", Refusal::Garbage);
             bad.push((guest.room.clone(), guest.user));
-        } else if let Some(member) = room.members.get_mut(&guest.user)
-            && member.budgets.poses.take(Instant::now())
-        {
-            member.body = Some(pose.body);
-            poses.push((guest.room.clone(), PeerPoseMsg { user: guest.user, pose }));
+        } else if let Some(member) = room.members.get_mut(&guest.user) {
+            if member.budgets.poses.take(Instant::now()) {
+                member.body = Some(pose.body);
+                poses.push((guest.room.clone(), PeerPoseMsg { user: guest.user, pose }));
+            } else {
+                room.refusals.count(&Refusal::Rate);
+            }
         }
     }
     for (guest, mut received) in &mut inputs_from {

@@ -12,6 +12,7 @@ mod hall;
 mod lane;
 mod measuring;
 pub mod meter;
+mod opening;
 mod pass;
 mod peer;
 mod recorder;
@@ -20,6 +21,9 @@ mod rewind;
 mod room;
 pub mod room_file;
 pub mod state;
+mod syncing;
+#[cfg(test)]
+mod testing;
 mod thresholds;
 mod tick;
 mod view;
@@ -192,6 +196,7 @@ impl Server {
         let server = app.world_mut().spawn(server_bundle()).id();
         app.insert_resource(Hall {
             rooms: [(first.name.clone(), first)].into(),
+            openings: Default::default(),
             case,
             record: config.record,
             server,

@@ -4,8 +4,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use spinor_shared::case::CaseHash;
 use spinor_shared::session::{
@@ -14,10 +12,10 @@ use spinor_shared::session::{
 use spinor_volume::Patient;
 use thiserror::Error;
 
+use crate::syncing::Syncing;
+
 /// Operations after which a keyframe is due.
 pub(crate) const KEYFRAME_OPS: u64 = 2_000;
-/// Least time between two syncs to the disk.
-const SYNC: Duration = Duration::from_secs(1);
 
 /// Why a session cannot be recorded or resumed.
 #[derive(Debug, Error)]
@@ -63,8 +61,7 @@ pub(crate) struct Recorder {
     writer: SessionWriter<Arc<File>>,
     /// Bytes that are whole records.
     whole: u64,
-    dirty: Arc<AtomicBool>,
-    alive: Arc<AtomicBool>,
+    syncing: Syncing,
     last_keyframe: u64,
 }
 
@@ -89,18 +86,18 @@ impl Recorder {
         let mut n = 0;
         let (path, file) = loop {
             let path = directory.join(name(n));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => break (path, file),
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && n < 1000 => n += 1,
                 Err(e) => return Err(io("cannot make", &path)(e)),
             }
         };
         let file = Arc::new(file);
-        let mut recorder = Self::new(path, file.clone(), SessionWriter::create(file)?);
-        recorder.append(&Record::Head(head))?;
-        recorder.append(&Record::Case(case))?;
-        recorder.file.sync_all().map_err(io("cannot sync", &recorder.path))?;
-        Ok(recorder)
+        let mut writer = SessionWriter::create(file.clone())?;
+        writer.append(&Record::Head(head))?;
+        writer.append(&Record::Case(case))?;
+        file.sync_all().map_err(io("cannot sync", &path))?;
+        Self::new(path, file, writer)
     }
 
     /// Goes on with a recording: drops its torn tail and restores the cut fields from its last keyframe and the operations after it.
@@ -135,29 +132,18 @@ impl Recorder {
         versioned.map_err(io("cannot write the version of"))?;
         file.seek(SeekFrom::Start(whole)).map_err(io("cannot go to the end of"))?;
         let file = Arc::new(file);
-        let mut recorder = Self::new(path.to_owned(), file.clone(), SessionWriter::resume(file, whole));
+        file.sync_all().map_err(io("cannot sync"))?;
+        let mut recorder = Self::new(path.to_owned(), file.clone(), SessionWriter::resume(file, whole))?;
         recorder.last_keyframe = reached.keyframe_ops;
         Ok((recorder, Resumed { room: head.room, reached }))
     }
 
-    fn new(path: PathBuf, file: Arc<File>, writer: SessionWriter<Arc<File>>) -> Self {
-        let (dirty, alive) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    /// A recorder whose file is on the disk up to where the writer stands.
+    fn new(path: PathBuf, file: Arc<File>, writer: SessionWriter<Arc<File>>) -> Result<Self, RecordError> {
         let whole = writer.bytes();
-        let (flag, run, target) = (dirty.clone(), alive.clone(), file.clone());
-        let syncing = std::thread::Builder::new().name("record-sync".to_owned()).spawn(move || {
-            while run.load(Ordering::Relaxed) {
-                std::thread::park_timeout(SYNC);
-                if flag.swap(false, Ordering::AcqRel)
-                    && let Err(error) = target.sync_data()
-                {
-                    tracing::error!(%error, "cannot sync the recording to the disk");
-                }
-            }
-        });
-        if let Err(error) = syncing {
-            tracing::error!(%error, "no thread to sync the recording: the operating system will write it when it likes");
-        }
-        Self { path, file, writer, whole, dirty, alive, last_keyframe: 0 }
+        let io = |source| RecordError::Io { what: "no thread to sync", path: path.clone(), source };
+        let syncing = Syncing::start(file.clone(), whole).map_err(io)?;
+        Ok(Self { path, file, writer, whole, syncing, last_keyframe: 0 })
     }
 
     /// Where the recording is.
@@ -170,7 +156,7 @@ impl Recorder {
         match self.writer.append(record) {
             Ok(()) => {
                 self.whole = self.writer.bytes();
-                self.dirty.store(true, Ordering::Release);
+                self.syncing.reach(self.whole);
                 Ok(())
             }
             Err(error) => {
@@ -181,6 +167,11 @@ impl Recorder {
                 Err(error)
             }
         }
+    }
+
+    /// Whether what was written cannot be brought onto the disk. It is tried again by itself.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.syncing.is_failing()
     }
 
     /// Whether a keyframe is due after `ops` operations.
@@ -220,7 +211,21 @@ fn keep_torn_end(path: &Path, from: u64) -> Result<PathBuf, RecordError> {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.alive.store(false, Ordering::Relaxed);
         self.sync();
+    }
+}
+
+#[cfg(test)]
+impl Recorder {
+    /// Writes on into another file, which stands for the same disk with or without room.
+    pub(crate) fn turn_to(&mut self, mut file: File) {
+        file.seek(SeekFrom::Start(self.whole)).unwrap();
+        self.file = Arc::new(file);
+        self.writer = SessionWriter::resume(self.file.clone(), self.whole);
+    }
+
+    /// Stands for a disk that takes writes and does not keep them.
+    pub(crate) fn fail_to_sync(&self, failing: bool) {
+        self.syncing.pretend(failing);
     }
 }

@@ -57,7 +57,7 @@ impl Room {
             }
             Request::Tool { user: whose, give } => {
                 let Some(other) = self.members.get_mut(&whose) else {
-                    self.refuse(user, "tool", Refusal::NoTool);
+                    self.refuse(user, "tool", Refusal::Nothing);
                     return Outcome::Done;
                 };
                 if give && !other.role.may_operate() {

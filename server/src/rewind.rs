@@ -23,7 +23,10 @@ impl Room {
     /// Begins to go back to the end of a tick, or says why not.
     pub(crate) fn begin_rewind(&mut self, by: u32, to_tick: u32) -> Result<(), Refusal> {
         let Some(recorder) = &self.recorder else { return Err(Refusal::NotRecorded) };
-        if to_tick >= self.tick || self.rewinding.is_some() {
+        if self.rewinding.is_some() {
+            return Err(Refusal::Busy);
+        }
+        if to_tick >= self.tick {
             return Err(Refusal::Nothing);
         }
         if self.disk_full {

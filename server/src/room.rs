@@ -16,9 +16,11 @@ use spinor_shared::net::limit;
 use spinor_shared::net::protocol::BodyPose;
 use spinor_shared::net::rate::Rate;
 use spinor_shared::room::{MAX_PEOPLE, Role};
-use spinor_shared::session::Record;
-use spinor_shared::wire::{WireEvent, WireInput, WirePose};
-use spinor_sim::{Hand, Settings, Simulation, ToolInput, UserId};
+use spinor_shared::session::{Record, SessionError};
+use spinor_shared::tissue::TissueRecord;
+use spinor_shared::wire::{WireError, WireEvent, WireInput, WirePose};
+use spinor_sim::{Hand, Settings, Simulation, TissueOutput, ToolInput, UserId};
+use thiserror::Error;
 
 use crate::bulk::CaseData;
 use crate::delta::{BrickKey, Sender};
@@ -75,6 +77,13 @@ pub(crate) struct HandInput {
     pub(crate) pressed: bool,
 }
 
+/// What waits until the recording can be written.
+pub(crate) enum Waiting {
+    Record(Record),
+    /// What tissues did in a tick, which had no record yet.
+    Tissue(u32, Box<TissueOutput>),
+}
+
 /// A tick's outcome that waits for the recording.
 pub(crate) struct Held {
     pub(crate) touched: Vec<BrickKey>,
@@ -97,7 +106,7 @@ pub(crate) struct Room {
     pub(crate) measuring: Queue,
     pub(crate) sender: Sender,
     pub(crate) recorder: Option<Recorder>,
-    pub(crate) backlog: VecDeque<Record>,
+    pub(crate) backlog: VecDeque<Waiting>,
     pub(crate) held: Option<Held>,
     pub(crate) tick: u32,
     pub(crate) epoch: u32,
@@ -325,27 +334,44 @@ impl Room {
 
     /// Appends to the recording. When that fails the room stops, and the record waits with those that follow.
     pub(crate) fn record(&mut self, record: Record) {
+        self.write(Waiting::Record(record));
+    }
+
+    /// Appends what tissues did in a tick. When that cannot be packed the room stops as well: nothing is shown that is not recorded.
+    pub(crate) fn record_tissue(&mut self, tick: u32, output: TissueOutput) {
+        self.write(Waiting::Tissue(tick, Box::new(output)));
+    }
+
+    fn write(&mut self, waiting: Waiting) {
         let Some(recorder) = &mut self.recorder else { return };
         if !self.backlog.is_empty() {
-            self.backlog.push_back(record);
+            self.backlog.push_back(waiting);
             return;
         }
-        if let Err(error) = recorder.append(&record) {
+        if let Err(error) = waiting.append(recorder) {
             tracing::error!(room = %self.name, path = %recorder.path().display(), %error, "the room waits: its recording cannot be written");
-            self.backlog.push_back(record);
-            self.disk_full = true;
-            self.tell_view();
+            self.backlog.push_back(waiting);
+            self.stop_for_recording();
         }
     }
 
-    /// Tries to write what waits; true once nothing does.
+    /// The room waits for its recording, and everybody is told.
+    pub(crate) fn stop_for_recording(&mut self) {
+        self.disk_full = true;
+        self.tell_view();
+    }
+
+    /// Tries to write what waits; true once nothing does and all of it can be brought onto the disk.
     pub(crate) fn catch_up_recording(&mut self) -> bool {
         let Some(recorder) = &mut self.recorder else { return true };
-        while let Some(record) = self.backlog.front() {
-            if recorder.append(record).is_err() {
+        while let Some(waiting) = self.backlog.front() {
+            if waiting.append(recorder).is_err() {
                 return false;
             }
             self.backlog.pop_front();
+        }
+        if recorder.is_failing() {
+            return false;
         }
         if self.disk_full {
             self.disk_full = false;
@@ -380,6 +406,27 @@ impl Room {
             peer.close(&self.runtime, Refusal::Closing);
         }
     }
+}
+
+impl Waiting {
+    fn append(&self, recorder: &mut Recorder) -> Result<(), WriteError> {
+        match self {
+            Self::Record(record) => recorder.append(record)?,
+            Self::Tissue(tick, output) => recorder.append(&Record::Tissue(TissueRecord::new(*tick, output)?))?,
+        }
+        Ok(())
+    }
+}
+
+/// Why something waits.
+#[derive(Debug, Error)]
+enum WriteError {
+    /// It cannot be written.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// It cannot be packed.
+    #[error("what tissues did: {0}")]
+    Tissue(#[from] WireError),
 }
 
 /// Whether an input can come from a hand. The last number is the server's own, to let go of a trigger after any input.

@@ -11,7 +11,7 @@ use spinor_shared::net::invite::{Claims, Invite, InviteError};
 use spinor_shared::room::Role;
 use thiserror::Error;
 
-use crate::state::{StateError, write_new};
+use crate::state::{StateError, hex, unhex, write_new};
 
 /// A room file's content.
 #[derive(Clone, Serialize, Deserialize)]
@@ -81,14 +81,6 @@ impl RoomFile {
         let token = Claims::new(room, name, role, expires_unix_s)?.sign(&owner)?;
         Ok(Invite { address: self.address.clone(), room: room.to_owned(), digest, token })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    crate::state::unhex(text)
 }
 
 #[cfg(test)]

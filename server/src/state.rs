@@ -28,9 +28,15 @@ pub enum StateError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// A key file of another length, or a binding that cannot be read.
-    #[error("{0} is damaged: restore it, or delete the state directory and make new invitations")]
+    /// A file that is missing beside the others, a key of another length, or a binding that cannot be read.
+    #[error("{0} is missing or damaged: restore it, or delete the state directory and make new invitations")]
     Damaged(PathBuf),
+    /// A file that is longer than is read of one. Nothing of it is changed.
+    #[error("{path} is longer than {MOST} bytes: begin with a new state directory and make new invitations")]
+    Long {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Others can read the directory.
     #[error("{0} can be read by others: run chmod 700 on it")]
     Open(PathBuf),
@@ -41,6 +47,11 @@ pub enum StateError {
     #[error(transparent)]
     Key(#[from] InviteError),
 }
+
+/// Most bytes that are read of a file: 150,000 invitations that were used.
+const MOST: u64 = 16 << 20;
+/// The files that a state directory holds from its first use on, `bindings` last.
+const FILES: [&str; 4] = ["key.der", "certificate.der", "owner.key", "bindings"];
 
 /// What an invitation is bound to since its first use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,28 +96,25 @@ impl State {
         if mode & 0o077 != 0 {
             return Err(StateError::Open(directory.to_owned()));
         }
-        let (certificate, key) = (directory.join("certificate.der"), directory.join("key.der"));
-        let identity = if certificate.exists() && key.exists() {
-            Identity { certificate: read(&certificate)?, key: read(&key)? }
-        } else {
+        let [key, certificate, owner_path, path] = FILES.map(|name| directory.join(name));
+        if FILES.iter().all(|name| !directory.join(name).exists()) {
             let identity = Identity::generate()?;
             write_new(&key, &identity.key)?;
             write_new(&certificate, &identity.certificate)?;
-            identity
-        };
-        let owner_path = directory.join("owner.key");
-        let owner = if owner_path.exists() {
-            let bytes: [u8; 32] = read(&owner_path)?.try_into().map_err(|_| StateError::Damaged(owner_path.clone()))?;
-            SigningKey::from_bytes(&bytes)
-        } else {
-            let owner = new_key()?;
-            write_new(&owner_path, &owner.to_bytes())?;
-            owner
-        };
-        let path = directory.join("bindings");
-        let bytes = if path.exists() { read(&path)? } else { Vec::new() };
+            write_new(&owner_path, &new_key()?.to_bytes())?;
+            write_new(&path, &[])?;
+        }
+        // A key made anew would end every invitation without a word, and without bindings used ones could be bound again: one that is
+        // missing beside the others is no new beginning.
+        if let Some(missing) = [&key, &certificate, &owner_path, &path].into_iter().find(|path| !path.exists()) {
+            return Err(StateError::Damaged(missing.clone()));
+        }
+        let identity = Identity { certificate: read(&certificate)?, key: read(&key)? };
+        let owner: [u8; 32] = read(&owner_path)?.try_into().map_err(|_| StateError::Damaged(owner_path.clone()))?;
+        let owner = SigningKey::from_bytes(&owner);
+        let bytes = read(&path)?;
         let bindings = parse_bindings(&bytes, &path)?;
-        let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(io("cannot open", &path))?;
+        let log = OpenOptions::new().append(true).open(&path).map_err(io("cannot open", &path))?;
         // What is torn at the end goes, or the next line would be written onto it and the whole file be damaged.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         if whole < bytes.len() {
@@ -137,12 +145,16 @@ impl State {
         }
         if self.bindings.values().any(|b| b.user == claims.user) {
             // Two invitations drew the same number for two people: one in four thousand million. The second has to be made anew.
-            return Err(Refusal::BadToken);
+            return Err(Refusal::NumberTaken);
         }
         let binding = Binding { device, user: claims.user };
         if let Some(log) = &mut self.log {
             let line = format!("{} {} {}\n", hex(&claims.nonce), hex(&device), claims.user);
             let before = log.metadata().map(|m| m.len());
+            if before.as_ref().is_ok_and(|length| length + line.len() as u64 > MOST) {
+                tracing::error!("so many invitations were used that no more can be noted: a new state directory is needed");
+                return Err(Refusal::Disk);
+            }
             if let Err(error) = log.write_all(line.as_bytes()).and_then(|()| log.sync_data()) {
                 // A full disk may have taken a part of the line.
                 let _ = before.and_then(|length| log.set_len(length));
@@ -155,10 +167,12 @@ impl State {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// The way back from [`hex`], none where the text is not exactly `N` bytes.
 pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     if text.len() != 2 * N || !text.is_ascii() {
@@ -183,10 +197,14 @@ fn parse_bindings(bytes: &[u8], path: &Path) -> Result<HashMap<[u8; 16], Binding
     Ok(bindings)
 }
 
+/// A whole file, or an error: what is read of `bindings` decides what is cut off.
 fn read(path: &Path) -> Result<Vec<u8>, StateError> {
     let io = |source| StateError::Io { what: "cannot read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    File::open(path).map_err(io)?.take(16 << 20).read_to_end(&mut bytes).map_err(io)?;
+    File::open(path).map_err(io)?.take(MOST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MOST {
+        return Err(StateError::Long { path: path.to_owned() });
+    }
     Ok(bytes)
 }
 
@@ -232,6 +250,49 @@ mod tests {
         assert_eq!(state.admit(&claims, [1; 32], 1001), Ok(()));
         assert_eq!(state.admit(&claims, [2; 32], 999), Err(Refusal::OtherDevice));
         assert_eq!(state.admit(&claims, [1; 32], 1001 + RETURN_SECONDS), Err(Refusal::Expired));
+    }
+
+    /// More bindings than are read are an error: cut off as torn, they would let used invitations be bound again. Not a byte changes.
+    #[test]
+    fn too_many_bindings_are_not_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        State::open(&path).unwrap();
+        let line = |n: u32| format!("{} {} {n}\n", hex(&u128::from(n).to_le_bytes()), hex(&[2; 32]));
+        let many: String = (0..=MOST as u32 / line(1_000_000).len() as u32).map(|n| line(1_000_000 + n)).collect();
+        let bindings = path.join("bindings");
+        std::fs::write(&bindings, &many).unwrap();
+        assert!(matches!(State::open(&path), Err(StateError::Long { path }) if path == bindings));
+        assert_eq!(std::fs::read(&bindings).unwrap().len(), many.len());
+        // One fewer is read, and nobody is bound whom the next start could not read.
+        std::fs::write(&bindings, &many[..many.len() - line(1_000_000).len()]).unwrap();
+        let claims = Claims::new("r", "Ann", Role::Resident, 1000).unwrap();
+        assert_eq!(State::open(&path).unwrap().admit(&claims, [1; 32], 5), Err(Refusal::Disk));
+        State::open(&path).unwrap();
+    }
+
+    /// A directory that lacks one of its files is an error and stays as it is: a new identity would end every pin, new bindings would
+    /// let used invitations be bound again.
+    #[test]
+    fn a_missing_file_is_no_new_beginning() {
+        for name in FILES {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("state");
+            State::open(&path).unwrap();
+            std::fs::remove_file(path.join(name)).unwrap();
+            assert!(matches!(State::open(&path), Err(StateError::Damaged(at)) if at == path.join(name)), "{name}");
+            assert!(!path.join(name).exists());
+        }
+    }
+
+    /// Two invitations that drew one number: the second is refused for what it is, not as altered.
+    #[test]
+    fn a_number_belongs_to_one_person() {
+        let mut state = State::in_memory().unwrap();
+        let ann = Claims::new("r", "Ann", Role::Resident, 1000).unwrap();
+        let ben = Claims { user: ann.user, ..Claims::new("r", "Ben", Role::Resident, 1000).unwrap() };
+        assert_eq!(state.admit(&ann, [1; 32], 5), Ok(()));
+        assert_eq!(state.admit(&ben, [2; 32], 5), Err(Refusal::NumberTaken));
     }
 
     /// A line that was being written when the power failed does not damage the one that follows.

@@ -29,10 +29,10 @@ impl Room {
     /// Sets the thresholds, at once or as soon as the distances for them are there; or says why not.
     pub(crate) fn set_alarm(&mut self, by: u32, caution_um: u32, danger_um: u32) -> Result<(), Refusal> {
         if danger_um > caution_um || caution_um > 50_000 {
-            return Err(Refusal::Garbage);
+            return Err(Refusal::Thresholds);
         }
         if self.widening.is_some() {
-            return Err(Refusal::Rate);
+            return Err(Refusal::Busy);
         }
         let Some(settings) = self.sim.widened(mm(caution_um), mm(danger_um)) else {
             self.sim.set_thresholds(mm(caution_um), mm(danger_um));

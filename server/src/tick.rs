@@ -5,10 +5,10 @@ use spinor_shared::net::control::Notice;
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::net::protocol::{TOOLS_PER_MESSAGE, ToolView, ToolsMsg};
 use spinor_shared::session::{HeadPose, Record, TickRecord};
-use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::WireEvent;
 use spinor_sim::{Tick, ToolInput};
 
+use crate::recorder::Recorder;
 use crate::room::{Held, Room};
 
 /// Tool states go out every so many ticks.
@@ -25,13 +25,17 @@ const QUIET: u32 = 20;
 impl Room {
     /// One tick. Returns the tools' states to send.
     pub(crate) fn tick(&mut self) -> Vec<ToolsMsg> {
+        if !self.disk_full && self.recorder.as_ref().is_some_and(Recorder::is_failing) {
+            self.stop_for_recording();
+        }
         if self.disk_full {
             self.retry += 1;
             if !self.retry.is_multiple_of(RETRY_EVERY) || !self.catch_up_recording() {
                 return Vec::new();
             }
             if let Some(held) = self.held.take() {
-                self.show(&held);
+                // The tick that the room stopped in ends here: it has been simulated and recorded.
+                return self.finish(&held);
             }
         }
         if self.is_rewinding() {
@@ -62,17 +66,19 @@ impl Room {
             self.record(Record::Tick(TickRecord::new(self.tick, &inputs, &out)));
         }
         if !out.tissue.is_empty() {
-            match TissueRecord::new(self.tick, &out.tissue) {
-                Ok(record) => self.record(Record::Tissue(record)),
-                Err(error) => tracing::error!(room = %self.name, %error, "what tissues did cannot be recorded"),
-            }
+            self.record_tissue(self.tick, out.tissue);
         }
         let held = Held { touched: out.touched, causes, events };
         if self.disk_full {
             self.held = Some(held);
             return Vec::new();
         }
-        self.show(&held);
+        self.finish(&held)
+    }
+
+    /// Ends a tick that is recorded: shows it, counts on, and returns the tools' states to send.
+    fn finish(&mut self, held: &Held) -> Vec<ToolsMsg> {
+        self.show(held);
         self.record_heads();
         self.tick += 1;
         if self.recorder.as_ref().is_some_and(|r| r.keyframe_due(self.ops)) {
@@ -179,5 +185,125 @@ impl Room {
         }
         let chunks = views.chunks(TOOLS_PER_MESSAGE).take(parts).enumerate();
         chunks.map(|(n, tools)| ToolsMsg { tick: self.tick, part: [n as u8, parts as u8], tools: tools.to_vec() }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use spinor_shared::session::SessionReader;
+    use spinor_sim::{Detached, Hand, Holder, TissueOutput, ToolKind, UserId};
+    use spinor_volume::cut::Stamp;
+    use spinor_volume::{BRICK_VOXELS, BrickIndex, Label, TissueClass};
+
+    use super::*;
+    use crate::hall::session_head;
+    use crate::recorder::Recorder;
+    use crate::room::HandInput;
+
+    /// A recorded room without people.
+    struct Theatre {
+        room: Room,
+        path: PathBuf,
+        seq: u32,
+        _runtime: tokio::runtime::Runtime,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Theatre {
+        fn open() -> Self {
+            let (directory, case) = (tempfile::tempdir().unwrap(), crate::testing::case());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let head = session_head("theatre", &case);
+            let recorder = Recorder::create(directory.path(), head, case.file.clone()).unwrap();
+            let path = recorder.path().to_owned();
+            let room = Room::new("theatre", case, Some(recorder), None, Default::default(), runtime.handle().clone()).unwrap();
+            Self { room, path, seq: 0, _runtime: runtime, _directory: directory }
+        }
+
+        /// A tick in which a hand says something, so that there is something to record.
+        fn busy_tick(&mut self) -> u32 {
+            self.seq += 1;
+            let (user, hand) = (UserId(7), Hand::Right);
+            let pose = spinor_shared::wire::WirePose { tip_um: [0; 3], turn: [0, 0, 0, 32_767] }.into();
+            let input = ToolInput { user, hand, seq: self.seq, tool: ToolKind::Probe, size_tenth_mm: 30, pose, trigger: 0 };
+            self.room.hands.insert((user, hand), HandInput { input, fresh: true, pressed: false });
+            self.room.tick();
+            self.room.tick
+        }
+
+        fn turn_to(&mut self, file: File) {
+            self.room.recorder.as_mut().unwrap().turn_to(file);
+        }
+
+        /// What was recorded behind head and case.
+        fn records(mut self) -> Vec<Record> {
+            self.room.close();
+            SessionReader::open(File::open(&self.path).unwrap()).unwrap().skip(2).map(|record| record.unwrap()).collect()
+        }
+    }
+
+    /// While the disk is full time stands still. The tick that could not be recorded is simulated once, recorded once, and the next one
+    /// has the next number.
+    #[test]
+    fn a_full_disk_holds_a_tick_and_counts_it_once() {
+        let mut theatre = Theatre::open();
+        assert_eq!(theatre.busy_tick(), 1);
+        theatre.turn_to(File::open(&theatre.path).unwrap());
+        for _ in 0..2 * RETRY_EVERY {
+            assert_eq!(theatre.busy_tick(), 1);
+            assert!(theatre.room.disk_full);
+        }
+        theatre.turn_to(File::options().write(true).open(&theatre.path).unwrap());
+        let waited = (1..=RETRY_EVERY).find(|_| theatre.busy_tick() > 1);
+        assert!(waited.is_some() && !theatre.room.disk_full);
+        assert_eq!((theatre.room.tick, theatre.busy_tick()), (2, 3));
+        let ticks: Vec<u32> =
+            theatre.records().iter().filter_map(|r| if let Record::Tick(tick) = r { Some(tick.tick) } else { None }).collect();
+        assert_eq!(ticks, [0, 1, 2]);
+    }
+
+    /// A disk that takes writes and cannot keep them stops the room as a full one does, until it can.
+    #[test]
+    fn what_cannot_be_synced_stops_the_room() {
+        let mut theatre = Theatre::open();
+        theatre.room.recorder.as_ref().unwrap().fail_to_sync(true);
+        for _ in 0..2 * RETRY_EVERY {
+            theatre.room.tick();
+            assert_eq!((theatre.room.tick, theatre.room.disk_full), (0, true));
+        }
+        theatre.room.recorder.as_ref().unwrap().fail_to_sync(false);
+        for _ in 0..RETRY_EVERY {
+            theatre.room.tick();
+        }
+        assert!(theatre.room.tick > 0 && !theatre.room.disk_full);
+    }
+
+    /// What tissues did and cannot be packed stops the room, and what is recorded meanwhile waits behind it.
+    #[test]
+    fn what_cannot_be_packed_stops_the_room() {
+        let mut theatre = Theatre::open();
+        let bricks = (0..5_000).map(|n| (BrickIndex(n), Box::new([0; BRICK_VOXELS]))).collect();
+        let piece = Detached {
+            fragment: None,
+            by: Holder { user: UserId(7), hand: Hand::Right, tool: ToolKind::FlutedBurr },
+            structure: Label::lumbar(4),
+            occupancy: 1,
+            centre_um: [0; 3],
+            stamp: Arc::new(Stamp { class: TissueClass::Bone, bricks }),
+            shape: Arc::default(),
+        };
+        theatre.room.record_tissue(0, TissueOutput { detached: vec![piece], ..TissueOutput::default() });
+        assert!(theatre.room.disk_full);
+        for _ in 0..RETRY_EVERY {
+            assert_eq!(theatre.busy_tick(), 0);
+        }
+        theatre.room.record(Record::Left { tick: 0, user: 7 });
+        let late =
+            |record: &Record| matches!(record, Record::Tick(_) | Record::Tissue(_) | Record::Left { .. } | Record::Closed { .. });
+        assert!(!theatre.records().iter().any(late));
     }
 }

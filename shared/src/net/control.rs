@@ -125,7 +125,7 @@ pub struct Person {
     pub role: Role,
     /// Whether the person may operate now.
     pub has_tool: bool,
-    /// Whether a connection is there; someone whose Wi-Fi dropped stays listed for a while.
+    /// Whether a connection is there. Whoever was in the room once stays listed until it closes.
     pub online: bool,
 }
 
@@ -214,4 +214,6 @@ pub struct Stats {
     pub rooms: u32,
     /// People connected in all rooms.
     pub people: u32,
+    /// Refusals by reason at the door, which all rooms share.
+    pub refused_at_door: Vec<(String, u64)>,
 }

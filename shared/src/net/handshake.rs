@@ -123,6 +123,15 @@ pub enum Refusal {
     /// There is no such moment, person or thing.
     #[error("there is no such person, tool or moment here")]
     Nothing,
+    /// Two invitations drew the same number: the second cannot be used.
+    #[error("this invitation drew another person's number: ask for a new one")]
+    NumberTaken,
+    /// Thresholds that no alarm can have.
+    #[error("no such thresholds: danger may not exceed caution, and caution not 50 mm")]
+    Thresholds,
+    /// What was asked for before is not done yet.
+    #[error("what was asked for before is still being done: wait a moment")]
+    Busy,
 }
 
 impl Refusal {
@@ -147,6 +156,9 @@ impl Refusal {
             Self::NotRecorded => "not_recorded",
             Self::Nothing => "nothing",
             Self::Slow => "slow",
+            Self::NumberTaken => "number_taken",
+            Self::Thresholds => "thresholds",
+            Self::Busy => "busy",
         }
     }
 
@@ -176,6 +188,9 @@ impl Refusal {
             Self::Slow => 16,
             Self::NotRecorded => 17,
             Self::Nothing => 18,
+            Self::NumberTaken => 19,
+            Self::Thresholds => 20,
+            Self::Busy => 21,
         };
         quinn::VarInt::from_u32(n)
     }

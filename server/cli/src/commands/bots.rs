@@ -1,7 +1,7 @@
 //! `spinor bots`: clients without heads that measure a room.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
@@ -80,7 +80,6 @@ type Sent = Mutex<HashMap<(u32, u32), Instant>>;
 struct Shared {
     inputs: Sent,
     poses: Sent,
-    stop: AtomicBool,
     quiet: AtomicBool,
 }
 
@@ -89,6 +88,7 @@ struct Shared {
 struct Report {
     user: u32,
     name: String,
+    room: usize,
     join_ms: f64,
     late: bool,
     /// Since when it was inside with everything loaded: what was sent before is no measure of the network.
@@ -119,18 +119,15 @@ struct Plan {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    if args.clients == 0 || args.rooms == 0 || args.clients * args.rooms > 1024 {
-        bail!("between 1 and 1024 clients in all rooms, not {} in {}", args.clients, args.rooms);
-    }
-    let numbers = [("--seconds", args.seconds), ("--delay-ms", args.delay_ms), ("--loss", args.loss)];
-    if let Some((name, value)) = numbers.into_iter().find(|(_, value)| !(0.0..=86_400_000.0).contains(value)) {
-        bail!("{name} cannot be {value}");
+    let in_all = args.clients.checked_mul(args.rooms).filter(|n| (1..=1024).contains(n));
+    if in_all.is_none() {
+        bail!("between 1 and 1024 clients in all rooms, not {} in each of {}", args.clients, args.rooms);
     }
     if args.join_late >= args.clients || args.cutting > args.clients - args.join_late {
         bail!("of {} clients, {} cannot cut while {} join late", args.clients, args.cutting, args.join_late);
     }
     let file = RoomFile::read(&args.room)?;
-    let address: SocketAddr = file.address.parse().with_context(|| format!("{} is no address of this machine", file.address))?;
+    let address = resolve(&file.address)?;
     let impaired = args.delay_ms > 0.0 || args.loss > 0.0 || args.mtu > 0;
     let conditions = Conditions {
         delay: Duration::from_secs_f64(args.delay_ms.max(0.0) / 1000.0),
@@ -169,20 +166,42 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         .into_iter()
         .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a bot panicked"))))
         .collect::<anyhow::Result<_>>()?;
-    shared.stop.store(true, Ordering::Relaxed);
     drop(network);
     let value = summary(&args, &reports, &shared);
-    let equal = value["mirrors_equal"] == json!(true);
     if args.json {
         output::json(&value);
     } else {
         print_alarms(&reports);
         print_plain(&value);
     }
-    if reports.iter().all(|report| report.stats.is_none()) {
-        bail!("the server told no figures of its own: those called server_ are no measurement");
+    verdict(&args, &reports, &value)
+}
+
+/// Why a run is no measurement, or showed that something is wrong.
+fn verdict(args: &Args, reports: &[Report], value: &Value) -> anyhow::Result<()> {
+    if let Some(room) = (0..args.rooms).find(|room| stats_of(reports, *room).is_none()) {
+        bail!("the server told no figures of room {}: those that count it are null", room + 1);
     }
-    if equal { Ok(()) } else { bail!("mirrors differ from the server, or a bot saw no digest") }
+    if args.cutting > 0 {
+        if let Some(room) = (0..args.rooms).find(|room| stats_of(reports, *room).is_none_or(|stats| stats.ops == 0)) {
+            bail!("nothing was cut in room {}: equal mirrors prove nothing", room + 1);
+        }
+        if args.clients > 1 && value["cuts_seen"] == json!(0) {
+            bail!("no client saw what another one cut: equal mirrors prove nothing");
+        }
+    }
+    if value["mirrors_equal"] == json!(true) { Ok(()) } else { bail!("mirrors differ from the server, or a bot saw no digest") }
+}
+
+/// The server's figures of a room, if one of its bots was told them.
+fn stats_of(reports: &[Report], room: usize) -> Option<&Stats> {
+    reports.iter().filter(|report| report.room == room).find_map(|report| report.stats.as_ref())
+}
+
+/// The first address of `HOST:PORT`; a host name is looked up.
+fn resolve(address: &str) -> anyhow::Result<SocketAddr> {
+    let mut found = address.to_socket_addrs().with_context(|| format!("cannot find {address}"))?;
+    found.next().with_context(|| format!("{address} has no address"))
 }
 
 fn plans(args: &Args, room: usize) -> Vec<Plan> {
@@ -253,6 +272,7 @@ fn join(plan: &Plan, options: JoinOptions) -> anyhow::Result<(Bot, Report)> {
     let report = Report {
         user: session.me().map_or(0, |me| me.user),
         name: plan.name.clone(),
+        room: plan.room,
         join_ms: session.loaded_after().unwrap_or_default().as_secs_f64() * 1e3,
         late: plan.late,
         ..Report::default()
@@ -427,7 +447,11 @@ fn summary(args: &Args, reports: &[Report], shared: &Shared) -> Value {
     let mut join_ms: Vec<f64> = reports.iter().map(|r| r.join_ms).collect();
     let steady: Vec<&Report> = reports.iter().filter(|r| !r.late && r.seconds > 0.0).collect();
     let mean = |f: fn(&Report) -> f64| steady.iter().map(|r| f(r)).sum::<f64>() / steady.len().max(1) as f64;
-    let stats = reports.iter().find_map(|r| r.stats.clone()).unwrap_or_default();
+    // What the process counts, as whoever asked last was told; null where nobody was.
+    let process = reports.iter().filter_map(|r| r.stats.as_ref()).max_by_key(|stats| stats.ticks);
+    // What each room counts: a sum that lacks a room would be none.
+    let rooms: Option<Vec<&Stats>> = (0..args.rooms).map(|room| stats_of(reports, room)).collect();
+    let sum = |of: fn(&Stats) -> u64| rooms.as_ref().map(|rooms| rooms.iter().map(|stats| of(stats)).sum::<u64>());
     let snapshot = reports.iter().map(|r| r.snapshot_bytes).max().unwrap_or(0);
     json!({
         "clients": reports.len(),
@@ -443,21 +467,37 @@ fn summary(args: &Args, reports: &[Report], shared: &Shared) -> Value {
         "down_kBps_per_client": round(mean(|r| r.down_bytes as f64 / r.seconds / 1e3)),
         "up_kBps_per_client": round(mean(|r| r.up_bytes as f64 / r.seconds / 1e3)),
         "snapshot_bytes": snapshot,
-        "server_tick_ms": {"p50": stats.tick_ms[0], "p99": stats.tick_ms[1], "max": stats.tick_ms[2]},
-        "server_cpu_s": round(stats.cpu_s),
-        "server_rss_mb": round(stats.rss_mb),
-        "ops": stats.ops,
-        "coalesced": stats.coalesced,
-        "alarm_events": alarms_of(reports).len(),
-        "alarm_events_heard": alarms_of(reports).iter().filter(|(_, event)| matches!(event, Event::Alarm { sounding: true, .. })).count(),
-        "refused": stats.refused.iter().cloned().collect::<std::collections::BTreeMap<String, u64>>(),
+        "server_tick_ms": process.map(|s| json!({"p50": s.tick_ms[0], "p99": s.tick_ms[1], "max": s.tick_ms[2]})),
+        "server_cpu_s": process.map(|stats| round(stats.cpu_s)),
+        "server_rss_mb": process.map(|stats| round(stats.rss_mb)),
+        "ops": sum(|stats| stats.ops),
+        "coalesced": sum(|stats| stats.coalesced),
+        "alarm_events": alarms_of(reports).count(),
+        "alarm_events_heard": alarms_of(reports).filter(|(_, event)| matches!(event, Event::Alarm { sounding: true, .. })).count(),
+        "refused": rooms.as_ref().zip(process).map(|(rooms, process)| refused(rooms, process)),
         "repairs": reports.iter().map(|r| r.repairs).sum::<u64>(),
     })
 }
 
-/// The changes of alarm levels as the bot saw them that was there longest: everybody in a room is told the same.
-fn alarms_of(reports: &[Report]) -> &[(u32, Event)] {
-    reports.iter().map(|report| report.alarms.as_slice()).max_by_key(|alarms| alarms.len()).unwrap_or_default()
+/// Refusals by reason: of every room, and of the door, which all of them share and so is counted once.
+fn refused(rooms: &[&Stats], process: &Stats) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (word, n) in rooms.iter().flat_map(|stats| &stats.refused).chain(&process.refused_at_door) {
+        *counts.entry(word.clone()).or_default() += n;
+    }
+    counts
+}
+
+/// The changes of alarm levels, of each room as the bot saw them that was there longest: everybody in a room is told the same.
+fn alarms_of(reports: &[Report]) -> impl Iterator<Item = &(u32, Event)> {
+    let mut longest: BTreeMap<usize, &[(u32, Event)]> = BTreeMap::new();
+    for report in reports {
+        let alarms = longest.entry(report.room).or_default();
+        if report.alarms.len() > alarms.len() {
+            *alarms = &report.alarms;
+        }
+    }
+    longest.into_values().flatten()
 }
 
 /// One line for each level that rose.
@@ -498,6 +538,70 @@ fn print_plain(value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn args(clients: usize, cutting: usize, rooms: usize) -> Args {
+        Args {
+            room: PathBuf::new(),
+            clients,
+            cutting,
+            seconds: 1.0,
+            delay_ms: 0.0,
+            loss: 0.0,
+            mtu: 0,
+            reorder: None,
+            join_late: 0,
+            rooms,
+            still: true,
+            json: true,
+        }
+    }
+
+    fn report(room: usize, ops: Option<u64>) -> Report {
+        let refused = vec![("role".to_owned(), 2)];
+        let refused_at_door = vec![("role".to_owned(), 1), ("expired".to_owned(), 5)];
+        let stats = ops.map(|ops| Stats { ops, coalesced: 3, ticks: ops, refused, refused_at_door, ..Stats::default() });
+        Report { room, equal: true, stats, ..Report::default() }
+    }
+
+    /// What every room counts is summed over all of them, the door that they share counts once; without a room's figures there is no
+    /// sum, and without any there are none of the process either.
+    #[test]
+    fn rooms_are_summed_and_what_nobody_told_is_null() {
+        let shared = Shared::default();
+        let value = summary(&args(1, 0, 2), &[report(0, Some(10)), report(0, None), report(1, Some(7))], &shared);
+        assert_eq!((&value["ops"], &value["coalesced"]), (&json!(17), &json!(6)));
+        assert_eq!(value["refused"], json!({"role": 5, "expired": 5}));
+        let value = summary(&args(1, 0, 2), &[report(0, Some(10)), report(1, None)], &shared);
+        assert!(value["ops"].is_null() && value["refused"].is_null() && value["server_cpu_s"].is_number());
+        let value = summary(&args(1, 0, 1), &[report(0, None)], &shared);
+        for name in ["ops", "coalesced", "refused", "server_tick_ms", "server_cpu_s", "server_rss_mb"] {
+            assert!(value[name].is_null(), "{name}");
+        }
+    }
+
+    /// Equal mirrors of a patient whom nobody cut are no success, nor are they where a room told nothing.
+    #[test]
+    fn a_run_without_cuts_proves_nothing() {
+        let reports = [report(0, Some(4)), report(1, Some(0))];
+        let judge = |args: &Args, reports: &[Report], seen: usize, equal: bool| {
+            verdict(args, reports, &json!({"cuts_seen": seen, "mirrors_equal": equal})).map_err(|error| error.to_string())
+        };
+        assert_eq!(judge(&args(2, 1, 1), &reports, 3, true), Ok(()));
+        assert_eq!(judge(&args(2, 0, 2), &reports, 0, true), Ok(()));
+        assert_eq!(judge(&args(1, 1, 1), &reports, 0, true), Ok(()), "nobody else is there to see it");
+        assert!(judge(&args(2, 1, 1), &reports, 0, true).unwrap_err().contains("no client saw"));
+        assert!(judge(&args(2, 1, 2), &reports, 3, true).unwrap_err().contains("cut in room 2"));
+        assert!(judge(&args(2, 1, 3), &reports, 3, true).unwrap_err().contains("figures of room 3"));
+        assert!(judge(&args(2, 1, 1), &reports, 3, false).unwrap_err().contains("mirrors differ"));
+    }
+
+    /// An invitation may name a host, which is looked up; what is no address is named.
+    #[test]
+    fn hosts_are_looked_up() {
+        assert_eq!(resolve("127.0.0.1:5").unwrap().to_string(), "127.0.0.1:5");
+        assert!(resolve("localhost:5").unwrap().ip().is_loopback());
+        assert!(resolve("nowhere").unwrap_err().to_string().contains("nowhere"));
+    }
 
     /// A run of `NaN` seconds would never end.
     #[test]
