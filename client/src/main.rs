@@ -20,6 +20,7 @@ mod source;
 mod wish;
 mod xr;
 
+use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -31,6 +32,7 @@ use bevy::window::{ExitCondition, PresentMode, WindowPlugin, WindowResolution};
 use bevy::winit::{WinitPlugin, WinitSettings};
 use clap::Parser as _;
 use spinor_shared::case::Case;
+use spinor_shared::file::{MAX_CASE_BYTES, read_bounded};
 
 use cli::{Cli, Command, How};
 use source::join::JoinPlugin;
@@ -67,7 +69,8 @@ fn main() -> std::process::ExitCode {
 fn run(command: Command) -> Result<AppExit> {
     match command {
         Command::View { case: path, cuts, how } => {
-            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let read = || File::open(&path).and_then(|file| read_bounded(&file, file.metadata()?.len(), MAX_CASE_BYTES));
+            let bytes = read().with_context(|| format!("cannot read {}", path.display()))?;
             let case = Case::decode(&bytes).with_context(|| path.display().to_string())?;
             let name = path.file_stem().map_or(String::new(), |name| name.to_string_lossy().into_owned());
             let mut app = theatre(&how)?;

@@ -2,8 +2,11 @@
 //!
 //! Every command lives in a file of its own under `commands/`; this one only picks among them.
 
-mod commands;
+#[macro_use]
 mod output;
+
+mod commands;
+mod input;
 mod physics;
 
 use std::process::ExitCode;
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(args),
     };
     match done {
+        Ok(()) if output::is_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("spinor: {error:#}");

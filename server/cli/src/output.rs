@@ -1,6 +1,52 @@
 //! What several commands print: times of a recording, hashes, JSON.
 
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, bail};
+
+/// Something that was printed is lost, and not because nobody wanted it.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// As `std::print!`, by [`crate::output::print`]: for every command.
+macro_rules! print {
+    ($($words:tt)*) => { crate::output::print(format_args!($($words)*), false) };
+}
+
+/// As `std::println!`, by [`crate::output::print`]: for every command.
+macro_rules! println {
+    () => { crate::output::print(format_args!(""), true) };
+    ($($words:tt)*) => { crate::output::print(format_args!($($words)*), true) };
+}
+
+/// Prints, and the end of a line where one is wanted. A reader that has enough (`| head`) ends the printing and not the command, whose exit status
+/// still says what came of it; words that are lost otherwise make it fail.
+pub(crate) fn print(words: std::fmt::Arguments<'_>, is_line: bool) {
+    let lost = write(&mut std::io::stdout().lock(), words, is_line);
+    if lost && !LOST.swap(true, Ordering::Relaxed) {
+        eprintln!("spinor: cannot write to the standard output");
+    }
+}
+
+/// Whether words that somebody wanted were lost.
+fn write(out: &mut impl Write, words: std::fmt::Arguments<'_>, is_line: bool) -> bool {
+    let end: &[u8] = if is_line { b"\n" } else { b"" };
+    let written = out.write_fmt(words).and_then(|()| out.write_all(end)).and_then(|()| out.flush());
+    written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe)
+}
+
+/// Whether something that was printed is lost.
+pub(crate) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// A new file for a recording.
+pub(crate) fn new_recording(path: &Path) -> anyhow::Result<File> {
+    let made = OpenOptions::new().write(true).create_new(true).open(path);
+    made.with_context(|| format!("cannot make {} (an existing recording is never overwritten)", path.display()))
+}
 
 /// Seconds of a moment written `HH:MM:SS`, `MM:SS` or `SS`, each with an optional fraction of a second.
 pub(crate) fn seconds(moment: &str) -> anyhow::Result<f64> {
@@ -35,6 +81,39 @@ pub(crate) fn json(value: &serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A writer that always fails in one way.
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A reader that closed its pipe is no failure and no panic; a full disk is one.
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let mut out = Vec::new();
+        assert!(!write(&mut out, format_args!("a {}", 1), true) && !write(&mut out, format_args!("b"), false));
+        assert_eq!(out, b"a 1\nb");
+        assert!(!write(&mut Failing(ErrorKind::BrokenPipe), format_args!("a"), true));
+        assert!(write(&mut Failing(ErrorKind::StorageFull), format_args!("a"), true));
+    }
+
+    /// An earlier recording is never overwritten.
+    #[test]
+    fn an_existing_recording_stays() {
+        let path = std::env::temp_dir().join(format!("spinor-recording-{}", std::process::id()));
+        new_recording(&path).unwrap().write_all(b"an hour of work").unwrap();
+        assert!(new_recording(&path).unwrap_err().to_string().contains("never overwritten"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"an hour of work");
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn moments_come_back_and_nonsense_is_refused() {

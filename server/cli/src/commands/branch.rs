@@ -1,6 +1,6 @@
 //! `spinor branch`: a new recording that starts as another one went up to a moment.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 
@@ -28,30 +28,27 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
-    let mut source = SessionReader::open(BufReader::with_capacity(1 << 20, file))?;
-    let Some(Record::Head(head)) = source.next_record()? else {
+    let name = || args.file.display().to_string();
+    let mut source = SessionReader::open(BufReader::with_capacity(1 << 20, file)).with_context(name)?;
+    let Some(Record::Head(head)) = source.next_record().with_context(name)? else {
         bail!("{} lacks its head: it was cut off while it was being created", args.file.display());
     };
     let hz = head.tick_hz.max(1);
     let at = (output::seconds(&args.at)? * f64::from(hz)) as u32;
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&args.out)
-        .with_context(|| format!("cannot create {} (an existing recording is never overwritten)", args.out.display()))?;
+    let file = output::new_recording(&args.out)?;
     let copied = copy(&mut source, &Record::Head(head), at, &args.at, file);
     if copied.is_err() {
         // What the attempt left would stand in the way of the next one.
         let _ = std::fs::remove_file(&args.out);
     }
-    let Copied { records, last, epoch, longer } = copied.with_context(|| args.file.display().to_string())?;
+    let Copied { records, last, epoch, longer } = copied.with_context(name)?;
     if !longer {
         let _ = std::fs::remove_file(&args.out);
         let end = output::moment(f64::from(last) / f64::from(hz));
         bail!("{} ends at {end}, before {}: there is nothing to branch from", args.file.display(), args.at);
     }
     if args.json {
-        output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch, "whole": !longer }));
+        output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch }));
     } else {
         println!("{} holds {records} records; the last before {} is of tick {last}", args.out.display(), args.at);
     }
@@ -95,10 +92,11 @@ fn copy(source: &mut SessionReader<impl Read>, head: &Record, at: u32, moment: &
     let Some(last) = last else {
         bail!("the recording holds nothing up to {moment}");
     };
+    let epoch = epoch.checked_add(1).context("the recording counts so many epochs that none can follow")?;
     let reason = format!("branched at {moment}");
-    out.append(&Record::Epoch { tick: last, epoch: epoch + 1, from_tick: last, reason })?;
+    out.append(&Record::Epoch { tick: last, epoch, from_tick: last, reason })?;
     let writer = out.into_inner();
     let file = writer.into_inner().map_err(|e| e.into_error()).context("cannot write the new recording")?;
     (&file).flush().and_then(|()| file.sync_all()).context("cannot write the new recording")?;
-    Ok(Copied { records, last, epoch: epoch + 1, longer })
+    Ok(Copied { records, last, epoch, longer })
 }

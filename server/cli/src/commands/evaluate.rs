@@ -1,8 +1,6 @@
 //! `spinor evaluate`: how well a case agrees with a reference segmentation or with landmarks.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -11,10 +9,8 @@ use spinor_prepare::nifti_io::read_nifti_u16;
 use spinor_prepare::schemes::Scheme;
 use spinor_shared::case::Case;
 
-use crate::output;
+use crate::{input, output};
 
-/// Largest case file that is read.
-const MAX_CASE_BYTES: u64 = 4 << 30;
 /// Largest landmark file that is read.
 const MAX_LANDMARK_BYTES: u64 = 64 << 20;
 
@@ -49,8 +45,7 @@ enum FrameArg {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let case =
-        Case::decode(&bounded(&args.case, MAX_CASE_BYTES)?).with_context(|| format!("cannot read {}", args.case.display()))?;
+    let case = Case::decode(&input::case(&args.case)?).with_context(|| format!("cannot read {}", args.case.display()))?;
     match (&args.reference, args.scheme, &args.landmarks) {
         (Some(reference), Some(scheme), _) => {
             let labels = read_nifti_u16(reference).with_context(|| format!("cannot read {}", reference.display()))?;
@@ -65,7 +60,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             if args.json { output::json(&found.json()) } else { print(&found) }
         }
         (_, _, Some(landmarks)) => {
-            let text = bounded(landmarks, MAX_LANDMARK_BYTES)?;
+            let text = input::file(landmarks, MAX_LANDMARK_BYTES)?;
             let points: Landmarks =
                 serde_json::from_slice(&text).with_context(|| format!("{} is no landmark file", landmarks.display()))?;
             let found = target_error(&case, &points)?;
@@ -98,15 +93,4 @@ fn print(found: &Evaluation) {
     for (number, voxels) in &found.unmapped {
         eprintln!("warning: the scheme has no structure for number {number} ({voxels} voxels)");
     }
-}
-
-fn bounded(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let length = file.metadata()?.len();
-    if length > limit {
-        bail!("{} has {length} bytes, more than {limit}", path.display());
-    }
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(limit).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(bytes)
 }

@@ -13,7 +13,7 @@ use spinor_shared::session::{self, Part, Replay};
 use spinor_volume::CutState;
 
 use super::info::{Kind, kind};
-use crate::output;
+use crate::{input, output};
 
 /// Export meshes, a label map or DICOM SEG.
 #[derive(clap::Args)]
@@ -93,7 +93,7 @@ fn open(args: &Args) -> anyhow::Result<(Arc<Case>, Option<CutState>)> {
             if args.at.is_some() {
                 bail!("--at names a moment of a recording; {} is a case", name());
             }
-            let bytes = std::fs::read(&args.file).with_context(name)?;
+            let bytes = input::case(&args.file)?;
             Ok((Arc::new(Case::decode(&bytes).with_context(name)?), None))
         }
         Kind::Recording => {

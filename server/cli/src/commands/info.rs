@@ -12,7 +12,7 @@ use spinor_shared::case::{self, Case};
 use spinor_shared::room::Role;
 use spinor_shared::session::{self, Record, Replay, Tail};
 
-use crate::output;
+use crate::{input, output};
 
 /// Show what is in a case or a recording.
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     match kind(&args.file)? {
         Kind::Case => {
-            let bytes = std::fs::read(&args.file).with_context(|| args.file.display().to_string())?;
+            let bytes = input::case(&args.file)?;
             let hash = case::case_hash(&bytes).with_context(|| args.file.display().to_string())?;
             let summary = CaseSummary::of(&Case::decode(&bytes).with_context(|| args.file.display().to_string())?, hash);
             if args.json {

@@ -1,6 +1,5 @@
 //! `spinor rehearse`: a scripted surgeon performs a procedure on a case, into a recording.
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +11,7 @@ use spinor_sim::procedure::{Plan, Procedure, Side, StepStatus, Target};
 use spinor_surgeon::Skill;
 use spinor_surgeon::rehearsal::{Outcome, Rehearsal};
 
-use crate::output;
+use crate::{input, output};
 
 /// Let a scripted surgeon try a procedure on a case, without a network, into a recording as a server writes it. None finishes one yet:
 /// the command then fails, and the recording stays.
@@ -39,7 +38,7 @@ pub(crate) struct Args {
     /// The side: left or right; of a laminectomy the one that is begun with.
     #[arg(long, default_value = "left", value_parser = side)]
     side: Side,
-    /// The recording to write.
+    /// The recording to write, which must not exist yet.
     #[arg(long, value_name = "F.spinrec")]
     out: PathBuf,
     /// Print one JSON object.
@@ -65,15 +64,20 @@ fn side(name: &str) -> Result<Side, String> {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let bytes = std::fs::read(&args.case).with_context(|| format!("cannot open {}", args.case.display()))?;
+    let bytes = input::case(&args.case)?;
     let hash = case::case_hash(&bytes).with_context(|| args.case.display().to_string())?;
     let case = Case::decode(&bytes).with_context(|| args.case.display().to_string())?;
     let target = Target { procedure: args.procedure, level: args.level, side: args.side };
     let started_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let rehearsal = Rehearsal { target, skill: args.skill, seed: args.seed, started_unix_s };
-    let out = File::create(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let out = output::new_recording(&args.out)?;
     let start = Instant::now();
-    let outcome = rehearsal.perform(&case, bytes, hash, BufWriter::new(out)).with_context(|| args.case.display().to_string())?;
+    let outcome = rehearsal.perform(&case, bytes, hash, BufWriter::new(out));
+    if outcome.is_err() {
+        // What the attempt left would stand in the way of the next one.
+        let _ = std::fs::remove_file(&args.out);
+    }
+    let outcome = outcome.with_context(|| args.case.display().to_string())?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         output::json(&summary(&rehearsal, &case, &outcome, seconds));

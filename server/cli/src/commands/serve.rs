@@ -1,6 +1,7 @@
 //! `spinor serve`: a room, or several, on one case.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +13,12 @@ use spinor_shared::net::congestion::Congestion;
 use spinor_shared::net::endpoint::EndpointError;
 use spinor_shared::room::{MAX_ROOM, is_name};
 
+use crate::input;
+
 /// Port that is tried first when none is asked for.
 const PORT: u16 = 47_600;
+/// Rates that can be asked for, Mbit/s: below, a room's deltas do not pass; above, no network is.
+const RATES_MBIT: RangeInclusive<f64> = 1.0..=100_000.0;
 
 /// Serve a room around a case until stopped.
 #[derive(clap::Args)]
@@ -49,11 +54,17 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = ROOMS)]
     rooms: usize,
     /// On a managed network: its rate for one person, instead of finding it out (cubic).
-    #[arg(long, value_name = "MBIT")]
+    #[arg(long, value_name = "MBIT", value_parser = mbit)]
     rate: Option<f64>,
     /// Most that a newcomer is sent, Mbit/s.
-    #[arg(long, default_value_t = BULK_BYTES_PER_SECOND * 8.0 / 1e6)]
+    #[arg(long, default_value_t = BULK_BYTES_PER_SECOND * 8.0 / 1e6, value_parser = mbit)]
     bulk_mbit: f64,
+}
+
+/// A rate in Mbit/s that a network can have; `NaN` is none.
+fn mbit(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|mbit| RATES_MBIT.contains(mbit));
+    rate.ok_or_else(|| format!("'{text}' is no rate from {} to {} Mbit/s", RATES_MBIT.start(), RATES_MBIT.end()))
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
@@ -63,7 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         args.name
     );
     eprintln!("loading {}", args.case.display());
-    let file = std::fs::read(&args.case).with_context(|| format!("cannot read the case {}", args.case.display()))?;
+    let file = input::case(&args.case)?;
     let case = CaseData::new(file).with_context(|| format!("{} is no usable case", args.case.display()))?;
     let directory = state_directory(&args);
     let open = || -> anyhow::Result<State> {
@@ -98,7 +109,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             record: args.record.clone().or_else(|| args.resume.as_deref().and_then(Path::parent).map(Path::to_owned)),
             resume: args.resume.clone(),
             congestion,
-            bulk_bytes_per_second: (args.bulk_mbit * 1e6 / 8.0).max(1e5),
+            bulk_bytes_per_second: args.bulk_mbit * 1e6 / 8.0,
         };
         server = Some(Server::open(config).map_err(|e| match e {
             ServeError::Endpoint(EndpointError::Bind(..)) => {
@@ -178,4 +189,18 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
         Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
     };
     SocketAddr::new(routed().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rate that no network has is refused, not taken for the nearest one.
+    #[test]
+    fn no_rate_is_no_rate() {
+        assert_eq!((mbit("1"), mbit("54.5")), (Ok(1.0), Ok(54.5)));
+        for wrong in ["0", "-5", "nan", "inf", "0.2", "1e9", "fast"] {
+            assert!(mbit(wrong).is_err(), "{wrong}");
+        }
+    }
 }
