@@ -1,1 +1,1 @@
-//! Integration tests, benches and golden files of Spinor.
+//! Integration tests and benches of Spinor. Nothing is here: they lie in `it` and `benches`.
