@@ -67,8 +67,9 @@ fn compare(ct: &Image<i16>, reference: &Image<u16>, lowest: Option<Label>, write
     }
     found.notes.iter().for_each(|note| println!("  ! {note}"));
     let is = |image: &Image<u16>, wanted: &dyn Fn(u16) -> bool| Mask {
-        size: image.geometry.size,
-        spacing_mm: image.geometry.spacing_mm,
+        // The reference's own may differ by rounding.
+        size: ct.geometry.size,
+        spacing_mm: ct.geometry.spacing_mm,
         inside: image.voxels.iter().map(|v| wanted(*v)).collect(),
     };
     let line = |name: &str, wanted: &dyn Fn(u16) -> bool| {
