@@ -36,7 +36,8 @@ pub(super) fn align(
             let mut said = found.warnings.clone();
             said.push(format!(
                 "The MR is registered to the CT vertebra by vertebra, with up to {worst:.1} mm of uncertainty; how sure that number is was \
-                 measured on phantoms, not on patients. Look at the slices before planning on them."
+                 measured on phantoms, not on patients. Whether both scans are the same patient's is not checked. Look at the slices before \
+                 planning on them."
             ));
             warnings.splice(head..head, said);
             Aligned(Some(found))

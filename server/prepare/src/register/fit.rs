@@ -88,23 +88,39 @@ fn place(p: &Point, mr: &Descriptors, at: V3) -> Option<(f64, V3, M3)> {
     Some((blunt(e), g.map(|v| f64::from(v) * k), [[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
 }
 
-fn terms(points: &[Point], mr: &Descriptors, pose: &Pose, neighbours: &[Neighbour]) -> Terms {
-    let mut t = Terms { cost: 0.0, coverage: 0.0, h: [[0.0; 6]; 6], g: [0.0; 6] };
+/// What a place says when a bone lies somewhere: its arm from the bone's own point, turned as the bone is, its weight, and [`place`].
+struct Said {
+    arm: V3,
+    weight: f64,
+    terms: Option<(f64, V3, M3)>,
+}
+
+/// Asks every place in turn; returns the sum of their weights, which is never zero.
+fn ask(points: &[Point], mr: &Descriptors, pose: &Pose, mut each: impl FnMut(&Point, Said)) -> f64 {
     let mut weights = 0.0;
     for p in points {
         let weight = f64::from(p.weight);
         weights += weight;
         let arm = turn(&pose.turn, sub(p.at, pose.centre));
         let at = add(add(arm, pose.centre), pose.shift);
-        let Some((cost, g, h)) = place(p, mr, at) else {
+        each(p, Said { arm, weight, terms: place(p, mr, at) });
+    }
+    weights.max(1e-9)
+}
+
+fn terms(points: &[Point], mr: &Descriptors, pose: &Pose, neighbours: &[Neighbour]) -> Terms {
+    let mut t = Terms { cost: 0.0, coverage: 0.0, h: [[0.0; 6]; 6], g: [0.0; 6] };
+    let weights = ask(points, mr, pose, |_, said| {
+        let weight = said.weight;
+        let Some((cost, g, h)) = said.terms else {
             t.cost += weight * UNSEEN;
-            continue;
+            return;
         };
         t.cost += weight * cost;
         t.coverage += weight;
-        accumulate(&mut t, arm, &scale(g, weight), &h.map(|row| scale(row, weight)));
-    }
-    let per = 1.0 / weights.max(1e-9);
+        accumulate(&mut t, said.arm, &scale(g, weight), &h.map(|row| scale(row, weight)));
+    });
+    let per = 1.0 / weights;
     t.cost *= per;
     t.coverage *= per;
     t.g.iter_mut().for_each(|v| *v *= per);
@@ -126,15 +142,25 @@ fn terms(points: &[Point], mr: &Descriptors, pose: &Pose, neighbours: &[Neighbou
     t
 }
 
+/// Adds the gradient by a place's motion to that by the bone's turn and shift.
+fn add_pull(sum: &mut [f64; 6], arm: V3, g: &V3) {
+    let moment = cross(arm, *g);
+    for r in 0..3 {
+        sum[r] += moment[r];
+        sum[r + 3] += g[r];
+    }
+}
+
+/// The motion of the end of `arm` by a small turn: `lever · w = w × arm`.
+fn lever(arm: V3) -> M3 {
+    [[0.0, arm[2], -arm[1]], [-arm[2], 0.0, arm[0]], [arm[1], -arm[0], 0.0]]
+}
+
 /// Adds what a place at the end of `arm` says: gradient and curvature by its motion, turned into those by the bone's.
 fn accumulate(t: &mut Terms, arm: V3, g: &V3, h: &M3) {
     // The place moves by w × arm + t: its derivative by w is the matrix −[arm]ₓ.
-    let moment = cross(arm, *g);
-    for r in 0..3 {
-        t.g[r] += moment[r];
-        t.g[r + 3] += g[r];
-    }
-    let lever = [[0.0, arm[2], -arm[1]], [-arm[2], 0.0, arm[0]], [arm[1], -arm[0], 0.0]];
+    add_pull(&mut t.g, arm, g);
+    let lever = lever(arm);
     let across = product(h, &lever);
     let around = product(&transposed(&lever), &across);
     for r in 0..3 {
@@ -188,22 +214,13 @@ pub(super) fn spread_mm(points: &[Point], mr: &Descriptors, pose: &Pose, neighbo
     let whole = terms(points, mr, pose, neighbours);
     let Some(inverse) = inverted(&whole.h) else { return f64::INFINITY };
     let mut blocks: BTreeMap<[i64; 3], [f64; 6]> = BTreeMap::new();
-    let mut weights = 0.0;
-    for p in points {
-        let weight = f64::from(p.weight);
-        weights += weight;
-        let arm = turn(&pose.turn, sub(p.at, pose.centre));
-        let at = add(add(arm, pose.centre), pose.shift);
-        if let Some((_, g, _)) = place(p, mr, at) {
+    let weights = ask(points, mr, pose, |p, said| {
+        if let Some((_, g, _)) = said.terms {
             let sum = blocks.entry(p.at.map(|v| (v / BLOCK_MM).floor() as i64)).or_insert([0.0; 6]);
-            let moment = cross(arm, g);
-            for k in 0..3 {
-                sum[k] += weight * moment[k];
-                sum[k + 3] += weight * g[k];
-            }
+            add_pull(sum, said.arm, &scale(g, said.weight));
         }
-    }
-    let per = 1.0 / weights.max(1e-9);
+    });
+    let per = 1.0 / weights;
     let mut meat = [[0.0; 6]; 6];
     for sum in blocks.values() {
         for r in 0..6 {
@@ -224,8 +241,7 @@ pub(super) fn spread_mm(points: &[Point], mr: &Descriptors, pose: &Pose, neighbo
     let covariance = times(&times(&inverse, &meat), &inverse);
     let mut sum = 0.0;
     for p in points {
-        let a = turn(&pose.turn, sub(p.at, pose.centre));
-        let lever = [[0.0, a[2], -a[1]], [-a[2], 0.0, a[0]], [a[1], -a[0], 0.0]];
+        let lever = lever(turn(&pose.turn, sub(p.at, pose.centre)));
         for axis in 0..3 {
             let mut row = [0.0; 6];
             row[..3].copy_from_slice(&lever[axis]);

@@ -29,7 +29,8 @@ pub(super) fn found(fit: &Fit) -> bool {
     fit.coverage >= SHOWN && fit.cost <= FOUND
 }
 
-/// Says of the fitted bones what may be believed of them; `edge_mm` is the MR's largest voxel edge.
+/// Says of the fitted bones what may be believed of them; `edge_mm` is the MR's largest voxel edge, `doubts` what the CT's labels left in
+/// doubt.
 pub(super) fn report(
     bones: &[Bone],
     fine: &Scene,
@@ -37,6 +38,7 @@ pub(super) fn report(
     margin: f64,
     edge_mm: f64,
     mr_labels: Option<&Image<u16>>,
+    doubts: Vec<String>,
 ) -> Registration {
     let found: Vec<bool> = chain.fits.iter().map(found).collect();
     // A bone that was not found goes with the nearest that was.
@@ -54,6 +56,7 @@ pub(super) fn report(
                 label: bones[n].label,
                 mr_from_ct: poses[n].rigid(),
                 uncertainty_mm,
+                spread_mm: spread,
                 found: found[n],
                 cost: fit.cost,
                 coverage: fit.coverage,
@@ -77,6 +80,8 @@ pub(super) fn report(
             100.0 * margin
         ));
     }
+    let doubted = !doubts.is_empty();
+    warnings.extend(doubts);
     let missing: Vec<String> = motions.iter().filter(|b| !b.found).map(|b| b.label.name()).collect();
     if !missing.is_empty() {
         warnings
@@ -96,7 +101,11 @@ pub(super) fn report(
             misnamed.join(", ")
         ));
     }
-    let verified = margin >= CLEAR && missing.is_empty() && torn.is_empty() && misnamed.is_empty();
+    let mirrored = mr_labels.is_some_and(|l| super::labels::sides(l).is_err());
+    if mirrored {
+        warnings.push("The MR's labels have left structures on the right: they are mirrored.".to_owned());
+    }
+    let verified = margin >= CLEAR && !doubted && !mirrored && missing.is_empty() && torn.is_empty() && misnamed.is_empty();
     let method = "rigid per vertebra, MIND-SSC, blended between".to_owned();
     Registration { method, bones: motions, mr_from_ct: whole.rigid(), verified, level_margin: margin, warnings }
 }

@@ -9,16 +9,19 @@
 //!    curvature.
 //! 4. [`Warp`] blends the motions between the bones.
 //!
-//! CT and MR are compared by descriptors that do not depend on contrast (MIND-SSC). The result is meant not to depend on the
-//! number of threads; that is tested for the descriptors alone.
+//! CT and MR are compared by descriptors that do not depend on contrast (MIND-SSC). The result does not depend on the number of
+//! threads.
 
 mod bones;
 mod chain;
 mod coarse;
 mod fit;
 mod judge;
+mod labels;
 mod lattice;
 mod mind;
+#[cfg(test)]
+mod refusals;
 mod rigid;
 #[cfg(test)]
 mod tests;
@@ -60,6 +63,30 @@ pub enum RegisterError {
     /// No bone to look for.
     #[error("the CT's label map holds no vertebra, so there is nothing to look for in the MR")]
     NoBone,
+    /// The label map's names do not run from head to foot.
+    #[error(
+        "the CT's label map names {upper} above {lower}, but it lies below: the map is turned over or its levels are mixed up"
+    )]
+    Order {
+        /// The bone that should lie above.
+        upper: String,
+        /// The bone that should lie below.
+        lower: String,
+    },
+    /// The label map's left is right.
+    #[error("the CT's label map has {structure} on the right: it is mirrored")]
+    Mirrored {
+        /// A structure on the wrong side.
+        structure: String,
+    },
+    /// The labels lie beside the bones.
+    #[error(
+        "the CT's labels do not lie on its bones (of 100 pairs of places their rim is denser than what surrounds it in {percent:.0}):          are they mirrored, shifted, or of another scan?"
+    )]
+    OffBone {
+        /// How often a place in the rim is denser than one around, percent; 50 by chance.
+        percent: f64,
+    },
     /// The images cannot be laid on a common lattice.
     #[error("laying CT and MR on one lattice: {0}")]
     Lattice(#[from] GeometryError),
@@ -83,6 +110,8 @@ pub struct BoneMotion {
     pub mr_from_ct: Rigid,
     /// How far the MR may be off there, mm: nearly all bones of phantoms lie well within; on patients nobody measured it.
     pub uncertainty_mm: f64,
+    /// Standard deviation of where the fit alone puts the bone, mm: what the uncertainty is made from.
+    pub spread_mm: f64,
     /// Whether the MR shows enough of the bone and what it shows fits.
     pub found: bool,
     /// Mean unlikeness, 0-1; chance gives about 0.6.
@@ -154,7 +183,8 @@ fn bounded(ct: &Image<i16>) -> Image<f32> {
 /// Takes some seconds on two cores and about 300 MB for a lumbar spine. The label maps use the case's numbers.
 ///
 /// # Errors
-/// When there is no bone, the images cannot be laid out, or nothing in the MR looks like the CT's bones.
+/// When there is no bone, the labels cannot be this CT's (turned over, mirrored, beside its bones), the images cannot be laid out, or
+/// nothing in the MR looks like the CT's bones.
 pub fn register(
     ct: &Image<i16>,
     labels: &Image<u16>,
@@ -165,6 +195,7 @@ pub fn register(
     if bones.is_empty() {
         return Err(RegisterError::NoBone);
     }
+    let doubts = labels::check(&bones, labels, ct)?;
     let whole_mr = Box3::around(mr);
     let coarse = scene(&bones, ct, labels, mr, &whole_mr, (COARSE_MM, COARSE_POINTS))?;
     let known = starts(&bones, mr_labels);
@@ -198,7 +229,7 @@ pub fn register(
     let poses = best.fits.iter().map(|f| f.pose).collect();
     let settled = chain::settle(&bones, &fine.points, &fine.mr, poses, 3, 15);
     let edge = mr.geometry.spacing_mm.iter().copied().fold(0.0, f64::max);
-    Ok(judge::report(&bones, &fine, &settled, margin, edge, mr_labels))
+    Ok(judge::report(&bones, &fine, &settled, margin, edge, mr_labels, doubts))
 }
 
 /// Starts that are known without a search: both images' own positions, and the bones' middles in both label maps.

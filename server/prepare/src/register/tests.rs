@@ -1,4 +1,5 @@
-//! What registration promises: vertebrae found apart from each other, levels that are in doubt said to be.
+//! What registration promises: vertebrae found apart from each other, levels that are in doubt said to be, the same on any number of
+//! threads.
 
 use std::sync::OnceLock;
 
@@ -17,7 +18,7 @@ fn options() -> Options {
     }
 }
 
-fn phantom() -> &'static Phantom {
+pub(super) fn phantom() -> &'static Phantom {
     static MADE: OnceLock<Phantom> = OnceLock::new();
     MADE.get_or_init(|| generate(&options()).unwrap())
 }
@@ -27,7 +28,7 @@ fn registered() -> &'static Registration {
     FOUND.get_or_init(|| register(&phantom().ct, &phantom().labels, &phantom().mr, None).unwrap())
 }
 
-fn distance(a: V3, b: V3) -> f64 {
+pub(super) fn distance(a: V3, b: V3) -> f64 {
     length(sub(a, b))
 }
 
@@ -73,6 +74,26 @@ fn the_blend_is_rigid_in_bone_and_can_be_undone() {
     assert!(inside > 30 && between > 20, "{inside} {between}");
     let nothing = Warp::new(&body, &[], found.mr_from_ct);
     assert_eq!(nothing.mr_from_ct([1.0, 2.0, 3.0]), rigid::moved(&found.mr_from_ct, [1.0, 2.0, 3.0]));
+}
+
+/// One thread and two give the same registration to the last bit.
+#[test]
+fn threads_do_not_matter() {
+    let options = Options {
+        seed: 15,
+        levels: "L4-L5".parse().unwrap(),
+        spacing_mm: [1.5; 3],
+        mr_spacing_mm: [1.5, 1.5, 3.0],
+        ..Options::default()
+    };
+    let made = generate(&options).unwrap();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| register(&made.ct, &made.labels, &made.mr, None).unwrap())
+    };
+    let alone = run(1);
+    assert!(alone.bones.iter().all(|b| b.found), "{alone:?}");
+    assert_eq!(alone, run(2));
 }
 
 /// A row of equal vertebrae: nothing tells one level from the next.
