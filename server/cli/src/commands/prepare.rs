@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Whose numbers the label map uses: verse, totalspineseg, totalsegmentator, spineps ...
     #[arg(long, value_name = "S", requires = "labels")]
     scheme: Option<Scheme>,
+    /// The case that the label map was exported from before you corrected it: what you did not change keeps its source.
+    #[arg(long, value_name = "F.spinor", requires = "labels")]
+    corrects: Option<PathBuf>,
     /// Contours of your own, in place of what is labelled, segmented or proposed: a label map, DICOM RTSTRUCT or DICOM SEG. Several times.
     #[arg(long, value_name = "NII|RTSTRUCT|SEG")]
     contours: Vec<PathBuf>,
@@ -95,6 +98,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         ct: args.ct,
         mr: args.mr,
         labels: args.labels.zip(args.scheme),
+        corrects: args.corrects,
         contours: args.contours,
         contour_options: ContourOptions { scheme: args.contours_scheme, names },
         mr_labels: args.mr_labels.zip(args.mr_scheme),

@@ -58,7 +58,7 @@ pub fn labels_on_image(patient: &Patient, cut: Option<&CutState>, image: &ImageG
 }
 
 /// A label map of what `cut` left on any lattice in the patient's frame: a voxel counts where its centre is inside a structure.
-pub(super) fn labels_on_geometry(patient: &Patient, cut: Option<&CutState>, geometry: Geometry) -> Image<u16> {
+pub(crate) fn labels_on_geometry(patient: &Patient, cut: Option<&CutState>, geometry: Geometry) -> Image<u16> {
     let none = CutState::new(patient.grid());
     let cut = cut.unwrap_or(&none);
     let plane = geometry.size[0] * geometry.size[1];

@@ -13,6 +13,7 @@ use spinor_volume::{Label, Patient, TissueClass};
 use thiserror::Error;
 
 pub use glb::encode_glb;
+pub(crate) use labels::labels_on_geometry;
 pub use labels::{labels_on_case_grid, labels_on_image};
 pub use stl::encode_stl;
 pub use surface::{Surface, surface};

@@ -1,6 +1,7 @@
 //! From a CT to a case: read, label, bake, write.
 
 mod align;
+mod corrected;
 mod drawn;
 #[cfg(test)]
 mod identity;
@@ -43,6 +44,8 @@ pub struct PrepareOptions {
     pub mr: Option<PathBuf>,
     /// A label map (NIfTI) in the CT's frame, on its lattice or another, and whose numbers it uses.
     pub labels: Option<(PathBuf, Scheme)>,
+    /// The case that `labels` was exported from before somebody corrected it: structures that were not changed keep their source.
+    pub corrects: Option<PathBuf>,
     /// Contours of the user's own (label maps, DICOM RTSTRUCT, DICOM SEG): each structure in them takes the place of the labelled, segmented
     /// or proposed one.
     pub contours: Vec<PathBuf>,
@@ -182,6 +185,14 @@ pub enum PrepareError {
         /// Why.
         source: Box<SegmentError>,
     },
+    /// The case that was corrected cannot be read.
+    #[error("the case that the labels correct, {path}: {why}")]
+    Corrects {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A file of contours cannot be used.
     #[error(transparent)]
     Contours(#[from] ContourFileError),
@@ -262,6 +273,10 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     seconds.segment = if options.labels.is_some() { 0.0 } else { since.elapsed().as_secs_f64() };
     seconds.ingest += if options.labels.is_some() { since.elapsed().as_secs_f64() } else { 0.0 };
     check_labels(&labels, &ct, &mut warnings)?;
+    let earlier = match &options.corrects {
+        Some(path) if options.labels.is_some() => Some(corrected::since(path, &labels, &mut warnings)?),
+        _ => None,
+    };
     let corrected = drawn::make_room(&mut labels, &drawn, &mut warnings);
 
     progress(Stage::Bake, 0.0);
@@ -278,6 +293,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         for structure in baked.structures.iter_mut().filter(|s| s.source == Source::Segmented) {
             structure.uncertainty_mm = structure.uncertainty_mm.max(found.uncertainty_mm as f32);
         }
+    }
+    if let Some(earlier) = &earlier {
+        earlier.mark(&mut baked);
     }
 
     let since = Instant::now();
@@ -307,7 +325,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let mut meta = meta(&baked, &bake_options, options);
     meta.registration = aligned.as_ref().map(align::Aligned::meta);
     for structure in &mut meta.structures {
-        structure.corrects = corrected.contains(&Label(structure.label)).then(|| source.word().to_owned());
+        let edited = earlier.as_ref().and_then(|earlier| earlier.corrects(structure.label));
+        let drawn = corrected.contains(&Label(structure.label)).then_some(source.word());
+        structure.corrects = edited.or(drawn).map(str::to_owned);
         let drawn = structure.corrects.is_some();
         structure.confidence = segmented.as_ref().filter(|_| !drawn).and_then(|s| s.confidence.get(&structure.label).copied());
     }

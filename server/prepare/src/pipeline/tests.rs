@@ -308,3 +308,46 @@ fn without_labels_the_built_in_model_is_run() {
     let error = name(&PrepareOptions { models: vec![PathBuf::from("elsewhere")], ..options }).unwrap_err();
     assert!(matches!(&error, PrepareError::Segment { model, .. } if model == Path::new("elsewhere")), "{error}");
 }
+
+/// Exported, one structure edited, given back: that one is marked as corrected by hand, a proposed sac stays proposed.
+#[test]
+fn corrections_go_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let options = PrepareOptions { ct: ct.clone(), labels: Some((labels, Scheme::Verse)), ..PrepareOptions::default() };
+    let first = quietly(&options).unwrap();
+    let (case, map) = (dir.path().join("first.spinor"), dir.path().join("edited.nii.gz"));
+    std::fs::write(&case, &first.bytes).unwrap();
+    let format = crate::export::Format::Nifti(crate::export::LabelGrid::Ct);
+    crate::export::export(&first.case, None, &format, &map).unwrap();
+    let again = |case: &Path| {
+        quietly(&PrepareOptions {
+            ct: ct.clone(),
+            labels: Some((map.clone(), Scheme::TotalSpineSeg)),
+            corrects: Some(case.to_owned()),
+            ..PrepareOptions::default()
+        })
+    };
+    let sources = |made: &Prepared| {
+        let json = made.json("x");
+        ["vertebrae_L3", "vertebrae_L4", "dural_sac"].map(|n| json["structures"][n]["source"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(sources(&again(&case).unwrap()), ["labelled", "labelled", "proposed"]);
+
+    // Somebody draws a little more on the body of L4.
+    let mut edited = read_nifti_u16(&map).unwrap();
+    for at in 0..edited.voxels.len() {
+        let p = edited.geometry.patient_from_index(edited.geometry.index_of(at).map(|v| v as f64));
+        if (p[0] - 19.0).hypot(p[1]) < 3.0 && (p[2] - 426.0).abs() < 4.0 {
+            edited.voxels[at] = 44;
+        }
+    }
+    write_nifti(&map, &edited).unwrap();
+    let made = again(&case).unwrap();
+    assert_eq!(sources(&made), ["labelled", "contoured", "proposed"]);
+    assert_eq!(made.json("x")["structures"]["vertebrae_L4"]["corrects"], "labelled");
+    let sac = made.case.patient.structure(Label::DURAL_SAC).unwrap();
+    assert!(sac.uncertainty_mm >= crate::bake::PROPOSED_UNCERTAINTY_MM, "{}", sac.uncertainty_mm);
+    let missing = again(&dir.path().join("none.spinor")).unwrap_err();
+    assert!(matches!(&missing, PrepareError::Corrects { .. }) && missing.to_string().contains("none.spinor"), "{missing}");
+}
