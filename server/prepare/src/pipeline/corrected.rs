@@ -16,6 +16,11 @@ use crate::volume3d::Image;
 /// A voxel this near to a surface may change sides when positions are rounded in a file, mm.
 const ROUNDING_MM: f64 = 0.02;
 
+/// Whether a number is one of Spinor's own (flavum, roots), which no other program's map holds.
+pub(super) fn is_own(number: u16) -> bool {
+    number > 110 && Label(number).class().is_some()
+}
+
 /// What an earlier case says of the structures of a label map.
 pub(super) struct Since {
     /// Source, uncertainty and what was corrected, by label.

@@ -30,6 +30,9 @@ use crate::volume3d::Image;
 
 /// What a case without nerves is told to everybody: it stands first among the warnings.
 pub const NO_NEURAL: &str = "No neural structure in the case: the proximity alarm has nothing to guard.";
+/// What is said of a map that looks like an exported one and comes without the case it was exported from.
+const EXPORTED: &str = "The label map holds ligamenta flava or nerve roots under the numbers that `spinor export` writes: if an earlier case only \
+     proposed them, they pass for labelled here. Give that case with --corrects, and what nobody changed stays what it was.";
 /// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
 const OUTSIDE_TOLERANCE: f64 = 0.002;
 /// Labelled bone of a lower mean than this lies somewhere else in the CT, HU; cancellous bone of the oldest has about 90.
@@ -249,6 +252,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
             for (number, count) in scheme.relabel(&mut labels.voxels) {
                 warnings
                     .push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
+            }
+            if options.corrects.is_none() && *scheme == Scheme::TotalSpineSeg && numbers.iter().any(|n| corrected::is_own(*n)) {
+                warnings.push(EXPORTED.to_owned());
             }
             let bone = |n: &u16| Label(*n).class() == Some(TissueClass::Bone);
             if !labels.voxels.iter().any(bone) && !drawn.iter().any(|d| d.holds_bone()) {

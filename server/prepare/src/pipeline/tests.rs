@@ -348,6 +348,14 @@ fn corrections_go_round() {
     assert_eq!(made.json("x")["structures"]["vertebrae_L4"]["corrects"], "labelled");
     let sac = made.case.patient.structure(Label::DURAL_SAC).unwrap();
     assert!(sac.uncertainty_mm >= crate::bake::PROPOSED_UNCERTAINTY_MM, "{}", sac.uncertainty_mm);
+    let says = |made: &Prepared| made.case.meta.warnings.iter().any(|w| w.contains("--corrects"));
+    assert!(!says(&made));
+
+    // Without the earlier case nobody can tell what was only proposed: numbers that only an exported map holds are pointed out.
+    edited.voxels.iter_mut().filter(|v| **v == Label::DURAL_SAC.0).take(400).for_each(|v| *v = Label::root(4, true).0);
+    write_nifti(&map, &edited).unwrap();
+    let labels = Some((map.clone(), Scheme::TotalSpineSeg));
+    assert!(says(&quietly(&PrepareOptions { ct: ct.clone(), labels, ..PrepareOptions::default() }).unwrap()));
     let missing = again(&dir.path().join("none.spinor")).unwrap_err();
     assert!(matches!(&missing, PrepareError::Corrects { .. }) && missing.to_string().contains("none.spinor"), "{missing}");
 }
