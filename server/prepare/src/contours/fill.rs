@@ -1,4 +1,4 @@
-//! Polygons to pixels, by the rule of DICOM's contours: even-odd, so that a contour within another is a hole.
+//! Polygons to pixels by the even-odd rule: a contour within another is a hole. Which contours belong together says `plane`.
 //!
 //! A pixel belongs to the structure when its centre is inside, or on an edge. Programs that turn masks into contours often draw through
 //! the centres of the outermost pixels (OpenCV's `findContours`, and with it rt-utils); without their edges such structures would lose

@@ -10,6 +10,7 @@ mod codes;
 mod fill;
 mod names;
 mod paint;
+mod plane;
 mod rtstruct;
 mod seg;
 mod stack;

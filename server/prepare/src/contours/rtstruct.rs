@@ -6,9 +6,9 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use spinor_volume::Label;
 
-use super::fill::fill;
 use super::names::{Names, shown, structure_of_name};
 use super::paint::{Canvas, Named, understand};
+use super::plane::{Closed, cover};
 use super::stack::{Stack, stack};
 use super::{Contours, ContoursError, Target, UNCHECKED};
 use crate::dicom_header::{int, items, text};
@@ -26,13 +26,12 @@ const MARGIN: f64 = 2.0;
 /// Planes without contours between two with are filled up to this many steps.
 const BRIDGED_STEPS: usize = 4;
 
-/// Contours of one plane.
-type Polygons = Vec<Vec<[f64; 2]>>;
-
 /// One closed contour: the CT's continuous pixel coordinates, and its place along the CT's slices, mm from the first.
 struct Outline {
     label: Label,
     along_mm: f64,
+    /// Whether it is exclusive with the others of its plane.
+    xor: bool,
     points: Vec<[f64; 2]>,
 }
 
@@ -73,7 +72,7 @@ pub(super) fn read(object: &InMemDicomObject, target: Target<'_>, names: &Names)
                 continue;
             }
             let made = outline(contour, *label, target.geometry, &mut left).map_err(wrong)?;
-            outlines.push(made);
+            outlines.push(Outline { xor: kind == "CLOSEDPLANAR_XOR", ..made });
         }
         if open > 0 {
             warnings
@@ -122,7 +121,7 @@ fn outline(contour: &InMemDicomObject, label: Label, ct: &Geometry, left: &mut u
         return Err("a contour lies outside the CT: it belongs to another scan or frame".to_owned());
     }
     let along_mm = 0.5 * (low + high) * ct.spacing_mm[2];
-    Ok(Outline { label, along_mm, points: points.iter().map(|p| [p[0], p[1]]).collect() })
+    Ok(Outline { label, along_mm, xor: false, points: points.iter().map(|p| [p[0], p[1]]).collect() })
 }
 
 /// Fills all contours on a lattice of the CT's pixels and of the planes drawn on.
@@ -143,9 +142,10 @@ fn paint(outlines: &[Outline], ct: &Geometry, mut warnings: Vec<String>) -> Resu
     let geometry = Geometry::new(size, [ct.spacing_mm[0], ct.spacing_mm[1], slices.step_mm], origin, ct.direction)?;
     let mut canvas = Canvas::new(geometry);
 
-    let mut by_label: BTreeMap<u16, BTreeMap<usize, Polygons>> = BTreeMap::new();
+    let mut by_label: BTreeMap<u16, BTreeMap<usize, Vec<Closed>>> = BTreeMap::new();
     for outline in outlines {
-        let moved = outline.points.iter().map(|p| [p[0] - first[0], p[1] - first[1]]).collect();
+        let points = outline.points.iter().map(|p| [p[0] - first[0], p[1] - first[1]]).collect();
+        let moved = Closed { xor: outline.xor, points };
         by_label.entry(outline.label.0).or_default().entry(slices.plane(outline.along_mm)).or_default().push(moved);
     }
     for (number, planes) in by_label {
@@ -155,11 +155,14 @@ fn paint(outlines: &[Outline], ct: &Geometry, mut warnings: Vec<String>) -> Resu
             mask.iter().enumerate().filter(|(_, inside)| **inside).for_each(|(at, _)| canvas.paint(start + at, label));
         };
         let (mut before, mut bridged, mut open_mm): (Option<(usize, Vec<bool>)>, _, _) = (None, 0, 0.0_f64);
-        for (k, polygons) in planes {
-            let mask = fill(&polygons, plane).ok_or_else(|| ContoursError::Structure {
+        let mut joined = 0_usize;
+        for (k, contours) in planes {
+            let covered = cover(&contours, plane).ok_or_else(|| ContoursError::Structure {
                 what: label.name(),
                 why: "its contours cross more pixels than any drawing; the file is damaged".to_owned(),
             })?;
+            joined += usize::from(covered.joined);
+            let mask = covered.mask;
             put(k, &mask);
             if let Some((last, other)) = before.filter(|(last, _)| k - last > 1) {
                 if k - last <= BRIDGED_STEPS {
@@ -176,6 +179,12 @@ fn paint(outlines: &[Outline], ct: &Geometry, mut warnings: Vec<String>) -> Resu
         if bridged > 0 {
             warnings.push(format!(
                 "Contours: {bridged} slices of {name} between drawn ones carry no contour; its shape was blended there."
+            ));
+        }
+        if joined > 0 {
+            warnings.push(format!(
+                "Contours: on {joined} slices contours of {name} overlap in part, or one is there twice: they were joined. Only contours \
+                 within others, and those of the type CLOSEDPLANAR_XOR, cut holes."
             ));
         }
         if open_mm > 0.0 {
