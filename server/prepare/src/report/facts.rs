@@ -6,6 +6,7 @@ use serde::Serialize;
 use spinor_shared::case::{Case, RegistrationMeta};
 use spinor_volume::{BRICK, BRICK_VOXELS, BrickSamples, BrickState, Label, Patient, Source, Structure, TissueClass};
 
+use super::canal::{CanalFacts, areas};
 use crate::volume3d::Image;
 
 /// What every report says of itself.
@@ -23,6 +24,9 @@ pub(super) struct StructureFacts {
     /// Mean of the CT inside; none without a CT there.
     pub mean_hu: Option<f64>,
     pub source: &'static str,
+    /// For a structure drawn by hand, the source of what it took the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<String>,
     pub confidence: Option<f64>,
     pub uncertainty_mm: f64,
 }
@@ -52,6 +56,10 @@ pub(super) struct Facts {
     pub warnings: Vec<String>,
     pub levels: Vec<String>,
     pub structures: BTreeMap<String, StructureFacts>,
+    /// How many structures are of which source.
+    pub sources: BTreeMap<&'static str, usize>,
+    /// Areas of the canal from head to foot.
+    pub canal: Vec<CanalFacts>,
     pub voxel_mm: f64,
     pub extent_mm: [f64; 3],
     pub ct: Option<ImageFacts>,
@@ -106,6 +114,9 @@ impl Facts {
         if !proposed.is_empty() && !warnings.iter().any(|w| w.contains("proposed")) {
             warnings.push(format!("Proposed from the anatomy around, seen in no image: {}.", proposed.join(", ")));
         }
+        let mut sources: BTreeMap<&'static str, usize> = BTreeMap::new();
+        patient.structures().iter().for_each(|s| *sources.entry(s.source.word()).or_insert(0) += 1);
+        let planes = planes(&bodies);
         Self {
             purpose: PURPOSE,
             case: hash.to_owned(),
@@ -118,6 +129,8 @@ impl Facts {
                 .filter_map(|s| s.label.level())
                 .collect(),
             structures,
+            sources,
+            canal: areas(patient, &planes),
             voxel_mm: grid.spacing_mm(),
             extent_mm: grid.voxels().map(|n| (f64::from(n) * grid.spacing_mm() * 10.0).round() / 10.0),
             ct: ct.map(|ct| ImageFacts {
@@ -129,7 +142,7 @@ impl Facts {
             low_mm: low,
             high_mm: high,
             middle_mm,
-            planes: planes(&bodies),
+            planes,
         }
     }
 }
@@ -160,6 +173,7 @@ fn structure(case: &Case, ct: Option<&Image<i16>>, s: &Structure) -> StructureFa
         volume_mm3: (s.volume_mm3 * 10.0).round() / 10.0,
         mean_hu: (count > 0).then(|| (sum / count as f64).round()),
         source: s.source.word(),
+        corrects: known.and_then(|m| m.corrects.clone()),
         confidence: known.and_then(|m| m.confidence),
         uncertainty_mm: f64::from(s.uncertainty_mm),
     }

@@ -3,6 +3,7 @@
 //! `report.html` holds everything it shows (pictures as PNG inside); `report.json` holds the same numbers for scripts. Neither
 //! holds the patient's identity, which is not in a case.
 
+mod canal;
 mod facts;
 mod page;
 mod slice;
@@ -168,6 +169,12 @@ mod tests {
         assert!((l4["volume_mm3"].as_f64().unwrap() - truth).abs() < 1.0 && l4["source"] == "phantom");
         let hu = l4["mean_hu"].as_f64().unwrap();
         assert!((150.0..700.0).contains(&hu), "mean HU of a vertebra: {hu}");
+        assert_eq!(json["sources"]["phantom"], case.patient.structures().len());
+        // L4 and L5 at their pedicles and the disc between them: a sac of about 150 mm².
+        let canal = json["canal"].as_array().unwrap();
+        assert_eq!(canal.len(), 3, "{canal:?}");
+        assert!(canal.iter().all(|c| (60.0..260.0).contains(&c["area_mm2"].as_f64().unwrap())), "{canal:?}");
+        assert!(html.contains("Area of the canal") && html.contains("L4/L5, through the disc"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 }

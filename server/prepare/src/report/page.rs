@@ -44,7 +44,7 @@ fn row(name: &str, s: &StructureFacts) -> Markup {
             td { (chip(s.colour)) (name) }
             td.n { (format!("{:.0}", s.volume_mm3)) }
             td.n { (s.mean_hu.map_or("–".to_owned(), |v| format!("{v:.0}"))) }
-            td class=(source) { (s.source) }
+            td class=(source) { (s.source) @if let Some(before) = &s.corrects { " by hand, instead of " (before) } }
             td.n { (s.confidence.map_or("–".to_owned(), |v| format!("{v:.2}"))) }
             td.n { @if s.uncertainty_mm > 0.0 { (format!("± {:.1}", s.uncertainty_mm)) } @else { "–" } }
         }
@@ -103,6 +103,7 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
                 } @else {
                     div.warnings { strong { "Read this first" } ul { @for w in &facts.warnings { li { (w) } } } }
                 }
+                p.quiet { @for (n, (source, count)) in facts.sources.iter().enumerate() { @if n > 0 { " · " } (count) " " (source) } " structures" }
                 h2 { "In space" }
                 div.row.views { @for p in views { (figure(p)) } }
                 h2 { "Slices" }
@@ -111,6 +112,17 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
                 h2 { "Level by level" }
                 p.quiet { "Across the spine at each level, seen from below: the patient's right is on the left, the front is up." }
                 div.row.levels { @for p in levels { (figure(p)) } }
+                @if !facts.canal.is_empty() {
+                    h2 { "Area of the canal" }
+                    table {
+                        tr { th { "Where" } th.n { "Dural sac with cord, mm²" } th { "Source" } th { "" } }
+                        @for c in &facts.canal {
+                            @let proposed = if c.source == "proposed" { "proposed" } else { "" };
+                            tr { td { (c.place) } td.n { (format!("{:.0}", c.area_mm2)) } td class=(proposed) { (c.source) } td { (c.remark()) } }
+                        }
+                    }
+                    p.quiet { "Across the spine at the slices above. Healthy sacs have about 152 mm², stenosed ones 80 (Medicine 2017)." }
+                }
                 h2 { "Structures" }
                 table {
                     tr { th { "Structure" } th.n { "Volume, mm³" } th.n { "Mean HU" } th { "Source" } th.n { "Confidence" } th.n { "Uncertainty, mm" } }
