@@ -1,6 +1,7 @@
 //! Preparation: DICOM and NIfTI, segmentation, baking, quality report and case files.
 
 pub mod bake;
+pub mod complete;
 pub mod contours;
 pub mod edt;
 pub mod evaluate;

@@ -1,34 +1,20 @@
-//! Proposes a dural sac where nobody labelled one: a tube through the vertebral foramina, so that the alarm has something to guard.
+//! Looks for the spinal canal in the bones: places where they close around a hole.
 //!
 //! Planes across the spine, a millimetre apart, cut the vertebrae; in a plane where their bone closes around a hole of a canal's size,
-//! the hole's widest place is a point of the sac. Between such planes (at the discs, where the foramina open it) the points are joined.
-//! The tube is as wide as the holes allow, 15 mm at most, and what would touch bone is taken off.
+//! the hole's widest place is a point of the canal. Between such planes (at the discs, where the foramina open it) the points are joined.
 
-use spinor_volume::query::volume_mm3;
-use spinor_volume::{
-    BRICK, BRICK_VOXELS, BrickState, Grid, Label, SDF_PER_VOXEL, Source, SparseField, Structure, TissueClass, VoxelIndex,
-};
+use spinor_volume::{BRICK, BRICK_VOXELS, BrickState, Grid, Label, SDF_PER_VOXEL, SparseField, Structure, VoxelIndex};
 
 use super::block::Block;
-use super::pieces::keep_large_pieces;
-use super::quantise::sparse_field;
-use super::redistance::redistance;
+use crate::complete::{V3, add, distance, dot, sub, unit};
 use crate::edt::nearest_features;
 
-type V3 = [f64; 3];
-
-/// How far a proposed surface may be off, mm: the sac is narrower than the canal by fat and veins, and not round.
-pub const PROPOSED_UNCERTAINTY_MM: f32 = 2.0;
-/// Widest proposed sac, mm of radius.
-const MAX_RADIUS_MM: f64 = 7.5;
 /// Narrowest hole that counts as a canal, mm of radius.
 const LEAST_RADIUS_MM: f64 = 3.0;
-/// Distance kept to bone, mm.
-const CLEARANCE_MM: f64 = 0.5;
 /// Gaps in the bony ring up to twice this are closed when holes are looked for: joint spaces, mm.
 const CLOSING_MM: f64 = 1.5;
 /// Step along the spine and in the planes, mm; half the width of a plane.
-const STEP_MM: f64 = 1.0;
+pub(crate) const STEP_MM: f64 = 1.0;
 const PIXEL_MM: f64 = 0.8;
 const HALF_PIXELS: i32 = 45;
 /// Longest stretch without a closed ring that is bridged, mm.
@@ -40,42 +26,9 @@ const LEVEL_MM: f64 = 36.0;
 const LEAST_SHARE: f64 = 0.75;
 /// How far off the line of its neighbours a point of the canal may lie, mm: the spine's bend over a level's height, and a little more.
 const STRAY_MM: f64 = 5.0;
-/// Shortest tube worth proposing, mm.
-const LEAST_LENGTH_MM: f64 = 15.0;
-
-/// A dural sac from the bones of `structures` alone, or none where their arches do not close around a canal.
-///
-/// It is marked [`Source::Proposed`] with [`PROPOSED_UNCERTAINTY_MM`] and keeps [`CLEARANCE_MM`] from every bone.
-pub fn propose_dural_sac(grid: &Grid, structures: &[Structure]) -> Option<Structure> {
-    let bones: Vec<&Structure> = structures.iter().filter(|s| s.class == TissueClass::Bone).collect();
-    let spine = spine_curve(grid, &bones)?;
-    let bone = union(grid, &bones);
-    let found: Vec<Option<(V3, f64)>> = spine.iter().map(|(at, up)| canal_at(grid, &bone, *at, *up)).collect();
-    let tube = smooth(&longest_run(&bridge(&without_strays(&without_side_spaces(&found))))?);
-    let length: f64 = tube.windows(2).map(|pair| distance(pair[0].0, pair[1].0)).sum();
-    if length < LEAST_LENGTH_MM {
-        return None;
-    }
-    let mut block = paint(grid, &tube);
-    keep_off_bone(grid, &bone, &mut block);
-    keep_large_pieces(&mut block, false);
-    if !block.values.iter().any(|v| *v < 0.0) {
-        return None;
-    }
-    redistance(&mut block);
-    let sdf = sparse_field(grid, &block);
-    Some(Structure {
-        label: Label::DURAL_SAC,
-        class: TissueClass::Neural,
-        source: Source::Proposed,
-        uncertainty_mm: PROPOSED_UNCERTAINTY_MM,
-        volume_mm3: volume_mm3(grid, &sdf),
-        sdf,
-    })
-}
 
 /// Points a step apart along the vertebrae's centroids from foot to head, each with the direction there, and 25 mm beyond both ends.
-fn spine_curve(grid: &Grid, bones: &[&Structure]) -> Option<Vec<(V3, V3)>> {
+pub(crate) fn spine_curve(grid: &Grid, bones: &[&Structure]) -> Option<Vec<(V3, V3)>> {
     let mut centres: Vec<V3> =
         bones.iter().filter(|s| s.label != Label::SACRUM).rev().filter_map(|s| centroid(grid, &s.sdf)).collect();
     let (first, last) = (*centres.first()?, *centres.last()?);
@@ -121,7 +74,7 @@ fn centroid(grid: &Grid, sdf: &SparseField) -> Option<V3> {
 }
 
 /// The union of bones as one field.
-fn union(grid: &Grid, bones: &[&Structure]) -> SparseField {
+pub(crate) fn union(grid: &Grid, bones: &[&Structure]) -> SparseField {
     let mut all = SparseField::outside(grid);
     for bone in bones {
         for (brick, samples) in bone.sdf.stored() {
@@ -137,7 +90,7 @@ fn union(grid: &Grid, bones: &[&Structure]) -> SparseField {
 }
 
 /// The widest place of the canal in the plane through `at` across `up`, and its radius there; none where the bone does not close.
-fn canal_at(grid: &Grid, bone: &SparseField, at: V3, up: V3) -> Option<(V3, f64)> {
+pub(crate) fn canal_at(grid: &Grid, bone: &SparseField, at: V3, up: V3) -> Option<(V3, f64)> {
     // Left and back in the plane: the left-right axis of the patient made perpendicular to the spine, and what completes it.
     let left = unit(add([1.0, 0.0, 0.0], up, -up[0]))?;
     let back = [up[1] * left[2] - up[2] * left[1], up[2] * left[0] - up[0] * left[2], up[0] * left[1] - up[1] * left[0]];
@@ -180,7 +133,7 @@ fn canal_at(grid: &Grid, bone: &SparseField, at: V3, up: V3) -> Option<(V3, f64)
 
 /// Takes out the points that are too narrow beside their neighbours: a sac that were drawn into them would be pinched between the laminae,
 /// where one decompresses, and the alarm would come too late.
-fn without_side_spaces(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
+pub(crate) fn without_side_spaces(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
     let reach = (LEVEL_MM / 2.0 / STEP_MM) as usize;
     let widest = |n: usize| {
         let near = &found[n.saturating_sub(reach)..(n + reach + 1).min(found.len())];
@@ -190,7 +143,7 @@ fn without_side_spaces(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
 }
 
 /// Takes out the points that lie off the line of the others within a level's height: a hole in the disc's space, or beside a joint.
-fn without_strays(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
+pub(crate) fn without_strays(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
     let reach = (LEVEL_MM / 2.0 / STEP_MM) as usize;
     let off = |n: usize, at: V3| {
         let from = n.saturating_sub(reach);
@@ -222,18 +175,18 @@ fn at_line((place, slope): (V3, V3), t: f64) -> V3 {
     add(place, slope, t)
 }
 
-/// Joins the points on either side of a short stretch without any.
-fn bridge(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
+/// Joins the measures on either side of a short stretch without any.
+pub(crate) fn bridge<const N: usize>(found: &[Option<[f64; N]>]) -> Vec<Option<[f64; N]>> {
     let mut out = found.to_vec();
     let mut last: Option<usize> = None;
     for n in 0..found.len() {
-        let Some((to, radius_to)) = found[n] else { continue };
+        let Some(to) = found[n] else { continue };
         if let Some(from_n) = last.filter(|m| n - m > 1 && (n - m) as f64 * STEP_MM <= MAX_BRIDGE_MM)
-            && let Some((from, radius_from)) = found[from_n]
+            && let Some(from) = found[from_n]
         {
             for (m, point) in out.iter_mut().enumerate().take(n).skip(from_n + 1) {
                 let t = (m - from_n) as f64 / (n - from_n) as f64;
-                *point = Some((add(from, sub(to, from), t), radius_from + t * (radius_to - radius_from)));
+                *point = Some(std::array::from_fn(|k| from[k] + t * (to[k] - from[k])));
             }
         }
         last = Some(n);
@@ -241,71 +194,34 @@ fn bridge(found: &[Option<(V3, f64)>]) -> Vec<Option<(V3, f64)>> {
     out
 }
 
-fn longest_run(points: &[Option<(V3, f64)>]) -> Option<Vec<(V3, f64)>> {
-    points
-        .split(Option::is_none)
-        .max_by_key(|run| run.len())
-        .map(|run| run.iter().copied().flatten().collect())
-        .filter(|run: &Vec<(V3, f64)>| !run.is_empty())
+/// The longest stretch without a gap, as places in the list.
+pub(crate) fn longest_run<T>(points: &[Option<T>]) -> std::ops::Range<usize> {
+    let (mut best, mut start) = (0..0, 0);
+    for n in 0..=points.len() {
+        if points.get(n).is_none_or(Option::is_none) {
+            if n - start > best.len() {
+                best = start..n;
+            }
+            start = n + 1;
+        }
+    }
+    best
 }
 
-/// Averages points over 11 mm and takes the narrowest radius near each, less the clearance.
-fn smooth(points: &[(V3, f64)]) -> Vec<(V3, f64)> {
+/// Averages measures over 11 mm; as far on one side as on the other, so that the ends do not move inwards.
+pub(crate) fn smooth<const N: usize>(points: &[[f64; N]]) -> Vec<[f64; N]> {
     let reach = (5.0 / STEP_MM) as usize;
     (0..points.len())
         .map(|n| {
-            // As far on one side as on the other, so that the ends do not move inwards.
             let reach = reach.min(n).min(points.len() - 1 - n);
             let near = &points[n - reach..=n + reach];
-            let mean = near.iter().fold([0.0; 3], |sum, (p, _)| add(sum, *p, 1.0 / near.len() as f64));
-            let radius = near.iter().map(|(_, r)| *r).sum::<f64>() / near.len() as f64;
-            (mean, (radius - CLEARANCE_MM).clamp(2.0, MAX_RADIUS_MM))
+            std::array::from_fn(|k| near.iter().map(|p| p[k]).sum::<f64>() / near.len() as f64)
         })
         .collect()
 }
 
-/// The tube's signed distances in mm around its points.
-fn paint(grid: &Grid, tube: &[(V3, f64)]) -> Block {
-    let h = grid.spacing_mm();
-    let reach = MAX_RADIUS_MM + 4.0;
-    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
-    for (at, _) in tube {
-        for k in 0..3 {
-            low[k] = low[k].min(at[k] - reach);
-            high[k] = high[k].max(at[k] + reach);
-        }
-    }
-    let mut block = Block::covering(low, high, h);
-    block.values.fill(6.0);
-    let [sx, sy, sz] = block.strides();
-    for pair in tube.windows(2) {
-        let ((a, ra), (b, rb)) = (pair[0], pair[1]);
-        let axis = sub(b, a);
-        let squared = dot(axis, axis).max(1e-9);
-        let radius = ra.max(rb) + 4.0;
-        let range = [0, 1, 2].map(|k| {
-            let from = ((a[k].min(b[k]) - radius) / h).floor() as i32 - block.first[k];
-            let to = ((a[k].max(b[k]) + radius) / h).ceil() as i32 - block.first[k];
-            from.max(0) as usize..(to.max(0) as usize + 1).min(block.size[k])
-        });
-        for z in range[2].clone() {
-            for y in range[1].clone() {
-                for x in range[0].clone() {
-                    let place = [x, y, z];
-                    let p = [0, 1, 2].map(|k| f64::from(block.first[k] + place[k] as i32) * h);
-                    let t = (dot(sub(p, a), axis) / squared).clamp(0.0, 1.0);
-                    let d = (distance(p, add(a, axis, t)) - (ra + t * (rb - ra))) as f32;
-                    let value = &mut block.values[x * sx + y * sy + z * sz];
-                    *value = value.min(d);
-                }
-            }
-        }
-    }
-    block
-}
-
 /// Takes off what is nearer to bone than the clearance.
-fn keep_off_bone(grid: &Grid, bone: &SparseField, block: &mut Block) {
+pub(crate) fn keep_off_bone(grid: &Grid, bone: &SparseField, block: &mut Block, clearance_mm: f64) {
     let origin = super::quantise::lattice_origin(grid);
     let mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
     let [nx, ny, _] = block.size;
@@ -323,35 +239,20 @@ fn keep_off_bone(grid: &Grid, bone: &SparseField, block: &mut Block) {
             BrickState::Samples(samples) => samples[n],
         };
         let to_bone = f64::from(sample) * mm;
-        block.values[at] = block.values[at].max((CLEARANCE_MM - to_bone) as f32);
+        block.values[at] = block.values[at].max((clearance_mm - to_bone) as f32);
     }
-}
-
-fn add(a: V3, b: V3, times: f64) -> V3 {
-    [a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]]
-}
-
-fn sub(a: V3, b: V3) -> V3 {
-    add(a, b, -1.0)
-}
-
-fn dot(a: V3, b: V3) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn distance(a: V3, b: V3) -> f64 {
-    let d = sub(a, b);
-    dot(d, d).sqrt()
-}
-
-fn unit(v: V3) -> Option<V3> {
-    let length = dot(v, v).sqrt();
-    (length > 1e-6).then(|| v.map(|x| x / length))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn tube(found: &[Option<(V3, f64)>]) -> Vec<[f64; 4]> {
+        let flat: Vec<Option<[f64; 4]>> = found.iter().map(|p| p.map(|(at, r)| [at[0], at[1], at[2], r])).collect();
+        let joined = bridge(&flat);
+        let run: Vec<[f64; 4]> = joined[longest_run(&joined)].iter().copied().flatten().collect();
+        smooth(&run)
+    }
 
     /// Closed rings of 8 mm at the pedicles with spaces of 3.3 mm beside the open canal between them: the tube stays as wide as the rings.
     #[test]
@@ -366,9 +267,9 @@ mod tests {
                 }
             })
             .collect();
-        let tube = smooth(&longest_run(&bridge(&without_side_spaces(&found))).unwrap());
+        let tube = tube(&without_side_spaces(&found));
         assert!(tube.len() > 110, "{} points", tube.len());
-        assert!(tube.iter().all(|(at, radius)| *radius > 6.9 && at[0].abs() < 0.1), "{tube:?}");
+        assert!(tube.iter().all(|[x, .., radius]| *radius > 7.4 && x.abs() < 0.1), "{tube:?}");
     }
 
     /// Holes in the disc's space, 15 mm in front of the canal, do not lead the tube there; the bend of a lordosis stays.
@@ -381,9 +282,9 @@ mod tests {
                 Some(([0.0, bend(n) + stray, f64::from(n)], 8.0))
             })
             .collect();
-        let tube = smooth(&longest_run(&bridge(&without_strays(&found))).unwrap());
+        let tube = tube(&without_strays(&found));
         assert_eq!(tube.len(), 140);
-        for (n, (at, _)) in (0..).zip(&tube) {
+        for (n, at) in (0..).zip(&tube) {
             assert!((at[1] - bend(n)).abs() < 1.0, "{n}: {at:?} beside {}", bend(n));
         }
     }

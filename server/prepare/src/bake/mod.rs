@@ -5,14 +5,14 @@
 //! the same class, and is turned into distances again. Following the CT's edge is an option and off for labels made by hand: it took
 //! a tenth off the one patient it was tried on, and nothing at hand can tell whether that is right.
 
-mod block;
-mod canal;
+pub(crate) mod block;
+pub(crate) mod canal;
 mod density;
 mod distance;
 mod follow;
-mod pieces;
-mod quantise;
-mod redistance;
+pub(crate) mod pieces;
+pub(crate) mod quantise;
+pub(crate) mod redistance;
 mod separate;
 mod smooth;
 
@@ -22,8 +22,6 @@ use rayon::prelude::*;
 use spinor_volume::query::volume_mm3;
 use spinor_volume::{DensityField, Grid, GridError, Label, Source, Structure, TissueClass};
 use thiserror::Error;
-
-pub use canal::{PROPOSED_UNCERTAINTY_MM, propose_dural_sac};
 
 use crate::volume3d::{Geometry, Image};
 use block::Block;

@@ -1,5 +1,6 @@
 //! The user's own contours in preparation: read, checked against the CT, and given the place of what was there.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use spinor_volume::{Label, TissueClass};
 
 use super::{PrepareError, PrepareOptions, check_labels};
 use crate::contours::{ContourFileError, Target, read_contours};
-use crate::volume3d::Image;
+use crate::volume3d::{Geometry, Image};
 
 /// The structures of one file.
 pub(super) struct Drawn {
@@ -95,5 +96,63 @@ pub(super) fn make_room(labels: &mut Image<u16>, drawn: &[Drawn], warnings: &mut
     corrected
 }
 
+/// The label map with the bones that were drawn, as registration looks for them: on its own lattice where that reaches them all, else on
+/// the CT's.
+pub(super) fn with_bones<'a>(labels: &'a Image<u16>, drawn: &[Drawn], ct: &Geometry) -> Cow<'a, Image<u16>> {
+    let bones: Vec<&Drawn> = drawn.iter().filter(|d| d.holds_bone()).collect();
+    if bones.is_empty() {
+        return Cow::Borrowed(labels);
+    }
+    let bone = |number: u16| Label(number).class() == Some(TissueClass::Bone);
+    let reached = bones.iter().all(|d| {
+        let geometry = &d.labels.geometry;
+        let place = |at: usize| geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64));
+        d.labels.voxels.iter().enumerate().filter(|(_, n)| bone(**n)).all(|(at, _)| labels.nearest(place(at)).is_some())
+    });
+    let geometry = if reached { labels.geometry } else { *ct };
+    let plane = (geometry.size[0] * geometry.size[1]).max(1);
+    let mut all = Image::filled(geometry, 0_u16);
+    all.voxels.par_chunks_mut(plane).enumerate().for_each(|(k, voxels)| {
+        for (at, voxel) in voxels.iter_mut().enumerate() {
+            let at_mm = geometry.patient_from_index(geometry.index_of(k * plane + at).map(|v| v as f64));
+            let own = bones.iter().find_map(|d| d.labels.nearest(at_mm).filter(|n| bone(*n)));
+            *voxel = own.or_else(|| labels.nearest(at_mm)).unwrap_or(0);
+        }
+    });
+    Cow::Owned(all)
+}
+
 /// What contours take from their neighbours is told from this volume on, mm³: a rim where they touch is not.
 const TOLD_MM3: f64 = 100.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(geometry: Geometry, number: u16) -> Image<u16> {
+        let mut labels = Image::filled(geometry, 0);
+        labels.voxels[geometry.offset([2, 2, 2])] = number;
+        labels
+    }
+
+    /// Bones that only contours hold are there for registration, beside those of the label map, wherever they lie in the CT.
+    #[test]
+    fn drawn_bones_are_registered_too() {
+        let ct = Geometry::axis_aligned([40, 40, 40], [0.5; 3], [0.0; 3]).unwrap();
+        let small = Geometry::axis_aligned([6, 6, 6], [1.0; 3], [0.0; 3]).unwrap();
+        let labels = map(small, 44);
+        let drawn = |geometry, number| {
+            let labels = map(geometry, number);
+            let present = [Label(number)].into();
+            [Drawn { path: PathBuf::new(), labels, present }]
+        };
+        // A sac is no bone.
+        assert!(matches!(with_bones(&labels, &drawn(small, 2), &ct), Cow::Borrowed(_)));
+        let near = Geometry { origin_mm: [2.0, 0.0, 0.0], ..small };
+        let near = with_bones(&labels, &drawn(Geometry { size: [4, 6, 6], ..near }, 43), &ct).into_owned();
+        assert_eq!((near.geometry, near.nearest([4.0, 2.0, 2.0]), near.nearest([2.0; 3])), (small, Some(43), Some(44)));
+        let far = Geometry { origin_mm: [10.0, 0.0, 0.0], ..small };
+        let far = with_bones(&labels, &drawn(far, 43), &ct).into_owned();
+        assert_eq!((far.geometry, far.nearest([12.0, 2.0, 2.0]), far.nearest([2.0; 3])), (ct, Some(43), Some(44)));
+    }
+}

@@ -1,6 +1,7 @@
 //! From a CT to a case: read, label, bake, write.
 
 mod align;
+mod checks;
 mod corrected;
 mod drawn;
 #[cfg(test)]
@@ -19,7 +20,8 @@ use thiserror::Error;
 
 pub use summary::{CaseSummary, peak_rss_mb};
 
-use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers, propose_dural_sac};
+use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers};
+use crate::complete::complete;
 use crate::contours::{ContourFileError, ContourOptions};
 use crate::ingest::{IngestError, Modality, Request, ingest};
 use crate::models;
@@ -69,7 +71,7 @@ pub struct PrepareOptions {
     pub threads: Option<usize>,
     /// Moves bone to the CT's edge, at this fraction of its contrast.
     pub follow_ct_fraction: Option<f64>,
-    /// Leaves the dural sac out where it is not labelled, instead of proposing one from the vertebral foramina.
+    /// Leaves out what is not labelled, segmented or drawn, instead of proposing sac, roots, flava and discs from the bones.
     pub no_proposals: bool,
 }
 
@@ -305,12 +307,13 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     }
 
     let since = Instant::now();
-    if !options.no_proposals && !baked.structures.iter().any(|s| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD)) {
-        propose(&mut baked, &mut warnings);
+    if !options.no_proposals {
+        pool.install(|| propose(&mut baked, &mut warnings));
     }
+    warnings.splice(0..0, checks::check(&baked.grid, &baked.structures));
     if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
         warnings.insert(0, NO_NEURAL.to_owned());
-    } else if !baked.structures.iter().any(|s| s.source == Source::Proposed) {
+    } else {
         warnings.splice(0..0, unguarded(&baked));
     }
     seconds.fuse = since.elapsed().as_secs_f64();
@@ -320,6 +323,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         Some(mr) => {
             progress(Stage::Register, 0.0);
             let mr_labels = align::read_labels(options)?;
+            let labels = drawn::with_bones(&labels, &drawn, &ct.geometry);
             Some(pool.install(|| align::align(&ct, &labels, mr, mr_labels.as_ref(), &mut warnings)))
         }
         None => None,
@@ -480,46 +484,68 @@ fn check_labels(labels: &Image<u16>, ct: &Image<i16>, warnings: &mut Vec<String>
     Ok(())
 }
 
-/// Adds a proposed dural sac where the vertebrae allow one.
+/// Adds what the bones allow to be proposed and nobody gave.
 fn propose(baked: &mut Baked, warnings: &mut Vec<String>) {
-    let Some(sac) = propose_dural_sac(&baked.grid, &baked.structures) else {
-        warnings.push("No dural sac could be proposed: the arches of the vertebrae do not close around a canal.".to_owned());
+    let made = complete(&baked.grid, &baked.structures);
+    warnings.extend(made.warnings);
+    if made.structures.is_empty() {
         return;
-    };
-    warnings.insert(
-        0,
-        format!(
-            "The dural sac is proposed from the vertebral foramina, nobody saw it in an image: the alarm guards it with {:.1} mm of \
-             uncertainty, and no nerve root is guarded.",
-            sac.uncertainty_mm
-        ),
-    );
-    let missed = beyond(baked, &[&sac]);
-    if !missed.is_empty() {
-        warnings
-            .insert(1, format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
     }
-    let at = baked.structures.partition_point(|s| s.label < sac.label);
-    let report = StructureReport {
-        label: sac.label,
-        label_volume_mm3: 0.0,
-        pieces: 1,
-        dropped_mm3: 0.0,
-        mean_edge_shift_mm: None,
-        at_border: false,
-    };
-    baked.structures.insert(at, sac);
-    baked.reports.insert(at, report);
+    let sac = made.structures.iter().find(|s| s.label == Label::DURAL_SAC);
+    let missed = sac.map(|sac| beyond(baked, &[sac])).unwrap_or_default();
+    let nerves: Vec<&Structure> = made.structures.iter().filter(|s| s.class == TissueClass::Neural).collect();
+    let uncertainty_mm = nerves.iter().map(|s| s.uncertainty_mm).fold(0.0, f32::max);
+    let roots: Vec<String> = nerves.iter().filter(|s| s.label != Label::DURAL_SAC).map(|s| short(s.label)).collect();
+    let rest: Vec<String> =
+        made.structures.iter().filter(|s| s.class != TissueClass::Neural).map(|s| s.label.name().replace('_', " ")).collect();
+    let mut said = Vec::new();
+    if sac.is_some() {
+        said.push(format!(
+            "The dural sac is proposed from the vertebral foramina, nobody saw it in an image: stenosis by soft tissue is not in it. The \
+             alarm guards it with {uncertainty_mm:.1} mm of uncertainty."
+        ));
+    }
+    if !missed.is_empty() {
+        said.push(format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
+    }
+    if !roots.is_empty() {
+        said.push(format!(
+            "Nerve roots proposed from the pedicles, seen in no image: {}. The alarm guards them with {uncertainty_mm:.1} mm of uncertainty.",
+            roots.join(", ")
+        ));
+    }
+    if !rest.is_empty() {
+        said.push(format!("Also proposed by the sizes of healthy adults, seen in no image: {}.", rest.join(", ")));
+    }
+    warnings.splice(0..0, said);
+    for structure in made.structures {
+        let at = baked.structures.partition_point(|s| s.label < structure.label);
+        let report = StructureReport {
+            label: structure.label,
+            label_volume_mm3: 0.0,
+            pieces: 1,
+            dropped_mm3: 0.0,
+            mean_edge_shift_mm: None,
+            at_border: false,
+        };
+        baked.structures.insert(at, structure);
+        baked.reports.insert(at, report);
+    }
 }
 
-/// What the alarm does not guard although the input holds neural structures: levels that sac and cord do not reach, and roots.
+/// A root as one says it: `L5 left`.
+fn short(root: Label) -> String {
+    root.name().trim_start_matches("nerve_root_").replace('_', " ")
+}
+
+/// What the alarm does not guard although the case holds neural structures: levels that sac and cord do not reach, and roots.
 fn unguarded(baked: &Baked) -> Vec<String> {
     let is_central = |s: &&Structure| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD);
     let central: Vec<&Structure> = baked.structures.iter().filter(is_central).collect();
     let mut out = Vec::new();
-    // A sac ends within the sacrum.
+    // What was proposed has said so itself. A sac ends within the sacrum.
     let missed: Vec<String> = beyond(baked, &central).into_iter().filter(|name| *name != Label::SACRUM.name()).collect();
-    if !missed.is_empty() {
+    if !missed.is_empty() && !central.iter().any(|s| s.source == Source::Proposed) {
         out.push(format!(
             "Neither dural sac nor spinal cord was given at {}: the alarm guards nothing in the canal there.",
             missed.join(", ")

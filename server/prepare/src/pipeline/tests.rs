@@ -88,7 +88,7 @@ fn a_case_without_nerves_says_so_first() {
     assert_eq!(made.json("x")["warnings"][0], NO_NEURAL);
 }
 
-/// A cord that ends below the upper vertebra, and no root: nothing is proposed, and the case says first what the alarm does not guard.
+/// A cord that ends below the upper vertebra, and no root, without proposals: the case says first what the alarm does not guard.
 #[test]
 fn levels_and_roots_without_a_guard_are_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -106,7 +106,8 @@ fn levels_and_roots_without_a_guard_are_named() {
     }
     let path = dir.path().join("cord.nii.gz");
     write_nifti(&path, &map).unwrap();
-    let made = quietly(&PrepareOptions { ct, labels: Some((path, Scheme::TotalSpineSeg)), ..PrepareOptions::default() }).unwrap();
+    let labels = Some((path, Scheme::TotalSpineSeg));
+    let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
     assert!(made.case.patient.structures().iter().all(|s| s.source == Source::Labelled));
     let [levels, roots, ..] = made.case.meta.warnings.as_slice() else { panic!("{:?}", made.case.meta.warnings) };
     assert!(levels.contains("vertebrae_L3") && !levels.contains("vertebrae_L4"), "{levels}");
@@ -238,6 +239,7 @@ fn with_contours(labels: Option<PathBuf>, contours: &[PathBuf]) -> PrepareOption
         contours: contours.to_vec(),
         contour_options: ContourOptions { scheme: Some(Scheme::TotalSpineSeg), ..ContourOptions::default() },
         registry: Some(PathBuf::from("no such folder")),
+        no_proposals: true,
         ..PrepareOptions::default()
     }
 }
@@ -347,7 +349,7 @@ fn corrections_go_round() {
     assert_eq!(sources(&made), ["labelled", "contoured", "proposed"]);
     assert_eq!(made.json("x")["structures"]["vertebrae_L4"]["corrects"], "labelled");
     let sac = made.case.patient.structure(Label::DURAL_SAC).unwrap();
-    assert!(sac.uncertainty_mm >= crate::bake::PROPOSED_UNCERTAINTY_MM, "{}", sac.uncertainty_mm);
+    assert!(sac.uncertainty_mm >= crate::complete::NEURAL_UNCERTAINTY_MM, "{}", sac.uncertainty_mm);
     let says = |made: &Prepared| made.case.meta.warnings.iter().any(|w| w.contains("--corrects"));
     assert!(!says(&made));
 

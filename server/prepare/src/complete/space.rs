@@ -1,0 +1,183 @@
+//! Vectors, frames and the distance to bone, as completion needs them.
+
+use spinor_volume::{BRICK, BRICK_VOXELS, Grid, Label, Structure};
+
+use crate::edt::nearest_features;
+use crate::volume3d::{Geometry, Image};
+
+/// A position or direction, LPS mm.
+pub(crate) type V3 = [f64; 3];
+
+pub(crate) fn add(a: V3, b: V3, times: f64) -> V3 {
+    [a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]]
+}
+
+pub(crate) fn sub(a: V3, b: V3) -> V3 {
+    add(a, b, -1.0)
+}
+
+pub(crate) fn dot(a: V3, b: V3) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+pub(crate) fn cross(a: V3, b: V3) -> V3 {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+pub(crate) fn distance(a: V3, b: V3) -> f64 {
+    let d = sub(a, b);
+    dot(d, d).sqrt()
+}
+
+pub(crate) fn unit(v: V3) -> Option<V3> {
+    let length = dot(v, v).sqrt();
+    (length > 1e-6).then(|| v.map(|x| x / length))
+}
+
+/// A right-handed frame of the spine: x to the patient's left, y back, z up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) origin: V3,
+    pub(super) left: V3,
+    pub(super) back: V3,
+    pub(super) up: V3,
+}
+
+impl Frame {
+    /// The frame at `origin` with `up` and a `back` made perpendicular to it; none where they are parallel.
+    pub(super) fn new(origin: V3, up: V3, back: V3) -> Option<Self> {
+        let up = unit(up)?;
+        let back = unit(add(back, up, -dot(back, up)))?;
+        Some(Self { origin, left: cross(back, up), back, up })
+    }
+
+    pub(super) fn outer(&self, local: V3) -> V3 {
+        add(add(add(self.origin, self.left, local[0]), self.back, local[1]), self.up, local[2])
+    }
+
+    pub(super) fn local(&self, p: V3) -> V3 {
+        let d = sub(p, self.origin);
+        [dot(d, self.left), dot(d, self.back), dot(d, self.up)]
+    }
+}
+
+/// How far beyond the bones their distance is known, mm.
+const AROUND_MM: f64 = 14.0;
+/// The lattice of distances takes every so many-th voxel of the case.
+const EVERY: usize = 2;
+/// Step of a ray, mm.
+const RAY_MM: f64 = 0.4;
+
+/// All bones on a lattice of 0.8 mm: whose a place is, and how far it is from any bone.
+pub(super) struct Bones {
+    own: Image<u16>,
+    distance: Image<f32>,
+}
+
+impl Bones {
+    /// None where there is no bone.
+    pub(super) fn new(grid: &Grid, bones: &[&Structure]) -> Option<Self> {
+        let (mut low, mut high) = ([i32::MAX; 3], [i32::MIN; 3]);
+        for brick in bones.iter().flat_map(|s| s.sdf.stored().map(|(brick, _)| brick).chain(s.sdf.inside())) {
+            let at = grid.brick_coords(brick);
+            for k in 0..3 {
+                low[k] = low[k].min(at[k]);
+                high[k] = high[k].max(at[k] + 1);
+            }
+        }
+        if low[0] > high[0] {
+            return None;
+        }
+        let h = grid.spacing_mm() * EVERY as f64;
+        let pad = (AROUND_MM / h).ceil() as usize;
+        let per_brick = BRICK / EVERY;
+        let size = [0, 1, 2].map(|k| (high[k] - low[k]) as usize * per_brick + 2 * pad);
+        let first = low.map(|v| f64::from(v) * BRICK as f64 - (pad * EVERY) as f64);
+        let geometry = Geometry::axis_aligned(size, [h; 3], grid.patient_from_index(first)).ok()?;
+        let mut own = Image::filled(geometry, 0_u16);
+        for bone in bones {
+            let mut put = |brick, inside: &dyn Fn(usize) -> bool| {
+                let at = grid.brick_coords(brick);
+                for n in 0..per_brick * per_brick * per_brick {
+                    let p = [n % per_brick, n / per_brick % per_brick, n / (per_brick * per_brick)];
+                    if inside(EVERY * (p[0] + BRICK * (p[1] + BRICK * p[2]))) {
+                        let place = [0, 1, 2].map(|k| (at[k] - low[k]) as usize * per_brick + pad + p[k]);
+                        own.voxels[geometry.offset(place)] = bone.label.0;
+                    }
+                }
+            };
+            bone.sdf.inside().for_each(|brick| put(brick, &|_| true));
+            bone.sdf.stored().for_each(|(brick, samples)| put(brick, &|at| at < BRICK_VOXELS && samples[at] < 0));
+        }
+        let spacing = geometry.spacing_mm;
+        let to_bone = nearest_features(size, spacing, |at| own.voxels[at] != 0).distances_mm();
+        let to_rest = nearest_features(size, spacing, |at| own.voxels[at] == 0).distances_mm();
+        let half = (0.5 * h) as f32;
+        let voxels =
+            to_bone.iter().zip(to_rest).map(|(out, within)| if *out > 0.0 { out - half } else { half - within }).collect();
+        Some(Self { own, distance: Image { geometry, voxels } })
+    }
+
+    /// Signed distance to the nearest bone, mm, negative inside; far beyond the lattice.
+    pub(super) fn mm(&self, p: V3) -> f64 {
+        self.distance.trilinear_at_mm(p).unwrap_or(AROUND_MM)
+    }
+
+    /// The bone at a place, or the nearest one within `within_mm`.
+    pub(super) fn near(&self, p: V3, within_mm: f64) -> Option<Label> {
+        let look = |p| self.own.nearest(p).filter(|n| *n != 0).map(Label);
+        look(p).or_else(|| look(add(p, self.away(p)?, -(self.mm(p) + 0.5)))).filter(|_| self.mm(p) <= within_mm)
+    }
+
+    /// Unit direction away from the nearest bone.
+    pub(super) fn away(&self, p: V3) -> Option<V3> {
+        let slope = |k: usize| {
+            let mut e = [0.0; 3];
+            e[k] = 1.0;
+            self.mm(add(p, e, 0.8)) - self.mm(add(p, e, -0.8))
+        };
+        unit([slope(0), slope(1), slope(2)])
+    }
+
+    /// How far along a unit direction bone begins, mm, and which bone; none within `far_mm`.
+    pub(super) fn hit(&self, from: V3, along: V3, far_mm: f64) -> Option<(f64, Label)> {
+        let t = self.crossing(from, along, far_mm, |d| d < 0.0)?;
+        let label = self.near(add(from, along, t + 0.6), 1.5)?;
+        Some((t, label))
+    }
+
+    /// How far along a unit direction bone ends, mm; none within `far_mm`.
+    pub(super) fn exit(&self, from: V3, along: V3, far_mm: f64) -> Option<f64> {
+        self.crossing(from, along, far_mm, |d| d > 0.0)
+    }
+
+    fn crossing(&self, from: V3, along: V3, far_mm: f64, beyond: impl Fn(f64) -> bool) -> Option<f64> {
+        let mut before = self.mm(from);
+        if beyond(before) {
+            return Some(0.0);
+        }
+        for n in 1..=(far_mm / RAY_MM) as usize {
+            let here = self.mm(add(from, along, n as f64 * RAY_MM));
+            if beyond(here) {
+                let part = if (here - before).abs() > 1e-9 { (before / (before - here)).clamp(0.0, 1.0) } else { 0.5 };
+                return Some((n as f64 - 1.0 + part) * RAY_MM);
+            }
+            before = here;
+        }
+        None
+    }
+
+    /// Places of a bone's voxels.
+    pub(super) fn places(&self, label: Label) -> impl Iterator<Item = (V3, f64)> {
+        let geometry = &self.own.geometry;
+        self.own.voxels.iter().enumerate().filter(move |(_, n)| **n == label.0).map(move |(at, _)| {
+            let depth = self.distance.voxels.get(at).map_or(0.0, |d| -f64::from(*d));
+            (geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64)), depth)
+        })
+    }
+
+    /// Edge of the lattice's voxels, mm.
+    pub(super) fn spacing_mm(&self) -> f64 {
+        self.own.geometry.spacing_mm[0]
+    }
+}
