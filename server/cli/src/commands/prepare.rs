@@ -71,7 +71,7 @@ pub(crate) struct Args {
     /// expert labels a tenth smaller.
     #[arg(long, value_name = "FRACTION", num_args = 0..=1, default_missing_value = "0.65")]
     follow_ct: Option<f64>,
-    /// Do not propose a dural sac where none is labelled.
+    /// Do not propose what is not labelled, segmented or drawn: sac, roots, flava, discs.
     #[arg(long)]
     no_proposals: bool,
     /// The CT series, where the folder holds several (`spinor ingest PATH --list` shows them).

@@ -20,6 +20,8 @@ const SACRAL_MM: f64 = 78.0;
 const BEND_MM: f64 = 35.0;
 /// How far a sacral ring may lie off the way to it, mm.
 const SACRAL_OFF_MM: f64 = 7.0;
+/// Least share of the width and depth that are common around.
+const LEAST_SHARE: f64 = 0.8;
 /// How far the canal is continued above the last ring, mm: no farther than the bone goes.
 const ABOVE_MM: f64 = 25.0;
 
@@ -57,13 +59,29 @@ pub(super) fn canal(grid: &Grid, union: &SparseField, bones: &Bones, structures:
         all = below;
     }
     let measured: Vec<Option<[f64; 5]>> = all.iter().map(|(ring, up)| ring.and_then(|(at, _)| measure(bones, at, *up))).collect();
-    let joined = bridge(&measured);
+    let joined = bridge(&as_wide_as_around(&measured));
     let run = longest_run(&joined);
     let flat = smooth(&joined[run].iter().copied().flatten().collect::<Vec<[f64; 5]>>());
     if (flat.len() as f64) * STEP_MM < LEAST_LENGTH_MM {
         return None;
     }
     Some(sections(bones, structures, &flat))
+}
+
+/// Widths and depths of at least [`LEAST_SHARE`] of what is common within a level's height: where a joint or a spur stands in the way of one
+/// ray the sac is not pinched as a whole; what is bone is taken off it afterwards.
+fn as_wide_as_around(measured: &[Option<[f64; 5]>]) -> Vec<Option<[f64; 5]>> {
+    let reach = (18.0 / STEP_MM) as usize;
+    let median = |n: usize, k: usize| {
+        let near = &measured[n.saturating_sub(reach)..(n + reach + 1).min(measured.len())];
+        let mut values: Vec<f64> = near.iter().flatten().map(|m| m[k]).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    };
+    let each = |n: usize, m: &Option<[f64; 5]>| {
+        m.map(|[x, y, z, half, depth]| [x, y, z, half.max(LEAST_SHARE * median(n, 3)), depth.max(LEAST_SHARE * median(n, 4))])
+    };
+    measured.iter().enumerate().map(|(n, m)| each(n, m)).collect()
 }
 
 /// Front wall at the midline, half the width and the depth of the canal around a ring's middle.

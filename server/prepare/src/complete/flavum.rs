@@ -27,6 +27,9 @@ struct Strip {
     end: [f64; 2],
 }
 
+/// One number of a strip.
+type Measure = fn(&Strip) -> f64;
+
 /// A flavum as it was measured: strips from the midline to each side, a millimetre apart.
 pub(super) struct Sheet {
     frame: Frame,
@@ -44,7 +47,7 @@ pub(super) fn sheet(bones: &Bones, upper: &Vertebra, lower: Label, half_width: f
         return None;
     }
     // Both sides together, by a line in |x| or a parabola: the laminae's shape is symmetric, their roughness is not.
-    let fit = |value: fn(&Strip) -> f64, basis: fn(f64) -> f64| {
+    let fit = |value: Measure, basis: fn(f64) -> f64| {
         let mut points: Vec<(f64, f64)> = found.iter().map(|(x, s)| (basis(f64::from(*x)), value(s))).collect();
         let mut line = least_squares(&points);
         // Once more without what lies off.
@@ -56,7 +59,7 @@ pub(super) fn sheet(bones: &Bones, upper: &Vertebra, lower: Label, half_width: f
     };
     let ridge: fn(f64) -> f64 = |x| (x * x + 4.0).sqrt() - 2.0;
     let square: fn(f64) -> f64 = |x| x * x;
-    let get: [(fn(&Strip) -> f64, bool); 6] = [
+    let get: [(Measure, bool); 6] = [
         (|s| s.top[0], true),
         (|s| s.top[1], false),
         (|s| s.edge[0], true),

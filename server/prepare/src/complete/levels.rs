@@ -65,9 +65,15 @@ pub(super) fn measure(grid: &Grid, union: &SparseField, bones: &Bones, label: La
         centre = add(centre, frame.up, (above + below) / 2.0);
         (top, bottom) = ((above - below) / 2.0, (below - above) / 2.0);
     }
-    // The foramen is closed at the pedicles, in the upper half of the body.
-    let rings: Vec<(V3, f64)> =
-        (0..=5).filter_map(|n| canal_at(grid, union, add(centre, up, top * (0.1 + 0.12 * f64::from(n))), up)).collect();
+    // The foramen is closed where pedicles and lamina meet, about the middle of the body; lower behind than in front, the more so the
+    // lower the level.
+    let forward = Frame::new(centre, up, [0.0, 1.0, 0.0])?.back;
+    let rings = [0.0_f64, 12.0, 24.0].iter().map(|tilt| {
+        let across = add(up.map(|v| v * tilt.to_radians().cos()), forward, tilt.to_radians().sin());
+        let at = |n: i32| add(centre, up, top * 0.12 * f64::from(n));
+        (-4..=5).filter_map(|n| canal_at(grid, union, at(n), across)).collect::<Vec<(V3, f64)>>()
+    });
+    let rings = rings.max_by(|a, b| a.len().cmp(&b.len()))?;
     let widest = rings.iter().map(|(_, r)| *r).fold(0.0, f64::max);
     let good: Vec<V3> = rings.iter().filter(|(_, r)| *r > 0.75 * widest).map(|(p, _)| *p).collect();
     let mean = good.iter().fold([0.0; 3], |sum, p| add(sum, *p, 1.0 / good.len().max(1) as f64));
@@ -76,6 +82,8 @@ pub(super) fn measure(grid: &Grid, union: &SparseField, bones: &Bones, label: La
     }
     let frame = Frame::new(centre, up, sub(mean, centre))?;
     let hole = frame.local(mean);
+    // The pedicles leave from the upper half of the body.
+    let hole = [hole[0], hole[1], 0.38 * top];
     let walls =
         [-4.0, 0.0, 4.0].map(|x| bones.hit(frame.outer([x, hole[1], hole[2]]), frame.back.map(|v| -v), 25.0).map(|h| h.0));
     let wall = hole[1] - walls.into_iter().flatten().fold(f64::INFINITY, f64::min);
@@ -92,6 +100,9 @@ pub(super) fn measure(grid: &Grid, union: &SparseField, bones: &Bones, label: La
         let inner = if side > 0.0 { left - middle } else { right + middle };
         pedicle(bones, &frame, side, inner, [middle, wall + 3.0, hole[2]])
     });
+    // What is beside a pedicle may make it look wider on one side: the narrower one tells how wide both are.
+    let width = pedicles.iter().flatten().map(|p| p.outer - p.inner).fold(f64::INFINITY, f64::min);
+    let pedicles = pedicles.map(|p| p.map(|p| Pedicle { outer: p.inner + width, ..p }));
     Some(Vertebra { label, frame, bottom, wall, middle, pedicles })
 }
 

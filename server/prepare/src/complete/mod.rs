@@ -3,7 +3,7 @@
 //!
 //! Nothing here was seen in an image. Bodies, canal and pedicles are measured on the vertebrae; discs fill the space between the
 //! endplates, the dural sac the canal, roots go from the sac below their pedicles through the foramina, flava span the laminae: by the
-//! sizes of healthy adults in [`settings`], which leave out what a scan without contrast does not show, stenosis by soft tissue above
+//! sizes of healthy adults in `settings`, which leave out what a scan without contrast does not show, stenosis by soft tissue above
 //! all. Every structure is marked [`Source::Proposed`] and carries an uncertainty that widens the alarm.
 //!
 //! What a level's bone does not show clearly is left out and named, not guessed.

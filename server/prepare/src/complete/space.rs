@@ -63,12 +63,12 @@ impl Frame {
 
 /// How far beyond the bones their distance is known, mm.
 const AROUND_MM: f64 = 14.0;
-/// The lattice of distances takes every so many-th voxel of the case.
-const EVERY: usize = 2;
+/// About the edge of the lattice of distances, mm: a whole number of the case's voxels.
+const LATTICE_MM: f64 = 0.8;
 /// Step of a ray, mm.
 const RAY_MM: f64 = 0.4;
 
-/// All bones on a lattice of 0.8 mm: whose a place is, and how far it is from any bone.
+/// All bones on a lattice of about 0.8 mm: whose a place is, and how far it is from any bone.
 pub(super) struct Bones {
     own: Image<u16>,
     distance: Image<f32>,
@@ -88,11 +88,13 @@ impl Bones {
         if low[0] > high[0] {
             return None;
         }
-        let h = grid.spacing_mm() * EVERY as f64;
+        // One or two voxels, which divide a brick.
+        let every = if 1.5 * grid.spacing_mm() > LATTICE_MM { 1 } else { 2 };
+        let h = grid.spacing_mm() * every as f64;
         let pad = (AROUND_MM / h).ceil() as usize;
-        let per_brick = BRICK / EVERY;
+        let per_brick = BRICK / every;
         let size = [0, 1, 2].map(|k| (high[k] - low[k]) as usize * per_brick + 2 * pad);
-        let first = low.map(|v| f64::from(v) * BRICK as f64 - (pad * EVERY) as f64);
+        let first = low.map(|v| f64::from(v) * BRICK as f64 - (pad * every) as f64);
         let geometry = Geometry::axis_aligned(size, [h; 3], grid.patient_from_index(first)).ok()?;
         let mut own = Image::filled(geometry, 0_u16);
         for bone in bones {
@@ -100,7 +102,7 @@ impl Bones {
                 let at = grid.brick_coords(brick);
                 for n in 0..per_brick * per_brick * per_brick {
                     let p = [n % per_brick, n / per_brick % per_brick, n / (per_brick * per_brick)];
-                    if inside(EVERY * (p[0] + BRICK * (p[1] + BRICK * p[2]))) {
+                    if inside(every * (p[0] + BRICK * (p[1] + BRICK * p[2]))) {
                         let place = [0, 1, 2].map(|k| (at[k] - low[k]) as usize * per_brick + pad + p[k]);
                         own.voxels[geometry.offset(place)] = bone.label.0;
                     }

@@ -16,14 +16,14 @@ fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
     let options = Options {
         seed: 77,
         levels: "L4-S1".parse().unwrap(),
-        spacing_mm: [0.8, 0.8, 1.0],
+        spacing_mm: [1.0, 1.0, 1.2],
         mr_spacing_mm: [4.0; 3],
         ..Options::default()
     };
     let phantom = generate(&options).unwrap();
     let mut bones = phantom.labels.clone();
     bones.voxels.iter_mut().filter(|n| Label(**n).class() != Some(TissueClass::Bone)).for_each(|n| *n = 0);
-    let baked = bake(&bones, None, &BakeOptions::default()).unwrap();
+    let baked = bake(&bones, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
     let made = complete(&baked.grid, &baked.structures);
     let names: Vec<u16> = made.structures.iter().map(|s| s.label.0).collect();
     assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
@@ -46,6 +46,9 @@ fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
     truth.voxels.iter_mut().filter(|n| **n == Label::SPINAL_CORD.0).for_each(|n| *n = Label::DURAL_SAC.0);
     let scores = evaluate(&case, truth, Scheme::TotalSpineSeg, Frame::Ct).unwrap();
     let score = |name: &str| scores.structures[name].1;
+    for (name, (_, score)) in &scores.structures {
+        println!("{name}: DSC {:.3}, mean {:.2} mm, p95 {:.2} mm", score.dsc, score.assd_mm, score.hd95_mm);
+    }
     assert!(score("dural_sac").dsc > 0.8, "{:?}", score("dural_sac"));
     for name in ["intervertebral_disc_L4_L5", "intervertebral_disc_L5_S1"] {
         assert!(score(name).dsc > 0.8, "{name}: {:?}", score(name));
@@ -53,13 +56,18 @@ fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
     for name in ["ligamentum_flavum_L4_L5", "ligamentum_flavum_L5_S1"] {
         assert!(score(name).assd_mm < 2.0, "{name}: {:?}", score(name));
     }
+    let mut means = Vec::new();
     for (label, line) in &made.root_lines {
         let name = label.name();
         let truth = phantom.landmarks.ct.iter().zip(&phantom.landmarks.structure).filter(|(_, s)| **s == name);
         let off: Vec<f64> = truth.map(|(p, _)| line.iter().map(|q| distance(*p, *q)).fold(f64::INFINITY, f64::min)).collect();
         let mean = off.iter().sum::<f64>() / off.len() as f64;
-        assert!(mean < 3.0, "{name}: {mean:.2} mm from {off:.1?}");
+        println!("{name}: centre line {mean:.2} mm");
+        assert!(mean < 4.0, "{name}: {mean:.2} mm from {off:.1?}");
+        means.push(mean);
     }
+    let mean = means.iter().sum::<f64>() / means.len() as f64;
+    assert!(mean < 2.5, "{mean:.2} mm over all roots");
 }
 
 /// What somebody gave is neither proposed again nor touched, and bones without arches give nothing but a warning.
@@ -78,7 +86,7 @@ fn what_is_there_stays_and_what_cannot_be_seen_is_named() {
             _ => 0,
         };
     }
-    let baked = bake(&labels, None, &BakeOptions::default()).unwrap();
+    let baked = bake(&labels, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
     let made = complete(&baked.grid, &baked.structures);
     assert!(made.structures.is_empty(), "{:?}", made.structures.iter().map(|s| s.label.name()).collect::<Vec<_>>());
     assert!(made.warnings.iter().any(|w| w.contains("No dural sac")), "{:?}", made.warnings);

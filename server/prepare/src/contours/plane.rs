@@ -25,8 +25,8 @@ pub(super) struct Covered {
 
 /// Most contours of one structure on one plane.
 const MAX_CONTOURS: usize = 1000;
-/// Most pixels looked at while contours are compared.
-const MAX_PIXELS: usize = 400_000_000;
+/// Most pixels held and looked at while contours of a plane are compared.
+const MAX_PIXELS: usize = 100_000_000;
 /// A contour lies within another when no larger share of it lies outside: holes that touch the rim are drawn a little over it.
 const OUTSIDE: f64 = 0.1;
 /// Contours that share this much of the larger one are the same.
@@ -52,10 +52,14 @@ struct Window {
     size: [usize; 2],
     mask: Vec<bool>,
     count: usize,
+    /// Without the pixels on its edge, which neighbours share.
+    within: Vec<bool>,
+    within_count: usize,
 }
 
 impl Window {
-    fn of(points: &[[f64; 2]], size: [usize; 2]) -> Option<Self> {
+    /// None when the windows of a plane hold more pixels than are left.
+    fn of(points: &[[f64; 2]], size: [usize; 2], left: &mut usize) -> Option<Self> {
         let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
         for p in points {
             for k in 0..2 {
@@ -65,24 +69,42 @@ impl Window {
         }
         let first = [0, 1].map(|k| (low[k].floor().max(0.0) as usize).min(size[k].saturating_sub(1)));
         let own = [0, 1].map(|k| (high[k].ceil().max(0.0) as usize + 1).min(size[k]).saturating_sub(first[k]).max(1));
+        *left = left.checked_sub(own[0].checked_mul(own[1])?)?;
         let moved: Vec<[f64; 2]> = points.iter().map(|p| [p[0] - first[0] as f64, p[1] - first[1] as f64]).collect();
-        let mask = fill(&[moved], own)?;
-        let count = mask.iter().filter(|v| **v).count();
-        Some(Self { low: first, size: own, mask, count })
+        let mask = fill(std::slice::from_ref(&moved), own)?;
+        // Twice the same contour has no inside: its edge is left.
+        let edge = fill(&[moved.clone(), moved], own)?;
+        let within: Vec<bool> = mask.iter().zip(&edge).map(|(inside, edge)| *inside && !*edge).collect();
+        let count = |mask: &[bool]| mask.iter().filter(|v| **v).count();
+        Some(Self { low: first, size: own, count: count(&mask), within_count: count(&within), mask, within })
     }
 
-    /// Pixels that both have, and how many were looked at.
-    fn shared(&self, other: &Self) -> (usize, usize) {
+    /// Pixels that both have, those of them that lie on neither's edge, and how many were looked at.
+    fn shared(&self, other: &Self) -> (usize, usize, usize) {
         let low = [0, 1].map(|k| self.low[k].max(other.low[k]));
         let high = [0, 1].map(|k| (self.low[k] + self.size[k]).min(other.low[k] + other.size[k]));
         if low[0] >= high[0] || low[1] >= high[1] {
-            return (0, 1);
+            return (0, 0, 1);
         }
-        let at = |w: &Self, x: usize, y: usize| w.mask.get(x - w.low[0] + w.size[0] * (y - w.low[1])).copied().unwrap_or(false);
-        let rows = low[1]..high[1];
-        let both = rows.map(|y| (low[0]..high[0]).filter(|x| at(self, *x, y) && at(other, *x, y)).count()).sum();
-        (both, (high[0] - low[0]) * (high[1] - low[1]))
+        let place = |w: &Self, x: usize, y: usize| x - w.low[0] + w.size[0] * (y - w.low[1]);
+        let has = |mask: &[bool], at: usize| mask.get(at).copied().unwrap_or(false);
+        let (mut both, mut within) = (0, 0);
+        for y in low[1]..high[1] {
+            for x in low[0]..high[0] {
+                let (a, b) = (place(self, x, y), place(other, x, y));
+                both += usize::from(has(&self.mask, a) && has(&other.mask, b));
+                within += usize::from(has(&self.within, a) && has(&other.within, b));
+            }
+        }
+        (both, within, (high[0] - low[0]) * (high[1] - low[1]))
     }
+}
+
+/// Area of a polygon, square pixels.
+fn area(points: &[[f64; 2]]) -> f64 {
+    let next = points.iter().cycle().skip(1);
+    let twice: f64 = points.iter().zip(next).map(|(a, b)| a[0] * b[1] - a[1] * b[0]).sum();
+    0.5 * twice.abs()
 }
 
 fn together(polygons: &[Vec<[f64; 2]>], size: [usize; 2]) -> Option<Covered> {
@@ -92,26 +114,28 @@ fn together(polygons: &[Vec<[f64; 2]>], size: [usize; 2]) -> Option<Covered> {
     if polygons.len() > MAX_CONTOURS {
         return None;
     }
-    let windows: Vec<Window> = polygons.iter().map(|p| Window::of(p, size)).collect::<Option<_>>()?;
-    let mut left = MAX_PIXELS.checked_sub(windows.iter().map(|w| w.mask.len()).sum())?;
+    let mut left = MAX_PIXELS;
+    let windows: Vec<Window> = polygons.iter().map(|p| Window::of(p, size, &mut left)).collect::<Option<_>>()?;
+    let areas: Vec<f64> = polygons.iter().map(|p| area(p)).collect();
     // within[a] holds the contours that a lies within.
     let mut within: Vec<Vec<usize>> = vec![Vec::new(); polygons.len()];
     let (mut twice, mut joined) = (vec![false; polygons.len()], false);
     for a in 0..polygons.len() {
         for b in a + 1..polygons.len() {
-            let (shared, looked) = windows[a].shared(&windows[b]);
+            let (shared, within_both, looked) = windows[a].shared(&windows[b]);
             left = left.checked_sub(looked)?;
-            let (large, small) = if windows[a].count >= windows[b].count { (a, b) } else { (b, a) };
+            let (large, small) = if areas[a] >= areas[b] { (a, b) } else { (b, a) };
             let share = |of: usize| shared as f64 / windows[of].count.max(1) as f64;
             if shared == 0 {
                 continue;
             }
-            if share(large) >= SAME {
+            // By their areas: the hole of a ring one pixel thin covers the same pixels as its rim.
+            if share(large) >= SAME && areas[small] >= SAME * areas[large] {
                 twice[small] = true;
                 joined = true;
             } else if share(small) >= 1.0 - OUTSIDE {
                 within[small].push(large);
-            } else if share(small) > OVERLAP {
+            } else if within_both as f64 > OVERLAP * windows[small].within_count.max(1) as f64 {
                 joined = true;
             }
         }
@@ -188,6 +212,26 @@ mod tests {
             [15.3, 15.3],
         ];
         assert_eq!(count(&[Closed { xor: false, points }]).0, 30 * 30 - 10 * 10);
+    }
+
+    /// Outlines through pixel centres: a ring one pixel thin, whose hole covers as many pixels as its rim, beside a part that touches it.
+    #[test]
+    fn a_thin_ring_keeps_its_hole() {
+        let closed = |points: &[[f64; 2]]| Closed { xor: false, points: points.to_vec() };
+        let rim = closed(&[[10.0, 10.0], [13.0, 10.0], [13.0, 13.0], [10.0, 13.0]]);
+        let hole = closed(&[
+            [10.0, 11.0],
+            [11.0, 10.0],
+            [12.0, 10.0],
+            [13.0, 11.0],
+            [13.0, 12.0],
+            [12.0, 13.0],
+            [11.0, 13.0],
+            [10.0, 12.0],
+        ]);
+        let part = closed(&[[13.0, 10.0], [15.0, 10.0], [15.0, 11.0], [13.0, 11.0]]);
+        assert_eq!(count(&[rim.clone(), hole.clone()]).0, 12);
+        assert_eq!(count(&[rim, hole, part]).0, 12 + 4);
     }
 
     #[test]

@@ -99,7 +99,8 @@ mod tests {
                 }
             }
             let centre = sum.map(|v| v / n);
-            let up = [0.0, -0.25_f64.sin(), 0.25_f64.cos()];
+            let (sin, cos) = 0.25_f64.sin_cos();
+            let up = [0.0, -sin, cos];
             let at = |centre| areas(&patient, &[Cross { caption: "disc".to_owned(), centre, up }]);
             assert!(at([centre[0], centre[1], centre[2] + 400.0]).is_empty());
             let found = at(centre);
