@@ -103,7 +103,8 @@ fn line(folder: &ModelFolder) -> String {
     let folds = folder.networks.len() + usize::from(folder.embedded.is_some());
     let what = match use_of(folder) {
         "segment only" => "for `spinor segment` only (several inputs, or no structure with a level)".to_owned(),
-        kind => format!("prepare uses it for {}", kind.to_uppercase()),
+        "mr" => "for MR: `spinor segment` runs it, prepare segments no MR yet".to_owned(),
+        _ => "prepare uses it for CT".to_owned(),
     };
     if folder.parts().is_some() {
         return format!("{inputs}, {z:.2} x {y:.2} x {x:.2} mm, parts of the spine whose levels are counted; {what}");

@@ -1,7 +1,7 @@
 //! Segmentation for a case: one image, the model's labels turned into ours.
 
 use super::spine::{Part, spine_from_parts};
-use super::{Model, ModelFolder, Options, Progress, SegmentError};
+use super::{Modality, Model, ModelFolder, Options, Progress, SegmentError};
 use crate::volume3d::Image;
 use spinor_volume::Label;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct Segmented {
 /// structure of the spine becomes background. A model of parts has no levels: [`super::spine`] counts them, from `lowest` if it is given.
 ///
 /// # Errors
-/// As [`Model::load`] and [`Model::segment`], when none of the model's labels is known, or when its parts make no spine.
+/// As [`Model::load`] and [`Model::segment`], when the model is for MR, when none of its labels is known, or when its parts make no spine.
 pub fn segment_for_case(
     folder: ModelFolder,
     ct: &Image<i16>,
@@ -39,6 +39,15 @@ pub fn segment_for_case(
     }
     let uncertainty_mm = folder.settings.uncertainty_mm.unwrap_or(0.0);
     let mut notes: Vec<String> = folder.settings.quality.iter().cloned().collect();
+    match (folder.settings.modality, folder.modality()) {
+        (Some(Modality::Mr), _) => return Err(SegmentError::ForMr { folder: folder.path }),
+        (None, Modality::Mr) => notes.push(format!(
+            "The model in {} names its input {}, not CT, and was run on the CT: if it is for CT, say so in its spinor.json, {{\"modality\": \"ct\"}}.",
+            folder.path.display(),
+            folder.dataset.channels.first().map_or("nothing", String::as_str)
+        )),
+        _ => {}
+    }
     let mut model = Model::from_folder(folder, threads)?;
     let mut labels = model.segment(&[ct.map(f32::from)], &Options::default(), progress)?;
     let Some(parts) = parts else {
@@ -75,4 +84,22 @@ pub fn relabel_for_case(folder: &ModelFolder, labels: &mut Image<u16>) -> Result
 fn no_known_label(folder: &ModelFolder) -> SegmentError {
     let names: Vec<&str> = folder.dataset.names.values().map(String::as_str).take(20).collect();
     SegmentError::NoKnownLabel { folder: folder.path.clone(), labels: names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::built_in;
+    use crate::volume3d::{Geometry, IDENTITY};
+
+    /// A model that says that it is for MR is not run on a CT.
+    #[test]
+    fn a_model_for_mr_is_refused() {
+        let mut folder = built_in().unwrap();
+        folder.settings.modality = Some(Modality::Mr);
+        let geometry = Geometry { size: [1; 3], spacing_mm: [1.0; 3], origin_mm: [0.0; 3], direction: IDENTITY };
+        let ct = Image { geometry, voxels: vec![0] };
+        let error = segment_for_case(folder, &ct, None, 1, &mut |_| {}).unwrap_err();
+        assert!(matches!(error, SegmentError::ForMr { .. }), "{error}");
+    }
 }

@@ -128,6 +128,12 @@ pub enum SegmentError {
         /// Its labels.
         labels: String,
     },
+    /// A model for MR, to be run on a CT.
+    #[error("the model in {} is for MR (its spinor.json says so), and what is to be segmented is the CT", folder.display())]
+    ForMr {
+        /// The model's folder.
+        folder: PathBuf,
+    },
     /// What a model of parts found makes no spine.
     #[error(transparent)]
     Spine(#[from] spine::SpineError),
