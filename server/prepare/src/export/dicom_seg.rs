@@ -478,7 +478,9 @@ mod tests {
             let other = again.case.patient.structure(structure.label).unwrap();
             assert_eq!(other.source, Source::Contoured);
             let ratio = other.volume_mm3 / structure.volume_mm3;
-            assert!((ratio - 1.0).abs() < 0.06, "{}: {ratio}", structure.label);
+            // A proposed flavum is a sheet some two voxels thick, of which rounding twice takes more.
+            let limit = if structure.source == Source::Proposed { 0.2 } else { 0.06 };
+            assert!((ratio - 1.0).abs() < limit, "{}: {ratio}", structure.label);
         }
 
         // The patient and the study are the source's.

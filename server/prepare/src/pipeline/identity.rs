@@ -118,9 +118,23 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     out
 }
 
+/// A page without the pictures that it embeds: in so much base64 any four letters stand by chance.
+fn without_pictures(page: &[u8]) -> Vec<u8> {
+    const START: &[u8] = b";base64,";
+    let (mut out, mut rest) = (Vec::new(), page);
+    while let Some(at) = rest.windows(START.len()).position(|w| w == START) {
+        let (before, picture) = rest.split_at(at + START.len());
+        out.extend_from_slice(before);
+        let length = picture.iter().take_while(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b)).count();
+        rest = picture.get(length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
 /// Asserts that no mark of identity stands in some bytes, whatever the case of its letters.
 fn clean(what: &str, bytes: &[u8]) {
-    let upper = bytes.to_ascii_uppercase();
+    let upper = without_pictures(bytes).to_ascii_uppercase();
     for mark in [MARK, DATE, "113355", AGE, "919191.7355", "JÖRG"] {
         assert!(!upper.windows(mark.len()).any(|w| w == mark.as_bytes()), "{what} holds {mark}");
     }
