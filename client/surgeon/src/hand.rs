@@ -13,9 +13,10 @@ use crate::vector::{V3, add, norm, scale, sub};
 
 /// Seconds in a tick.
 const TICK_S: f64 = 1.0 / 60.0;
-/// How far the tool may lag behind the hand before a path is waited with, mm: less than a newton of load. A hand slows down on the way there.
-const LAG_MM: f64 = 1.3;
-/// Longest wait at one place of a path, ticks.
+/// How far the tool may lag behind the hand before the hand slows down, and where it stops, mm: 0.9 and 2.1 N on the spring between them.
+/// Peak forces of robotic laminectomy are 1.2-2.4 N.
+const LAG_MM: [f64; 2] = [1.5, 3.5];
+/// Longest wait at one place of a path, ticks: less than a millimetre a second is no cutting any more, something holds the tool.
 const PATIENCE: u32 = 75;
 /// Distance to a nerve at which a surgeon who sees it draws a spinning burr back, µm.
 const SCARE_UM: i32 = 600;
@@ -132,6 +133,12 @@ impl Hand {
                     self.tasks.push_front(Task::Go { to, grip, speed, trigger });
                 }
             }
+            Task::Rise { back, speed, trigger } => {
+                self.trigger = trigger;
+                if !self.advance([self.at[0], back.max(self.at[1]), self.at[2]], speed * habits.speed * TICK_S) {
+                    self.tasks.push_front(Task::Rise { back, speed, trigger });
+                }
+            }
             Task::Follow { path, grip, speed, trigger, mut done } => {
                 (self.grip, self.trigger) = (grip, trigger);
                 if trigger > 0 && self.tool.is_burr() && nearest_um.is_some_and(|um| um < SCARE_UM) {
@@ -140,9 +147,12 @@ impl Hand {
                     self.seen.clear();
                     done += 3;
                 } else {
-                    let slow = (1.0 - self.lag_mm(site, seen) / LAG_MM).clamp(0.0, 1.0);
+                    let [free, most] = LAG_MM;
+                    let slow = ((most - self.lag_mm(site, seen)) / (most - free)).clamp(0.0, 1.0);
                     self.waited += 1;
-                    let slow = if self.waited > PATIENCE { 1.0 } else { slow };
+                    if self.waited > PATIENCE {
+                        (done, self.waited) = (path.len(), 0);
+                    }
                     let mut way = slow * speed * habits.speed * TICK_S;
                     while let Some(next) = path.get(done) {
                         let left = norm(sub(*next, self.at));
@@ -160,8 +170,8 @@ impl Hand {
             Task::Squeeze { ticks } => {
                 let close = (10.0 / habits.speed) as u32;
                 let hurts = nearest_um.is_some_and(|um| um < PINCH_UM) && ticks < 6 + close;
-                // A tool that did not come to where it was meant to bite is not closed there.
-                let caught = ticks == 5 && self.lag_mm(site, seen) > ASTRAY_MM;
+                // A tool that did not come to where it was meant to bite is not closed there; a grasper takes hold of what stopped it.
+                let caught = ticks == 5 && self.tool != ToolKind::Pituitary && self.lag_mm(site, seen) > ASTRAY_MM;
                 self.trigger = match ticks {
                     0..6 => 0,
                     n if n < 6 + close => (255 * (n - 5) / close).min(255) as u8,

@@ -62,11 +62,6 @@ impl Scene<'_> {
         rooms.fold(clamp_mm(self.patient.grid()), f64::min)
     }
 
-    /// Whether a place is in bone of the site.
-    pub(crate) fn bone(&self, at: V3) -> bool {
-        self.distance(&self.parts.bones, at) < 0.0
-    }
-
     /// Distance to the nearest nerve tissue, mm.
     pub(crate) fn nerve(&self, at: V3) -> f64 {
         self.distance(&self.parts.neural, at)

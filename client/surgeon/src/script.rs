@@ -157,7 +157,16 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
     let bite = |plan| Phase::Bite(Box::new(Bite::new(patient, site, plan)));
     let probe = |aim| Phase::Probe(Probe::new(aim));
     let lamina = |zones, shell_mm| {
-        burr(BurrPlan { name: "burr the lamina", zones, size_tenth_mm: 40, shell_mm, grip: Grip::STRAIGHT, passes: 16 })
+        burr(BurrPlan {
+            name: "burr the lamina",
+            zones,
+            size_tenth_mm: 40,
+            shell_mm,
+            cover_mm: 8.0,
+            aside_mm: f64::INFINITY,
+            spares_pars: false,
+            passes: 60,
+        })
     };
     let shell = |zones, left_pct| {
         bite(BitePlan {
@@ -191,8 +200,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones,
                 size_tenth_mm: 30,
                 shell_mm: 1.2,
-                grip: Grip::STRAIGHT,
-                passes: 9,
+                cover_mm: 8.0,
+                aside_mm: f64::INFINITY,
+                spares_pars: false,
+                passes: 24,
             }),
             bite(BitePlan {
                 name: "open the recess",
@@ -219,7 +230,8 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 left_pct: 25,
                 bites: 70,
             }));
-            phases.push(lamina(BOTH_LAMINAE, 0.8));
+            // What the rongeur left of the process goes down with the laminae.
+            phases.push(lamina(&[Zone::SpinousProcess, Zone::Lamina(Left), Zone::Lamina(Right)], 0.8));
             phases.push(shell(BOTH_LAMINAE, 12));
             phases.push(flavum(BOTH_FLAVA, 20, ALONG));
             for side in [side, side.other()] {
@@ -260,8 +272,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(side, SuperiorTip),
                 size_tenth_mm: 30,
                 shell_mm: 1.5,
-                grip: Grip::STRAIGHT,
-                passes: 9,
+                cover_mm: 12.0,
+                aside_mm: 4.0,
+                spares_pars: true,
+                passes: 24,
             }));
             phases.push(bite(BitePlan {
                 name: "undercut the superior articular process",

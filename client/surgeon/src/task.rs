@@ -25,7 +25,9 @@ pub(crate) enum Task {
     Take { tool: ToolKind, size_tenth_mm: u8 },
     /// Goes somewhere in a straight line.
     Go { to: V3, grip: Grip, speed: f64, trigger: u8 },
-    /// Follows a path, and waits for the tool where it lags behind.
+    /// Goes straight back out of the wound from wherever it is, as far as to a place some mm behind the canal.
+    Rise { back: f64, speed: f64, trigger: u8 },
+    /// Follows a path, and waits for the tool where it lags behind; gives up the rest of the path where something holds the tool.
     Follow { path: Vec<V3>, grip: Grip, speed: f64, trigger: u8, done: usize },
     /// Closes a jaw once and opens it again.
     Squeeze { ticks: u32 },

@@ -64,7 +64,6 @@ fn needs_measure(step: &spinor_sim::procedure::Step) -> bool {
 
 /// A steady surgeon does a laminectomy from the first to the last step.
 #[test]
-#[ignore = "known shortcoming: no scripted surgeon has finished a whole operation yet, and a try takes minutes"]
 fn a_steady_surgeon_does_a_laminectomy() {
     let (tracker, _, surgeon, ticks) = perform(Procedure::Laminectomy, Skill::Steady, 1, 60_000);
     assert!(ticks < 60_000, "{:?}", surgeon.reports());
@@ -73,7 +72,6 @@ fn a_steady_surgeon_does_a_laminectomy() {
 
 /// A steady surgeon does a foraminotomy from the first to the last step.
 #[test]
-#[ignore = "known shortcoming: no scripted surgeon has finished a whole operation yet, and a try takes minutes"]
 fn a_steady_surgeon_does_a_foraminotomy() {
     let (tracker, _, surgeon, _) = perform(Procedure::Foraminotomy, Skill::Steady, 1, 60_000);
     assert_done(&tracker, &surgeon);
@@ -81,7 +79,7 @@ fn a_steady_surgeon_does_a_foraminotomy() {
 
 /// A steady surgeon does a microdiscectomy from the first to the last step.
 #[test]
-#[ignore = "known shortcoming: no scripted surgeon has finished a whole operation yet, and a try takes minutes"]
+#[ignore = "known shortcoming: no scripted surgeon comes through the annulus into the nucleus yet"]
 fn a_steady_surgeon_does_a_microdiscectomy() {
     let (tracker, _, surgeon, _) = perform(Procedure::Microdiscectomy, Skill::Steady, 1, 60_000);
     assert_done(&tracker, &surgeon);

@@ -163,11 +163,10 @@ impl Bite {
         let jaws = self.jaws.take()?;
         // Every place whose jaw holds something, the best first.
         let mut places: Vec<(u32, Key, Held)> = Vec::new();
-        for at in left
-            .points
-            .iter()
-            .filter(|at| at[0].floor() as i32 % 2 == 0 && at[1].round() as i32 % 2 == 0 && at[2].round() as i32 % 2 == 0)
-        {
+        let every = self.every();
+        let lies_on =
+            |at: &V3| [at[0].floor(), at[1].round(), at[2].round()].into_iter().zip(every).all(|(v, n)| v as i32 % n == 0);
+        for at in left.points.iter().filter(|at| lies_on(at)) {
             for (k, grip) in self.plan.grips.iter().enumerate() {
                 for part in self.parts() {
                     let jaw = &jaws.jaw;
@@ -186,6 +185,16 @@ impl Bite {
         let found = WORTH.iter().enumerate().find_map(|(n, worth)| self.find(scene, &jaws, &left, &places, (n, *worth)));
         self.jaws = Some(jaws);
         found
+    }
+
+    /// Distances of the places that are tried, to the side, to the back and up, mm: such that two bites overlap or leave enough for one
+    /// between them. Bites edge to edge would leave slivers where their round corners meet.
+    fn every(&self) -> [i32; 3] {
+        match self.plan.tool {
+            ToolKind::Leksell => [2, 2, 3],
+            ToolKind::Pituitary => [2, 2, 2],
+            _ => [3, 1, 3],
+        }
     }
 
     /// Which parts of a jaw a place is put into, in halves of its length.

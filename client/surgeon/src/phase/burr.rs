@@ -1,30 +1,54 @@
 //! Burring: passes over a zone, each a layer deeper, down to a shell of bone over what lies in front.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spinor_sim::ToolKind;
 use spinor_sim::procedure::{Zone, ZonePoints};
 use spinor_volume::Patient;
+use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 use spinor_volume::query::sdf_mm;
 
-use super::{APPROACH, HOVER_MM, TRANSIT};
+use super::terrain::{Place, Terrain};
+use super::{APPROACH, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
 use crate::vector::V3;
 
-/// How deep one pass goes, mm.
-const LAYER_MM: f64 = 0.9;
+/// How deep one pass goes, mm (K).
+const LAYER_MM: f64 = 1.5;
+/// How deep the ball may graze bone that is not meant to go, mm: the wall beside a row is taken down along with it.
+const GRAZE_MM: f64 = 2.4;
+/// Distance of two rows of strokes in radii of the ball: neighbouring strokes overlap by 30-50 % of the ball's width (K).
+const ROW: f64 = 1.1;
+/// How far below the highest place strokes go in one pass, mm: what stands out is taken down first, so that the shaft finds room.
+const BAND_MM: f64 = 6.0;
+/// Neighbouring places of a row that differ more than this in height are different strokes, mm.
+const CLIFF_MM: f64 = 3.0;
+/// Room that the shaft needs around its axis, mm.
+const SHAFT_MM: f64 = 1.5;
+/// How far over bone the ball is carried from one stroke to the next, mm.
+const OVER_MM: f64 = 2.0;
 /// Bone above the floor that is worth another pass, mm.
 const WORTH_MM: f64 = 0.45;
-/// Speed of a stroke, mm/s.
+/// How deep the ball must go for a place to be worth going to, mm.
+const LEAST_MM: f64 = 0.1;
+/// A pass that takes less is in vain, mm³.
+const VAIN_MM3: f64 = 4.0;
+/// Passes in vain, one after the other, after which a surgeon leaves what is left: rows lie differently in each.
+const VAIN: u32 = 3;
+/// Speed of a stroke, mm/s (K): with layer and rows some 20 mm³/s of bone that does not slow it down. Averages of 9-22 mm³/s are reported
+/// over 107 runs of a drilling study.
 const STROKE: f64 = 11.0;
 /// Pedal.
 const PEDAL: u8 = 225;
-/// Share of a zone's columns that may stay unfinished.
-const FEW: usize = 30;
+/// One in so many of a zone's columns may stay unfinished: the last of them, along walls, are the punch's.
+const FEW: usize = 5;
 /// Distance that the ball keeps to nerves, mm.
 const NERVE_MM: f64 = 1.0;
+
+/// Where a lamina's lower edge is looked for, mm beside the midline.
+const EDGE_AT_MM: f64 = 5.0;
 
 /// What is burred, and how.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +58,12 @@ pub(crate) struct BurrPlan {
     pub(crate) size_tenth_mm: u8,
     /// Bone left standing at the inner surface, mm.
     pub(crate) shell_mm: f64,
-    pub(crate) grip: Grip,
+    /// Bone that reaches this much farther back than the zone ever did is something else that covers it, mm: there it is left alone.
+    pub(crate) cover_mm: f64,
+    /// How far to the side of the zone's inner border is burred, mm.
+    pub(crate) aside_mm: f64,
+    /// Whether to stay under the lower edge of the lamina: above it, beside the window, lies the pars.
+    pub(crate) spares_pars: bool,
     /// Most passes.
     pub(crate) passes: u32,
 }
@@ -48,16 +77,15 @@ struct Column {
     high: f64,
 }
 
-/// A place of the map: left + ½ and up, mm.
-type Place = (i32, i32);
-
 /// Burring of some zones.
 #[derive(Clone, Debug)]
 pub(crate) struct Burr {
     plan: BurrPlan,
     columns: BTreeMap<Place, Column>,
+    /// What the surgeon sees of the bone, from the first pass on.
+    terrain: Option<Terrain>,
     pass: u32,
-    started: bool,
+    vain: u32,
 }
 
 impl Burr {
@@ -80,8 +108,14 @@ impl Burr {
             let at_mm = site.patient_from_site(at);
             bones.iter().any(|k| sdf_mm(patient.grid(), &patient.structures()[*k].sdf, at_mm) < 0.0)
         };
+        let inner = columns.keys().map(|(l, _)| (f64::from(*l) + 0.5).abs()).fold(f64::INFINITY, f64::min);
+        let edge = |l: i32| site.roof.upper_edge_mm(if l < 0 { -EDGE_AT_MM } else { EDGE_AT_MM }).unwrap_or(f64::INFINITY);
         let columns = columns
             .into_iter()
+            .filter(|((l, u), _)| {
+                let aside = (f64::from(*l) + 0.5).abs() - inner;
+                aside <= plan.aside_mm && !(plan.spares_pars && f64::from(*u) >= edge(*l))
+            })
             .map(|((l, u), (low, high))| {
                 let (left, up) = (f64::from(l) + 0.5, f64::from(u));
                 // The lattice is a millimetre wide: find the inner surface itself.
@@ -90,94 +124,158 @@ impl Burr {
             })
             .filter(|(_, column)| column.high - column.floor > WORTH_MM)
             .collect();
-        Self { plan, columns, pass: 0, started: false }
+        Self { plan, columns, terrain: None, pass: 0, vain: 0 }
     }
 
     pub(crate) fn name(&self) -> &'static str {
         self.plan.name
     }
 
-    pub(crate) fn plan(&mut self, scene: &Scene<'_>, right: &mut Hand, left: &mut Hand) -> bool {
+    pub(crate) fn plan(&mut self, scene: &Scene<'_>, feedback: &Feedback, right: &mut Hand, left: &mut Hand) -> bool {
         let radius = f64::from(self.plan.size_tenth_mm) / 20.0;
-        let tops: BTreeMap<Place, f64> = self
-            .columns
-            .iter()
-            .filter_map(|(place, column)| self.top(scene, *place, column).map(|top| (*place, top)))
-            .filter(|(place, top)| top - self.columns[place].floor > WORTH_MM)
-            .collect();
-        if tops.len() <= self.columns.len() / FEW || self.pass >= self.plan.passes {
-            if self.started {
+        let known = self.terrain.take();
+        let first = known.is_none();
+        let mut terrain = known.unwrap_or_else(|| Terrain::around(self.columns.keys(), 5));
+        terrain.look(scene);
+        if first {
+            let cover_mm = self.plan.cover_mm;
+            self.columns.retain(|place, column| terrain.top(*place) <= column.high + cover_mm);
+        }
+        let taken_mm3 = feedback.occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * scene.patient.grid().voxel_mm3();
+        self.vain = if self.pass == 0 || taken_mm3 > VAIN_MM3 { 0 } else { self.vain + 1 };
+        let open = self.open(&terrain);
+        let enough = open.len() <= self.columns.len() / FEW || self.vain >= VAIN || self.pass >= self.plan.passes;
+        let runs = if enough { Vec::new() } else { self.runs(scene, &terrain, &open, radius) };
+        if runs.is_empty() {
+            if self.pass > 0 {
                 let (l, u) = (right.at[0], right.at[2]);
-                right.then(Task::Go { to: [l, HOVER_MM, u], grip: self.plan.grip, speed: TRANSIT, trigger: 0 });
+                right.then(Task::Go { to: [l, HOVER_MM, u], grip: Grip::STRAIGHT, speed: TRANSIT, trigger: 0 });
                 left.drop_tasks();
             }
             return false;
         }
-        let runs = self.runs(scene, &tops, radius);
+        self.stroke(&terrain, runs, radius, right, left);
+        self.terrain = Some(terrain);
         self.pass += 1;
-        let grip = self.plan.grip;
-        let Some(first) = runs.first().and_then(|run| run.first().copied()) else { return false };
-        if !self.started {
-            self.started = true;
-            right.then(Task::Go { to: [right.at[0], HOVER_MM, right.at[2]], grip, speed: TRANSIT, trigger: 0 });
-            right.then(Task::Take { tool: ToolKind::FlutedBurr, size_tenth_mm: self.plan.size_tenth_mm });
-            right.then(Task::Go { to: above(first, grip, HOVER_MM), grip, speed: TRANSIT, trigger: 0 });
-            wash(left, first);
-        }
-        for run in runs {
-            let (Some(from), Some(to)) = (run.first().copied(), run.last().copied()) else { continue };
-            right.then(Task::Go { to: lifted(from, grip, 5.0), grip, speed: TRANSIT, trigger: 0 });
-            right.then(Task::Go { to: lifted(from, grip, 1.5), grip, speed: APPROACH, trigger: PEDAL });
-            right.then(Task::Follow { path: run, grip, speed: STROKE, trigger: PEDAL, done: 0 });
-            right.then(Task::Go { to: lifted(to, grip, 5.0), grip, speed: APPROACH, trigger: PEDAL });
-        }
         true
     }
 
-    /// The highest bone left in a column, mm back; none when nothing is left above the floor.
-    fn top(&self, scene: &Scene<'_>, (l, u): Place, column: &Column) -> Option<f64> {
-        let (left, up) = (f64::from(l) + 0.5, f64::from(u));
-        let steps = ((column.high + 0.8 - column.floor) / 0.25).ceil().max(0.0) as i32;
-        (0..=steps).map(|k| column.high + 0.8 - 0.25 * f64::from(k)).find(|b| scene.bone([left, *b, up]))
+    /// The columns that are still to be taken down, with their heights.
+    fn open(&self, terrain: &Terrain) -> BTreeMap<Place, f64> {
+        let each = self.columns.iter().map(|(place, column)| (*place, column, terrain.top(*place)));
+        each.filter(|(_, column, top)| top - column.floor > WORTH_MM).map(|(place, _, top)| (place, top)).collect()
     }
 
-    /// Strokes of one layer: rows from the lower edge up, each from one side to the other and the next one back.
-    fn runs(&self, scene: &Scene<'_>, tops: &BTreeMap<Place, f64>, radius: f64) -> Vec<Vec<V3>> {
-        let spacing = ((0.8 * radius).round() as i32).max(1);
-        let rows: Vec<i32> = {
-            let mut rows: Vec<i32> = tops.keys().map(|(_, u)| *u).collect();
-            rows.sort_unstable();
-            rows.dedup();
-            let shift = self.pass as i32 % spacing;
-            rows.into_iter().filter(|u| (u + 1_000 + shift) % spacing == 0).collect()
-        };
+    /// The hand's motions along strokes, lifted from one to the next over what stands between.
+    fn stroke(&self, terrain: &Terrain, runs: Vec<Vec<V3>>, radius: f64, right: &mut Hand, left: &mut Hand) {
+        let grip = Grip::STRAIGHT;
+        let go = |to: V3, speed: f64, trigger: u8| Task::Go { to, grip, speed, trigger };
+        let mut at = right.at;
+        for (n, run) in runs.into_iter().enumerate() {
+            let (Some(from), Some(to)) = (run.first().copied(), run.last().copied()) else { continue };
+            if self.pass == 0 && n == 0 {
+                right.then(go([at[0], HOVER_MM, at[2]], TRANSIT, 0));
+                right.then(Task::Take { tool: ToolKind::FlutedBurr, size_tenth_mm: self.plan.size_tenth_mm });
+                right.then(go([from[0], HOVER_MM, from[2]], TRANSIT, 0));
+                wash(left, from);
+            } else {
+                let over = terrain.highest(at, from, radius + 1.0) + radius + OVER_MM;
+                let over = over.max(at[1] + OVER_MM).max(from[1] + OVER_MM);
+                right.then(Task::Rise { back: over, speed: APPROACH, trigger: PEDAL });
+                right.then(go([from[0], over, from[2]], TRANSIT, PEDAL));
+            }
+            right.then(go([from[0], from[1] + 1.5, from[2]], APPROACH, PEDAL));
+            right.then(Task::Follow { path: run, grip, speed: STROKE, trigger: PEDAL, done: 0 });
+            at = to;
+        }
+        right.then(Task::Rise { back: at[1] + OVER_MM, speed: APPROACH, trigger: PEDAL });
+    }
+
+    /// Strokes of one layer: rows along the longer way of what is left, the lowest first, each from one end to the other and the next one
+    /// back.
+    fn runs(&self, scene: &Scene<'_>, terrain: &Terrain, open: &BTreeMap<Place, f64>, radius: f64) -> Vec<Vec<V3>> {
+        let spacing = ((ROW * radius).round() as i32).max(1);
+        let highest = open.values().copied().fold(f64::NEG_INFINITY, f64::max);
+        // Where what stands out is not to be had, the rest is worked on.
+        let bands = if self.vain == 0 { [BAND_MM, f64::INFINITY].as_slice() } else { &[f64::INFINITY] };
+        let tries = bands.iter().flat_map(|band| (0..spacing).map(move |shift| (band, shift)));
         let mut runs = Vec::new();
-        for (n, row) in rows.into_iter().enumerate() {
-            let mut line: Vec<(i32, f64)> = tops.iter().filter(|((_, u), _)| *u == row).map(|((l, _), top)| (*l, *top)).collect();
-            if n % 2 == 1 {
-                line.reverse();
-            }
-            let mut run: Vec<V3> = Vec::new();
-            for (l, top) in line {
-                let left = f64::from(l) + 0.5;
-                let floor = self.floor(scene, (l, row), radius);
-                let mut back = floor.max(top - LAYER_MM) + radius;
-                for _ in 0..12 {
-                    if scene.nerve([left, back - radius - NERVE_MM, f64::from(row)]) > 0.0 {
-                        break;
+        // Rows lie between those of the pass before; where no row is left there, they lie elsewhere.
+        for (band, shift) in tries {
+            let now: BTreeSet<Place> = open.iter().filter(|(_, top)| **top > highest - band).map(|(place, _)| *place).collect();
+            let along = |axis: usize| now.iter().map(move |place| [place.0, place.1][axis]);
+            let width = |axis: usize| along(axis).max().zip(along(axis).min()).map_or(0, |(high, low)| high - low);
+            let across = if width(0) >= width(1) { 1 } else { 0 };
+            let rows: BTreeSet<i32> = along(across).collect();
+            let shift = self.pass as i32 + shift;
+            for (n, row) in rows.iter().filter(|u| (**u + 1_000 + shift) % spacing == 0).enumerate() {
+                let mut line: Vec<Place> = now.iter().filter(|place| [place.0, place.1][across] == *row).copied().collect();
+                if (n as u32 + self.pass / 2) % 2 == 1 {
+                    line.reverse();
+                }
+                let mut run: Vec<V3> = Vec::new();
+                for place in line {
+                    let next = self.centre(scene, terrain, open, place, radius);
+                    let apart = |last: &V3, at: &V3| {
+                        (last[0] - at[0]).abs().max((last[2] - at[2]).abs()) > 1.5 || (last[1] - at[1]).abs() > CLIFF_MM
+                    };
+                    if next.is_none_or(|at| run.last().is_some_and(|last| apart(last, &at))) && !run.is_empty() {
+                        runs.push(std::mem::take(&mut run));
                     }
-                    back += 0.5;
+                    run.extend(next);
                 }
-                if run.last().is_some_and(|last| (last[0] - left).abs() > 1.5) {
-                    runs.push(std::mem::take(&mut run));
+                if !run.is_empty() {
+                    runs.push(run);
                 }
-                run.push([left, back, f64::from(row)]);
             }
-            if !run.is_empty() {
-                runs.push(run);
+            if !runs.is_empty() {
+                break;
             }
         }
         runs
+    }
+
+    /// Where the ball's middle goes at a place: a layer into what lies under it, never under the floor, and off nerves. None where bone
+    /// that is to stay leaves the shaft no room.
+    fn centre(
+        &self,
+        scene: &Scene<'_>,
+        terrain: &Terrain,
+        open: &BTreeMap<Place, f64>,
+        (l, u): Place,
+        radius: f64,
+    ) -> Option<V3> {
+        let (left, up) = (f64::from(l) + 0.5, f64::from(u));
+        let top = open.get(&(l, u))?;
+        let mut back = (top - LAYER_MM).max(self.floor(scene, (l, u), radius)) + radius;
+        let reach = radius.ceil() as i32;
+        let (mut walls, mut met) = (f64::NEG_INFINITY, top + radius);
+        for dl in -reach..=reach {
+            for du in -reach..=reach {
+                let d2 = f64::from(dl * dl + du * du);
+                let near = (l + dl, u + du);
+                if d2 > 0.0 && d2 < radius * radius {
+                    let over = terrain.top(near) + (radius * radius - d2).sqrt();
+                    if open.contains_key(&near) {
+                        (back, met) = (back.max(over - LAYER_MM), met.max(over));
+                    } else if d2 <= SHAFT_MM * SHAFT_MM {
+                        walls = walls.max(over - GRAZE_MM);
+                    }
+                }
+            }
+        }
+        // Bone that stays leaves the shaft no room, or the floor holds the ball off all that is to go.
+        if walls > back + CLIFF_MM || back.max(walls) > met - LEAST_MM {
+            return None;
+        }
+        back = back.max(walls);
+        for _ in 0..12 {
+            if scene.nerve([left, back - radius - NERVE_MM, up]) > 0.0 {
+                break;
+            }
+            back += 0.5;
+        }
+        Some([left, back, up])
     }
 
     /// How low the lowest point of a ball may come at a place, so that nowhere around it goes below a floor.
@@ -201,16 +299,6 @@ impl Burr {
         }
         floor
     }
-}
-
-/// A place some way back along the shaft.
-fn lifted(at: V3, grip: Grip, by: f64) -> V3 {
-    crate::vector::add(at, crate::vector::scale(grip.shaft, by))
-}
-
-/// The place on the line of the shaft at a height, mm back.
-fn above(at: V3, grip: Grip, back: f64) -> V3 {
-    lifted(at, grip, (back - at[1]) / grip.shaft[1].max(0.3))
 }
 
 /// The left hand rinses beside the burr.

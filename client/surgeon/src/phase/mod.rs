@@ -6,6 +6,7 @@ mod lane;
 mod place;
 mod probe;
 mod retract;
+mod terrain;
 
 use spinor_sim::BiteRefusal;
 
@@ -63,7 +64,7 @@ impl Phase {
     /// Gives the hands their next tasks; false when the phase is over.
     pub(crate) fn plan(&mut self, scene: &Scene<'_>, feedback: &Feedback, right: &mut Hand, left: &mut Hand) -> bool {
         match self {
-            Self::Burr(burr) => burr.plan(scene, right, left),
+            Self::Burr(burr) => burr.plan(scene, feedback, right, left),
             Self::Bite(bite) => bite.plan(scene, feedback, right),
             Self::Probe(probe) => probe.plan(scene, right),
             Self::Retract(retract) => retract.plan(scene, right, left),
