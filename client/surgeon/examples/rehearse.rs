@@ -1,20 +1,25 @@
 //! Rehearses a procedure on a case without the command line of Spinor: for working on the surgeons themselves.
 //!
-//! `cargo run -p spinor-surgeon --features record --example rehearse -- CASE.spinor laminectomy steady 1 OUT.spinrec [LEVEL] [left|right]`
+//! `cargo run -p spinor-surgeon --features record --example rehearse -- CASE.spinor|small:MM laminectomy steady 1 OUT.spinrec [LEVEL]
+//! [left|right]`; `small:0.8` is the small analytic spine at voxels of 0.8 mm.
 
 use std::fs::File;
 use std::io::BufWriter;
 use std::time::Instant;
 
-use spinor_shared::case::Case;
+use spinor_shared::case::{Case, CaseMeta};
 use spinor_sim::procedure::{Procedure, Side, Target};
+use spinor_sim::small_spine;
 use spinor_surgeon::Skill;
 use spinor_surgeon::rehearsal::Rehearsal;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
     let arg = |k: usize| args.get(k).map(String::as_str).ok_or("usage: rehearse CASE PROCEDURE SKILL SEED OUT [LEVEL] [SIDE]");
-    let bytes = std::fs::read(arg(1)?)?;
+    let bytes = match arg(1)?.strip_prefix("small:") {
+        Some(mm) => Case { patient: small_spine::patient(mm.parse()?)?, ct: None, mr: None, meta: CaseMeta::default() }.encode(),
+        None => std::fs::read(arg(1)?)?,
+    };
     let start = Instant::now();
     let case = Case::decode(&bytes)?;
     let hash = spinor_shared::case::case_hash(&bytes)?;

@@ -1,6 +1,6 @@
 //! Scripted surgeons: they work through a procedure on a patient, as a person would, by tool inputs alone. On the small
-//! analytic spine of `spinor_sim` they finish a foraminotomy, and a laminectomy but for its measure of the canal; none finishes a
-//! microdiscectomy yet.
+//! analytic spine of `spinor_sim` a steady one finishes a foraminotomy, a microdiscectomy, and a laminectomy but for its measure of the
+//! canal (that spine has no stenosis).
 //!
 //! A [`Surgeon`] is given a patient, a procedure and a place. It finds its way from the patient's own structures, looks at what is left
 //! of the bone and ligament that it means to take, moves both hands, and watches its tools: it waits for a burr that lags behind, draws

@@ -176,6 +176,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             size_tenth_mm: 40,
             grips: ALONG,
             bone: true,
+            aside_mm: f64::INFINITY,
             left_pct,
             bites: 70,
         })
@@ -188,6 +189,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             size_tenth_mm: 40,
             grips,
             bone: false,
+            aside_mm: f64::INFINITY,
             left_pct,
             bites: 140,
         })
@@ -212,6 +214,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 30,
                 grips: by(side, AT_LEFT, AT_RIGHT),
                 bone: true,
+                aside_mm: f64::INFINITY,
                 left_pct: 50,
                 bites: 30,
             }),
@@ -227,6 +230,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 60,
                 grips: ASTRIDE,
                 bone: true,
+                aside_mm: f64::INFINITY,
                 left_pct: 25,
                 bites: 70,
             }));
@@ -252,6 +256,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 40,
                 grips: by(side, UNDER_FROM_LEFT, UNDER_FROM_RIGHT),
                 bone: true,
+                aside_mm: f64::INFINITY,
                 left_pct: 50,
                 bites: 60,
             }));
@@ -284,6 +289,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 30,
                 grips: by(side, OUT_AT_LEFT, OUT_AT_RIGHT),
                 bone: true,
+                aside_mm: f64::INFINITY,
                 left_pct: 55,
                 bites: 40,
             }));
@@ -303,8 +309,9 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 20,
                 grips: by(side, INTO_LEFT, INTO_RIGHT),
                 bone: false,
-                left_pct: 88,
-                bites: 14,
+                aside_mm: 1.9,
+                left_pct: 84,
+                bites: 40,
             }));
             phases.push(bite(BitePlan {
                 name: "take loose nucleus",
@@ -313,8 +320,9 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 20,
                 grips: by(side, INTO_LEFT, INTO_RIGHT),
                 bone: false,
+                aside_mm: 1.9,
                 left_pct: 85,
-                bites: 24,
+                bites: 70,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
             phases.push(probe(ProbeAim::Foramen(side)));

@@ -79,7 +79,6 @@ fn a_steady_surgeon_does_a_foraminotomy() {
 
 /// A steady surgeon does a microdiscectomy from the first to the last step.
 #[test]
-#[ignore = "known shortcoming: no scripted surgeon comes through the annulus into the nucleus yet"]
 fn a_steady_surgeon_does_a_microdiscectomy() {
     let (tracker, _, surgeon, _) = perform(Procedure::Microdiscectomy, Skill::Steady, 1, 60_000);
     assert_done(&tracker, &surgeon);

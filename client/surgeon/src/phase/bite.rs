@@ -39,6 +39,8 @@ pub(crate) struct BitePlan {
     pub(crate) grips: &'static [Grip],
     /// Whether bone is what is wanted: else bone in the jaws is a pity.
     pub(crate) bone: bool,
+    /// How far to the side of the first bite that took something others may lie, mm: the opening of an annulus is to stay small.
+    pub(crate) aside_mm: f64,
     /// Share of the zones at which the phase is over, percent.
     pub(crate) left_pct: u8,
     /// Most bites.
@@ -61,6 +63,8 @@ pub(crate) struct Bite {
     refused: BTreeMap<Key, u8>,
     bites: u32,
     last: Option<(Key, Held)>,
+    /// Where the first bite was that took something, mm to the left.
+    first: Option<f64>,
     over: bool,
 }
 
@@ -85,7 +89,7 @@ impl Bite {
         }
         let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
         let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, points, structures, jaws, seen, refused, bites: 0, last: None, over: false }
+        Self { plan, points, structures, jaws, seen, refused, bites: 0, last: None, first: None, over: false }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -93,8 +97,10 @@ impl Bite {
     }
 
     pub(crate) fn plan(&mut self, scene: &Scene<'_>, feedback: &Feedback, right: &mut Hand) -> bool {
-        if let (Some((key, _)), true) = (self.last, feedback.occupancy == 0) {
-            *self.refused.entry(key).or_insert(0) += 1;
+        match self.last {
+            Some((key, _)) if feedback.occupancy == 0 => *self.refused.entry(key).or_insert(0) += 1,
+            Some((_, held)) => _ = self.first.get_or_insert(held.tip[0]),
+            None => {}
         }
         let left: Vec<V3> = self
             .points
@@ -175,7 +181,8 @@ impl Bite {
                     let held = Held::new(sub(*at, middle), *grip);
                     let key = (k, held.tip.map(|v| (v / 1.5).round() as i32));
                     let caught = left.caught(&held, jaw);
-                    if caught >= 4 && self.refused.get(&key).is_none_or(|n| *n < REFUSALS) {
+                    let aside = self.first.map_or(0.0, |first| (held.tip[0] - first).abs());
+                    if caught >= 4 && aside <= self.plan.aside_mm && self.refused.get(&key).is_none_or(|n| *n < REFUSALS) {
                         places.push((caught, key, held));
                     }
                 }
@@ -192,7 +199,7 @@ impl Bite {
     fn every(&self) -> [i32; 3] {
         match self.plan.tool {
             ToolKind::Leksell => [2, 2, 3],
-            ToolKind::Pituitary => [2, 2, 2],
+            ToolKind::Pituitary => [1, 2, 2],
             _ => [3, 1, 3],
         }
     }
