@@ -7,6 +7,7 @@ mod output;
 
 mod commands;
 mod input;
+mod log;
 mod physics;
 
 use std::process::ExitCode;
@@ -63,9 +64,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SPINOR_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,spinor_server=info,lightyear_transport=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    log::start();
     let done = match Cli::parse().command {
         Command::Phantom(args) => phantom::run(args),
         Command::Prepare(args) => prepare::run(args),
@@ -87,7 +86,7 @@ fn main() -> ExitCode {
         Ok(()) if output::is_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("spinor: {error:#}");
+            eprintln!("spinor: {}", output::causes(&error));
             ExitCode::FAILURE
         }
     }

@@ -42,6 +42,25 @@ pub(crate) fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
+/// An error and its causes in one line. A cause that the words before it hold already is not said again.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(cause.as_str()) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
+}
+
+/// Says on stderr that a recording ends in a torn record.
+pub(crate) fn tell_torn(path: &Path) {
+    eprintln!("note: {} ends in a torn record: its writer was killed; nothing before is missing", path.display());
+}
+
 /// A new file for a recording.
 pub(crate) fn new_recording(path: &Path) -> anyhow::Result<File> {
     let made = OpenOptions::new().write(true).create_new(true).open(path);
@@ -113,6 +132,30 @@ mod tests {
         assert!(new_recording(&path).unwrap_err().to_string().contains("never overwritten"));
         assert_eq!(std::fs::read(&path).unwrap(), b"an hour of work");
         std::fs::remove_file(&path).unwrap();
+    }
+
+    /// A cause that its error quotes is said once, and one that it does not quote is said.
+    #[test]
+    fn causes_are_said_once() {
+        #[derive(Debug)]
+        struct Quoting(std::io::Error);
+        impl std::fmt::Display for Quoting {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "the file is torn: {}", self.0)
+            }
+        }
+        impl std::error::Error for Quoting {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let torn = || Quoting(std::io::Error::other("no space"));
+        assert_eq!(causes(&anyhow::Error::new(torn())), "the file is torn: no space");
+        assert_eq!(
+            causes(&anyhow::Error::new(torn()).context("cannot write a.nii")),
+            "cannot write a.nii: the file is torn: no space"
+        );
+        assert_eq!(causes(&anyhow::Error::new(torn().0).context("cannot write a.nii")), "cannot write a.nii: no space");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) struct FileFacts {
     pub(crate) samples: i64,
     pub(crate) photometric: String,
     pub(crate) lookup_table: bool,
+    /// Whether the text is in characters that the parser does not know.
+    pub(crate) unknown_characters: bool,
     pub(crate) pixels: PixelFacts,
     pub(crate) frames: Vec<Frame>,
 }
@@ -100,6 +102,7 @@ pub(crate) fn facts(object: &InMemDicomObject) -> Result<FileFacts, SeriesError>
         columns: usize::try_from(columns).unwrap_or(0),
         samples: int(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1),
         photometric: photometric(&text(object, tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_default()).to_owned(),
+        unknown_characters: strings(object, tags::SPECIFIC_CHARACTER_SET).first().is_some_and(|set| !is_known_set(set)),
         lookup_table: items(object, tags::MODALITY_LUT_SEQUENCE).next().is_some(),
         pixels: PixelFacts {
             bits_allocated,
@@ -208,6 +211,14 @@ fn photometric(value: &str) -> &'static str {
         "YBR_RCT",
     ];
     KNOWN.into_iter().find(|known| *known == value).unwrap_or("unknown")
+}
+
+/// Whether the parser knows a character set by this name (PS3.3, C.12.1.1.2); none is the default one.
+fn is_known_set(name: &str) -> bool {
+    const NUMBERS: [&str; 14] = ["6", "13", "87", "100", "101", "109", "110", "126", "127", "138", "144", "149", "166", "192"];
+    let number = ["ISO_IR ", "ISO_IR_", "ISO 2022 IR "].into_iter().find_map(|start| name.strip_prefix(start));
+    matches!(name, "" | "Default" | "GB18030" | "GBK" | "GB2312" | "ISO 2022 IR 58")
+        || number.is_some_and(|n| NUMBERS.contains(&n) && name != "ISO 2022 IR 192")
 }
 
 fn is_uid(uid: &str) -> bool {

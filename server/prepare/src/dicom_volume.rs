@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::dicom_pixels::decode;
-use crate::dicom_scan::{Found, Group, Problem, Source, read_file};
+use crate::dicom_scan::{Found, Group, Problem, Source, read_image};
 use crate::dicom_series::{Plan, SeriesError, axes, plan};
 use crate::ingest::{Modality, SeriesSummary, Volume};
 use crate::volume3d::Image;
@@ -151,7 +151,7 @@ fn source_size(found: &Found, group: &Group) -> [usize; 2] {
 fn slices(found: &Found, file: usize, wanted: &[(usize, usize)], background: f32) -> Result<Vec<Vec<f32>>, Problem> {
     let (path, facts) = &found.files[file];
     let problem = |why: String| Problem { file: path.clone(), why };
-    let bytes = read_file(path).map_err(|error| problem(error.to_string()))?;
+    let bytes = read_image(path, facts).map_err(|error| problem(error.to_string()))?;
     let frames: Vec<_> = wanted.iter().filter_map(|(frame, _)| facts.frames.get(*frame)).collect();
     decode(&bytes, facts, &frames, background).map_err(|error| problem(error.to_string()))
 }
@@ -240,6 +240,13 @@ fn header_doubts(found: &Found, group: &Group, modality: Modality, plan: &Plan<S
             "the header states a gantry tilt of {stated:.1}° but the slices stand at right angles to the stack: check the anatomy for shear"
         )),
         None => {}
+    }
+    let unread = group.planes.iter().filter(|p| found.files.get(p.0).is_some_and(|(_, facts)| facts.unknown_characters)).count();
+    if unread > 0 {
+        // The name of the set is not repeated: whatever stands there may be somebody's.
+        warnings.push(format!(
+            "{unread} images name a character set that is not known here: known words of their description may be missing"
+        ));
     }
     let step = plan.geometry.spacing_mm[2];
     if step > 3.0 {
