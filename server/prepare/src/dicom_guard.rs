@@ -2,6 +2,9 @@
 //!
 //! The parser takes memory for the length an element claims and recurses into nested sequences. This walk reads headers only,
 //! and refuses elements longer than the rest of the file, sequences nested deeper than any image's, and files that end early.
+//! It can be taken over a file that is not in memory: nothing but headers of elements is read then.
+
+use std::io::{BufReader, ErrorKind, Read, Seek};
 
 use dicom_core::VR::{AE, AS, AT, CS, DA, DS, DT, FD, FL, IS, LO, LT, PN, SH, SL, SS, ST, TM, UI, UL, US};
 use dicom_core::dictionary::DataDictionary;
@@ -22,9 +25,11 @@ pub(crate) enum GuardError {
     #[error("not a DICOM file")]
     NotDicom,
     #[error("DICOM file is truncated or damaged: element {0} claims {1} bytes, {2} are left")]
-    Length(Tag, u32, usize),
+    Length(Tag, u32, u64),
     #[error("DICOM file is truncated: it ends within an element")]
     Truncated,
+    #[error("DICOM file cannot be read: {0}")]
+    Unreadable(String),
     #[error("DICOM sequences are nested deeper than {MAX_DEPTH}")]
     Depth,
     #[error("DICOM file has more than {MAX_ELEMENTS} elements")]
@@ -44,48 +49,118 @@ pub(crate) fn is_dicom(start: &[u8]) -> bool {
 
 /// Walks a whole file.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), GuardError> {
-    if !is_dicom(bytes) {
-        return Err(GuardError::NotDicom);
-    }
-    let mut walk = Walk { bytes, at: 132, explicit: true, big: false, elements: 0 };
-    let mut syntax = None;
-    while walk.peek_group() == Some(2) {
-        let (tag, _, length) = walk.header()?;
-        let value = walk.take(tag, length)?;
-        if tag == Tag(0x0002, 0x0010) {
-            syntax = Some(String::from_utf8_lossy(value).trim_end_matches(['\0', ' ']).to_owned());
-        }
-    }
-    match syntax.as_deref() {
-        None => return Err(GuardError::NoSyntax),
-        Some("1.2.840.10008.1.2") => walk.explicit = false,
-        Some("1.2.840.10008.1.2.2") => walk.big = true,
-        Some("1.2.840.10008.1.2.1.99") => return Err(GuardError::Deflated),
-        Some(_) => {}
-    }
-    walk.dataset(None, 0)
+    Walk::over(bytes).map(|_| ())
 }
 
-struct Walk<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// Walks a whole file of `length` bytes without reading its values, and returns where its pixel data begin: at the first element of the
+/// data set from (7FE0,0010) on, or at the end.
+pub(crate) fn pixels_at(file: impl Read + Seek, length: u64) -> Result<u64, GuardError> {
+    Walk::over(Seeking { input: BufReader::new(file), at: 0, length })
+}
+
+/// Bytes that are walked over.
+trait Bytes {
+    fn length(&self) -> u64;
+    /// Fills `buffer` with what stands at `at`; all of it is there.
+    fn fill(&mut self, at: u64, buffer: &mut [u8]) -> Result<(), GuardError>;
+}
+
+impl Bytes for &[u8] {
+    fn length(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn fill(&mut self, at: u64, buffer: &mut [u8]) -> Result<(), GuardError> {
+        let found = usize::try_from(at).ok().and_then(|at| self.get(at..)?.get(..buffer.len())).ok_or(GuardError::Truncated)?;
+        buffer.copy_from_slice(found);
+        Ok(())
+    }
+}
+
+struct Seeking<R> {
+    input: BufReader<R>,
+    at: u64,
+    length: u64,
+}
+
+impl<R: Read + Seek> Bytes for Seeking<R> {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn fill(&mut self, at: u64, buffer: &mut [u8]) -> Result<(), GuardError> {
+        let wrong = |error: std::io::Error| match error.kind() {
+            ErrorKind::UnexpectedEof => GuardError::Truncated,
+            _ => GuardError::Unreadable(error.to_string()),
+        };
+        // Both are below the length of a file.
+        self.input.seek_relative(at as i64 - self.at as i64).map_err(wrong)?;
+        self.at = at;
+        self.input.read_exact(buffer).map_err(wrong)?;
+        self.at += buffer.len() as u64;
+        Ok(())
+    }
+}
+
+struct Walk<B> {
+    bytes: B,
+    at: u64,
     explicit: bool,
     big: bool,
     elements: usize,
+    pixels_at: Option<u64>,
 }
 
-impl<'a> Walk<'a> {
-    fn take(&mut self, tag: Tag, length: u32) -> Result<&'a [u8], GuardError> {
-        let left = self.bytes.len() - self.at;
-        let taken = self.bytes.get(self.at..).and_then(|rest| rest.get(..length as usize));
-        let taken = taken.ok_or(GuardError::Length(tag, length, left))?;
-        self.at += taken.len();
-        Ok(taken)
+impl<B: Bytes> Walk<B> {
+    fn over(mut bytes: B) -> Result<u64, GuardError> {
+        let mut start = [0; 132];
+        if bytes.length() < 132 || bytes.fill(0, &mut start).map(|()| !is_dicom(&start))? {
+            return Err(GuardError::NotDicom);
+        }
+        let mut walk = Self { bytes, at: 132, explicit: true, big: false, elements: 0, pixels_at: None };
+        let mut syntax = None;
+        while walk.peek_group()? == Some(2) {
+            let (tag, _, length) = walk.header()?;
+            let value_at = walk.at;
+            walk.skip(tag, length)?;
+            if tag == Tag(0x0002, 0x0010) {
+                // No identifier is longer than 64 characters.
+                let mut value = vec![0; length.min(80) as usize];
+                walk.bytes.fill(value_at, &mut value)?;
+                syntax = Some(String::from_utf8_lossy(&value).trim_end_matches(['\0', ' ']).to_owned());
+            }
+        }
+        match syntax.as_deref() {
+            None => return Err(GuardError::NoSyntax),
+            Some("1.2.840.10008.1.2") => walk.explicit = false,
+            Some("1.2.840.10008.1.2.2") => walk.big = true,
+            Some("1.2.840.10008.1.2.1.99") => return Err(GuardError::Deflated),
+            Some(_) => {}
+        }
+        walk.dataset(None, 0)?;
+        Ok(walk.pixels_at.unwrap_or(walk.bytes.length()))
+    }
+
+    fn left(&self) -> u64 {
+        self.bytes.length().saturating_sub(self.at)
+    }
+
+    /// Steps over a value, which has to be there.
+    fn skip(&mut self, tag: Tag, length: u32) -> Result<(), GuardError> {
+        if u64::from(length) > self.left() {
+            return Err(GuardError::Length(tag, length, self.left()));
+        }
+        self.at += u64::from(length);
+        Ok(())
     }
 
     fn raw<const N: usize>(&mut self) -> Result<[u8; N], GuardError> {
-        let bytes = self.bytes.get(self.at..self.at + N).and_then(|b| b.try_into().ok()).ok_or(GuardError::Truncated)?;
-        self.at += N;
+        if self.left() < N as u64 {
+            return Err(GuardError::Truncated);
+        }
+        let mut bytes = [0; N];
+        self.bytes.fill(self.at, &mut bytes)?;
+        self.at += N as u64;
         Ok(bytes)
     }
 
@@ -100,8 +175,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Group of the next element; the meta group is always little endian.
-    fn peek_group(&self) -> Option<u16> {
-        self.bytes.get(self.at..self.at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]))
+    fn peek_group(&mut self) -> Result<Option<u16>, GuardError> {
+        let mut group = [0; 2];
+        if self.left() < 2 {
+            return Ok(None);
+        }
+        self.bytes.fill(self.at, &mut group)?;
+        Ok(Some(u16::from_le_bytes(group)))
     }
 
     /// Tag, representation and length of the next element or item.
@@ -131,16 +211,20 @@ impl<'a> Walk<'a> {
     }
 
     /// Elements up to `end`, or to the delimiter of an item of undefined length, or to the end of the file.
-    fn dataset(&mut self, end: Option<usize>, depth: usize) -> Result<(), GuardError> {
+    fn dataset(&mut self, end: Option<u64>, depth: usize) -> Result<(), GuardError> {
         if depth > MAX_DEPTH {
             return Err(GuardError::Depth);
         }
         loop {
-            if self.at >= end.unwrap_or(self.bytes.len()) {
+            if self.at >= end.unwrap_or(self.bytes.length()) {
                 // An item of undefined length must be closed; only the data set itself may end with the file.
                 return if end.is_none() && depth > 0 { Err(GuardError::Truncated) } else { Ok(()) };
             }
+            let start = self.at;
             let (tag, vr, length) = self.header()?;
+            if depth == 0 && self.pixels_at.is_none() && tag >= Tag(0x7FE0, 0x0010) {
+                self.pixels_at = Some(start);
+            }
             if tag == Tag(0xFFFE, 0xE00D) && depth > 0 {
                 return Ok(());
             }
@@ -149,32 +233,31 @@ impl<'a> Walk<'a> {
             } else if length == UNDEFINED {
                 self.items(None, depth + 1, vr == VR::UN)?;
             } else if vr == VR::SQ {
-                if length as usize > self.bytes.len() - self.at {
-                    return Err(GuardError::Length(tag, length, self.bytes.len() - self.at));
+                if u64::from(length) > self.left() {
+                    return Err(GuardError::Length(tag, length, self.left()));
                 }
-                self.items(Some(self.at + length as usize), depth + 1, false)?;
+                self.items(Some(self.at + u64::from(length)), depth + 1, false)?;
             } else {
-                self.take(tag, length)?;
+                self.skip(tag, length)?;
             }
         }
     }
 
     /// Items of a sequence up to `end` or the delimiter.
-    fn items(&mut self, end: Option<usize>, depth: usize, unknown: bool) -> Result<(), GuardError> {
+    fn items(&mut self, end: Option<u64>, depth: usize, unknown: bool) -> Result<(), GuardError> {
         if depth > MAX_DEPTH {
             return Err(GuardError::Depth);
         }
         // A sequence of unknown representation is encoded implicitly (PS3.5, 6.2.2).
         let explicit = self.explicit;
-        while self.at < end.unwrap_or(usize::MAX) {
+        while self.at < end.unwrap_or(u64::MAX) {
             let (tag, _, length) = self.header()?;
             match tag {
                 Tag(0xFFFE, 0xE0DD) => break,
                 Tag(0xFFFE, 0xE000) => {
-                    let left = self.bytes.len() - self.at;
-                    let close = (length != UNDEFINED).then(|| self.at.saturating_add(length as usize));
-                    if close.is_some_and(|close| close > self.bytes.len()) {
-                        return Err(GuardError::Length(tag, length, left));
+                    let close = (length != UNDEFINED).then(|| self.at + u64::from(length));
+                    if close.is_some_and(|close| close > self.bytes.length()) {
+                        return Err(GuardError::Length(tag, length, self.left()));
                     }
                     self.explicit = explicit && !unknown;
                     self.dataset(close, depth + 1)?;
@@ -191,7 +274,7 @@ impl<'a> Walk<'a> {
         loop {
             match self.header()? {
                 (Tag(0xFFFE, 0xE0DD), _, _) => return Ok(()),
-                (tag @ Tag(0xFFFE, 0xE000), _, length) => self.take(tag, length)?,
+                (tag @ Tag(0xFFFE, 0xE000), _, length) => self.skip(tag, length)?,
                 (tag, _, _) => return Err(GuardError::Item(tag)),
             };
         }
@@ -236,5 +319,19 @@ mod tests {
         let mut bytes = vec![0; 128];
         bytes.extend_from_slice(b"DICM");
         assert_eq!(check(&bytes), Err(GuardError::NoSyntax));
+    }
+
+    /// A walk over a file finds what a walk over its bytes finds, at whatever place it ends, and where the pixel data begin.
+    #[test]
+    fn files_are_walked_as_bytes_are() {
+        let nested = [0x08, 0, 0x40, 0x11, b'S', b'Q', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
+        let pixels = [0xE0, 0x7F, 0x10, 0, b'O', b'W', 0, 0, 4, 0, 0, 0, 1, 2, 3, 4];
+        let bytes = file(&[&nested[..], &pixels].concat());
+        let over = |bytes: &[u8]| pixels_at(std::io::Cursor::new(bytes), bytes.len() as u64);
+        assert_eq!(over(&bytes), Ok((bytes.len() - pixels.len()) as u64));
+        assert_eq!(over(&file(&nested)), Ok(file(&nested).len() as u64));
+        for end in 0..bytes.len() {
+            assert_eq!(over(&bytes[..end]).map(|_| ()), check(&bytes[..end]), "{end} bytes");
+        }
     }
 }

@@ -1,18 +1,31 @@
 //! Pixels of DICOM images as numbers: decoded, sign extended, rescaled, padding replaced.
 
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, InMemDicomObject, OpenFileOptions};
 use dicom_pixeldata::PixelDecoder;
 use thiserror::Error;
 
-use crate::dicom_guard::{GuardError, check};
+use crate::dicom_guard::{GuardError, check, pixels_at};
 use crate::dicom_header::{FileFacts, Frame, PixelFacts};
 use crate::foreign::foreign;
 use crate::volume3d::{MAX_AXIS, MAX_VOXELS};
 
+/// Most bytes before the pixel data: an enhanced image of 10,000 frames has about half of that.
+pub(crate) const MAX_HEADER_BYTES: u64 = 128 << 20;
+/// Bytes of the pixel data that the parser looks at to see that the header has ended.
+const START_OF_PIXELS: usize = 64;
+
 /// Why a file's pixels cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum PixelError {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("the header has {0} bytes, more than any image's")]
+    Header(u64),
     #[error(transparent)]
     Guard(#[from] GuardError),
     #[error("DICOM file cannot be parsed: {0}")]
@@ -32,6 +45,23 @@ pub(crate) enum PixelError {
 /// Parses a whole file, or its header only, after its lengths are proved.
 pub(crate) fn parse(bytes: &[u8], header_only: bool) -> Result<DefaultDicomObject, PixelError> {
     check(bytes)?;
+    parse_proved(bytes, header_only)
+}
+
+/// Reads and parses a file up to its pixel data, after the lengths in all of it are proved: memory follows the header, not the file.
+pub(crate) fn read_header(path: &Path) -> Result<DefaultDicomObject, PixelError> {
+    let mut file = File::open(path)?;
+    let pixels_at = pixels_at(&file, file.metadata()?.len())?;
+    if pixels_at > MAX_HEADER_BYTES {
+        return Err(PixelError::Header(pixels_at));
+    }
+    let mut bytes = Vec::with_capacity(pixels_at as usize + START_OF_PIXELS);
+    file.rewind()?;
+    file.take(pixels_at + START_OF_PIXELS as u64).read_to_end(&mut bytes)?;
+    parse_proved(&bytes, true)
+}
+
+fn parse_proved(bytes: &[u8], header_only: bool) -> Result<DefaultDicomObject, PixelError> {
     let options = OpenFileOptions::new();
     let options = if header_only { options.read_until(tags::PIXEL_DATA) } else { options };
     // The parser is not ours: should it panic on damaged input, that is an error of the file like any other.

@@ -6,10 +6,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use spinor_shared::file::read_bounded;
 
 use crate::dicom_guard::is_dicom;
 use crate::dicom_header::{FileFacts, Frame, facts};
-use crate::dicom_pixels::parse;
+use crate::dicom_pixels::{MAX_HEADER_BYTES, read_header};
 use crate::dicom_series::{SeriesError, axes};
 
 /// Most files looked at in one folder.
@@ -58,14 +59,22 @@ impl Found {
 
 /// Reads a whole file, unless it is larger than any image.
 pub(crate) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    read_up_to(path, MAX_FILE_BYTES)
+}
+
+/// Reads a whole image file, unless it is much larger than its header says.
+pub(crate) fn read_image(path: &Path, facts: &FileFacts) -> std::io::Result<Vec<u8>> {
+    let sample = u64::from(facts.pixels.bits_allocated).div_ceil(8).max(1);
+    let numbers = [facts.rows as u64, facts.columns as u64, facts.frames.len() as u64, facts.samples.unsigned_abs(), sample];
+    // Noise can be longer compressed than as it is.
+    let pixels = numbers.into_iter().fold(2, u64::saturating_mul);
+    read_up_to(path, MAX_HEADER_BYTES.saturating_add(pixels).min(MAX_FILE_BYTES))
+}
+
+fn read_up_to(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(std::io::Error::other(format!("the file has {length} bytes, more than {MAX_FILE_BYTES}")));
-    }
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    read_bounded(file, length, most)
 }
 
 /// Looks at a file or at everything below a folder.
@@ -109,15 +118,7 @@ fn look(path: &Path) -> Looked {
     if !is_dicom {
         return Looked::Nothing;
     }
-    let bytes = match read_file(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Looked::Bad(error.to_string()),
-    };
-    look_at(&bytes)
-}
-
-fn look_at(bytes: &[u8]) -> Looked {
-    match parse(bytes, true) {
+    match read_header(path) {
         Err(error) => Looked::Bad(error.to_string()),
         Ok(object) => match facts(&object) {
             Ok(facts) => Looked::Image(Box::new(facts)),
@@ -127,7 +128,8 @@ fn look_at(bytes: &[u8]) -> Looked {
     }
 }
 
-fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// All files below a folder, or the file that `path` is.
+pub(crate) fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         out.push(path.to_path_buf());
         return Ok(());

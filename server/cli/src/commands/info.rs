@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -12,7 +12,8 @@ use spinor_shared::case::{self, Case};
 use spinor_shared::room::Role;
 use spinor_shared::session::{self, Record, Replay, Tail};
 
-use crate::{input, output};
+use crate::input::{self, Recording};
+use crate::output;
 
 /// Show what is in a case or a recording.
 #[derive(clap::Args)]
@@ -38,8 +39,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             }
         }
         Kind::Recording => {
-            let input = BufReader::new(File::open(&args.file).with_context(|| args.file.display().to_string())?);
-            let mut replay = Replay::open(input).with_context(|| args.file.display().to_string())?;
+            let mut replay = Replay::open(input::recording(&args.file)?).with_context(|| args.file.display().to_string())?;
             let found = look_through(&mut replay).with_context(|| args.file.display().to_string())?;
             let summary = CaseSummary::of(replay.case(), case::CaseHash(replay.head().case_hash));
             if args.json {
@@ -67,7 +67,7 @@ struct Contents {
     people: BTreeMap<u32, (String, Role)>,
 }
 
-fn look_through(replay: &mut Replay<BufReader<File>>) -> anyhow::Result<Contents> {
+fn look_through(replay: &mut Replay<Recording>) -> anyhow::Result<Contents> {
     let mut found = Contents { epochs: 1, ..Contents::default() };
     while let Some(record) = replay.next_record()? {
         found.ticks = found.ticks.max(record.tick().map_or(0, |tick| tick.saturating_add(1)));
@@ -90,11 +90,11 @@ fn look_through(replay: &mut Replay<BufReader<File>>) -> anyhow::Result<Contents
 }
 
 impl Contents {
-    fn seconds(&self, replay: &Replay<BufReader<File>>) -> f64 {
+    fn seconds(&self, replay: &Replay<Recording>) -> f64 {
         f64::from(self.ticks) / f64::from(replay.head().tick_hz.max(1))
     }
 
-    fn json(&self, replay: &Replay<BufReader<File>>) -> serde_json::Value {
+    fn json(&self, replay: &Replay<Recording>) -> serde_json::Value {
         let head = replay.head();
         let people: Vec<_> = self.people.values().map(|(name, role)| json!({ "name": name, "role": role.to_string() })).collect();
         json!({
@@ -105,7 +105,7 @@ impl Contents {
         })
     }
 
-    fn print(&self, replay: &Replay<BufReader<File>>) {
+    fn print(&self, replay: &Replay<Recording>) {
         let head = replay.head();
         println!("recording of room {}, {}, by {}", head.room, output::moment(self.seconds(replay)), head.software);
         for (name, role) in self.people.values() {

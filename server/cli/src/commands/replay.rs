@@ -1,7 +1,5 @@
 //! `spinor replay`: apply a recording's operations again and check its digests.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,6 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use spinor_shared::session::{self, Part, Replay, ReplaySummary, Tail};
 
+use crate::input::{self, Recording};
 use crate::output;
 
 /// Replay a recording: applies its operations from the first to the last.
@@ -27,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HH:MM:SS")]
     to: Option<String>,
     /// Divide the bricks among this many threads.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
     /// Print one JSON object.
     #[arg(long)]
@@ -37,7 +36,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     // Every thread reads the recording and holds its patient for itself.
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let threads = args.threads.clamp(1, cores.max(16));
+    let threads = args.threads.min(cores.max(16));
     let probe = open(&args.file)?;
     let hz = f64::from(probe.head().tick_hz.max(1));
     let to = args.to.as_deref().map(output::seconds).transpose()?.map(|s| (s * hz) as u32);
@@ -83,9 +82,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Opens a recording for replay.
-pub(crate) fn open(path: &Path) -> anyhow::Result<Replay<BufReader<File>>> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    Replay::open(BufReader::with_capacity(1 << 20, file)).with_context(|| format!("cannot replay {}", path.display()))
+pub(crate) fn open(path: &Path) -> anyhow::Result<Replay<Recording>> {
+    Replay::open(input::recording(path)?).with_context(|| format!("cannot replay {}", path.display()))
 }
 
 /// Replays the parts of a recording side by side and adds their digests up.

@@ -16,8 +16,7 @@ use spinor_volume::{Source, Structure};
 
 use super::{ExportError, labels::labels_on_geometry};
 use crate::contours::code_of_label;
-use crate::dicom_pixels::parse;
-use crate::dicom_scan::read_file;
+use crate::dicom_pixels::read_header;
 use crate::ingest::{Modality, Request, scan};
 use crate::volume3d::Image;
 
@@ -120,8 +119,7 @@ fn read_series(source: &Path, series: Option<&str>) -> Result<Series, ExportErro
         }
     }
     let (path, facts, _) = planes.first().ok_or_else(|| ExportError::Dicom("the source series is empty".to_owned()))?;
-    let bytes = read_file(path).map_err(|source| ExportError::Io { path: path.to_path_buf(), source })?;
-    let header = parse(&bytes, true).map_err(|e| ExportError::Dicom(e.to_string()))?;
+    let header = read_header(path).map_err(|e| ExportError::Dicom(e.to_string()))?;
     let class = header.get(tags::SOP_CLASS_UID).and_then(|e| e.to_str().ok()).map(|uid| uid.trim_end_matches('\0').to_owned());
     let (class, uid) = (class.unwrap_or_else(|| uids::CT_IMAGE_STORAGE.to_owned()), facts.series.clone());
     Ok(Series { ct, header: header.into_inner(), class, uid, origins })
@@ -433,6 +431,7 @@ mod tests {
 
     use super::*;
     use crate::contours::{ContourOptions, Target, read_contours};
+    use crate::dicom_pixels::parse;
     use crate::export::{Format, export};
     use crate::pipeline::{PrepareOptions, Prepared, prepare};
     use crate::schemes::Scheme;

@@ -44,6 +44,48 @@ fn slope_and_intercept_of_each_slice_are_its_own() {
     assert_eq!([0, 1, 2].map(|k| image.at([0, 0, k]).unwrap()), [0, 1025 * 2 - 1024, 26]);
 }
 
+/// A character set that the parser does not know is said, and the words that stand in its place are not; those it knows are nothing to say.
+#[test]
+fn unknown_characters_are_told_without_their_words() {
+    for (set, told) in
+        [("ZQX^MARKER", true), ("ISO_IR 999", true), ("ISO_IR 100", false), ("ISO 2022 IR 13", false), ("GB18030", false)]
+    {
+        let mut slices = stack(4);
+        slices.iter_mut().for_each(|slice| slice.more.push((tags::SPECIFIC_CHARACTER_SET, VR::CS, set.to_owned())));
+        let warnings = ingested(&slices, &Request::default()).unwrap().warnings.join(" ");
+        assert_eq!(warnings.contains("4 images name a character set that is not known"), told, "{set}: {warnings}");
+        assert!(!warnings.contains(set), "{warnings}");
+    }
+}
+
+/// Looking at a file, or reading an image of it, takes the memory of its header and its pixels, however long it is.
+#[test]
+fn a_long_file_is_not_read_whole() {
+    use std::io::{Seek, SeekFrom, Write};
+    let folder = tempfile::tempdir().unwrap();
+    let (path, slice) = (folder.path().join("long"), Slice::at(0, 0.0).bytes());
+    let pixels = SIZE.iter().map(|n| usize::from(*n)).product::<usize>() * 2;
+    let (header, pixels) = slice.split_at(slice.len() - pixels);
+    let mut file = std::fs::File::create(&path).unwrap();
+    // The pixel data's length is the last thing in the header; the rest of the file is a hole.
+    let claimed: u32 = 1_900_000_000;
+    file.write_all(&header[..header.len() - 4]).unwrap();
+    file.write_all(&claimed.to_le_bytes()).unwrap();
+    file.write_all(pixels).unwrap();
+    file.seek(SeekFrom::Start(header.len() as u64 + u64::from(claimed) - 1)).unwrap();
+    file.write_all(&[0]).unwrap();
+    let found = find(&path).unwrap();
+    assert_eq!((found.files.len(), found.problems.len()), (1, 0));
+    let facts = &found.files[0].1;
+    let refused = crate::dicom_scan::read_image(&path, facts).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::FileTooLarge);
+    // A header that goes on for longer than any is refused by its length.
+    file.seek(SeekFrom::Start(header.len() as u64 - 12)).unwrap();
+    file.write_all(&[0x60, 0x00]).unwrap();
+    let found = find(&path).unwrap();
+    assert!(found.files.is_empty() && found.problems[0].why.contains("more than any image's"), "{:?}", found.problems);
+}
+
 #[test]
 fn padding_becomes_air() {
     let mut slices = stack(3);
