@@ -6,6 +6,7 @@ pub mod contours;
 pub mod edt;
 pub mod evaluate;
 pub mod export;
+pub mod files;
 pub mod ingest;
 pub mod models;
 pub mod nifti_io;

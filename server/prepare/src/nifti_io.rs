@@ -5,7 +5,7 @@
 //! taken for it, and memory grows with the bytes that are really there.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 
 use flate2::Compression;
@@ -13,6 +13,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
+use crate::files::write_with;
 use crate::nifti_header::{Header, LONGEST_HEADER, Stored, compose, parse};
 use crate::volume3d::{Geometry, GeometryError, Image};
 
@@ -311,22 +312,23 @@ fn numbers<E>(stored: Stored, little: bool, bytes: &[u8], each: impl FnMut(f64) 
     }
 }
 
-/// Writes an image as NIfTI-1, with the same orientation in sform and qform; compressed when the name ends in `.gz`.
+/// Writes an image as NIfTI-1, with the same orientation in sform and qform; compressed when the name ends in `.gz`. A file that is there
+/// already stays until the new one is whole.
 ///
 /// # Errors
 /// When the file cannot be written or an axis is too long for NIfTI-1.
 pub fn write_nifti<T: NiftiVoxel>(path: &Path, image: &Image<T>) -> Result<(), NiftiError> {
     let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    let mut out = BufWriter::with_capacity(1 << 18, File::create(path)?);
-    if packed {
-        let mut gz = GzEncoder::new(&mut out, Compression::new(4));
-        encode_nifti(&mut gz, image)?;
-        gz.finish()?;
-    } else {
-        encode_nifti(&mut out, image)?;
-    }
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_data()?;
-    Ok(())
+    write_with(path, |out| {
+        if packed {
+            let mut gz = GzEncoder::new(out, Compression::new(4));
+            encode_nifti(&mut gz, image)?;
+            gz.finish()?;
+            Ok(())
+        } else {
+            encode_nifti(out, image)
+        }
+    })
 }
 
 /// Encodes an image as an uncompressed NIfTI-1 file.

@@ -1,13 +1,18 @@
 //! `spinor assess`: metrics and a report from a recording.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use spinor_assess::{Metrics, Options, Session, csv, gather_with, html, measure, osats, target_of, xapi};
+use spinor_prepare::files::{spare, write_whole};
 
-use crate::output;
+use crate::{input, output};
+
+/// What is written into the folder, and the form, which stays where somebody filled it in.
+const FILES: [&str; 4] = ["report.html", "metrics.json", "events.csv", "statements.json"];
+const FORM: &str = "osats-template.json";
 
 /// Measure a recording: writes report.html, metrics.json, events.csv, statements.json (xAPI) and an empty form for a mentor's rating. For
 /// education; not a medical device.
@@ -35,6 +40,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let mut inputs = vec![args.file.as_path()];
+    inputs.extend(args.against.iter().map(PathBuf::as_path));
+    spare(&args.out.join(FORM), &inputs)?;
+    inputs.extend(args.osats.as_deref());
+    for name in FILES {
+        spare(&args.out.join(name), &inputs)?;
+    }
     // A form that cannot be read is refused before the recording is measured, which takes longer.
     let rating = args.osats.as_deref().map(read_rating).transpose()?;
     let target = match &args.procedure {
@@ -60,7 +72,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     write(&args.out, "metrics.json", &format!("{json:#}\n"))?;
     write(&args.out, "events.csv", &csv::events(&session))?;
     write(&args.out, "statements.json", &format!("{:#}\n", xapi::statements(&session, &metrics)))?;
-    write(&args.out, "osats-template.json", &osats::template())?;
+    let form = args.out.join(FORM);
+    if is_filled_in(&form) {
+        eprintln!("{} was filled in: it stays as it is", form.display());
+    } else {
+        write(&args.out, FORM, &osats::template())?;
+    }
     if args.json {
         output::json(&json);
         return Ok(());
@@ -77,9 +94,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn read(path: &Path, options: &Options) -> anyhow::Result<(Session, Metrics)> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let input = BufReader::with_capacity(1 << 20, file);
-    let session = gather_with(input, options).with_context(|| format!("cannot assess {}", path.display()))?;
+    let session = gather_with(input::recording(path)?, options).with_context(|| format!("cannot assess {}", path.display()))?;
+    if session.torn {
+        output::tell_torn(path);
+    }
     let metrics = measure(&session);
     Ok((session, metrics))
 }
@@ -91,7 +109,16 @@ fn read_rating(path: &Path) -> anyhow::Result<spinor_assess::Osats> {
     osats::parse(&bytes).with_context(|| format!("{} is no filled-in form", path.display()))
 }
 
+/// Whether a mentor wrote into a form of an earlier report: a rating is nothing that can be made again.
+fn is_filled_in(form: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = File::open(form).and_then(|file| file.take(osats::MAX_BYTES as u64).read_to_end(&mut bytes));
+    let form: serde_json::Value = read.ok().and_then(|_| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let rated = form["items"].as_object().is_some_and(|items| items.values().any(|rating| !rating.is_null()));
+    rated || form["comment"].as_str().is_some_and(|comment| !comment.is_empty())
+}
+
 fn write(dir: &Path, name: &str, content: &str) -> anyhow::Result<()> {
     let path = dir.join(name);
-    fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+    write_whole(&path, content.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }

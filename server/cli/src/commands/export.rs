@@ -1,15 +1,14 @@
 //! `spinor export`: a case, or what a session left of it, for other programs.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use serde_json::json;
 use spinor_prepare::export::{Format, LabelGrid, export};
+use spinor_prepare::files::spare;
 use spinor_shared::case::Case;
-use spinor_shared::session::{self, Part, Replay};
+use spinor_shared::session::{self, Part, Replay, Tail};
 use spinor_volume::CutState;
 
 use super::info::{Kind, kind};
@@ -76,17 +75,29 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             Format::DicomSeg { source, series: args.series.clone() }
         }
     };
-    let (case, cut) = open(&args)?;
+    let mut inputs = vec![args.file.as_path()];
+    inputs.extend(args.source.as_deref());
+    spare(&args.out, &inputs)?;
+    let (case, cut, torn) = open(&args)?;
+    if matches!(format, Format::Stl) {
+        for structure in case.patient.structures() {
+            spare(&args.out.join(format!("{}.stl", structure.label.name())), &inputs)?;
+        }
+    }
     let files = export(&case, cut.as_ref(), &format, &args.out)?;
+    if torn {
+        output::tell_torn(&args.file);
+    }
     if args.json {
-        output::json(&json!({ "files": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>() }));
+        output::json(&json!({ "torn_tail": torn, "files": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>() }));
     } else {
         files.iter().for_each(|file| println!("{}", file.display()));
     }
     Ok(())
 }
 
-fn open(args: &Args) -> anyhow::Result<(Arc<Case>, Option<CutState>)> {
+/// The case, what a session left of it, and whether the recording was read to an end that is torn.
+fn open(args: &Args) -> anyhow::Result<(Arc<Case>, Option<CutState>, bool)> {
     let name = || args.file.display().to_string();
     match kind(&args.file)? {
         Kind::Case => {
@@ -94,15 +105,15 @@ fn open(args: &Args) -> anyhow::Result<(Arc<Case>, Option<CutState>)> {
                 bail!("--at names a moment of a recording; {} is a case", name());
             }
             let bytes = input::case(&args.file)?;
-            Ok((Arc::new(Case::decode(&bytes).with_context(name)?), None))
+            Ok((Arc::new(Case::decode(&bytes).with_context(name)?), None, false))
         }
         Kind::Recording => {
-            let mut replay = Replay::open(BufReader::new(File::open(&args.file).with_context(name)?)).with_context(name)?;
+            let mut replay = Replay::open(input::recording(&args.file)?).with_context(name)?;
             let hz = f64::from(replay.head().tick_hz.max(1));
             let until = args.at.as_deref().map(output::seconds).transpose()?.map(|s| (s * hz) as u32);
             let case = Arc::clone(replay.case());
             let (cut, _) = session::replay(&mut replay, Part::WHOLE, until).with_context(name)?;
-            Ok((case, Some(cut)))
+            Ok((case, Some(cut), matches!(replay.tail(), Tail::Torn { .. })))
         }
     }
 }

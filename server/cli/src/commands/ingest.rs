@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use spinor_prepare::files::spare;
 use spinor_prepare::ingest::{Modality, Problem, Request, ingest, scan, table};
 use spinor_prepare::nifti_io::looks_like_nifti;
 
@@ -39,6 +40,9 @@ enum ModalityArg {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(out) = &args.out {
+        spare(out, &[&args.path])?;
+    }
     if args.list && !(args.path.is_file() && looks_like_nifti(&args.path)) {
         return list(&args);
     }

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use spinor_prepare::contours::{ContourOptions, Names};
+use spinor_prepare::files::{spare, write_whole};
 use spinor_prepare::pipeline::{CaseSummary, PrepareOptions, Stage, peak_rss_mb, prepare};
 use spinor_prepare::schemes::Scheme;
 use spinor_prepare::segment::spine::vertebra;
 use spinor_volume::Label;
 
-use crate::output;
+use crate::{input, output};
+
+/// The files of a report.
+const REPORT: [&str; 4] = ["report.html", "report.json", "case.json", "case.txt"];
 
 /// Prepare a case: reads CT and MR, labels or segments them, makes surfaces and writes one file without identity.
 #[derive(clap::Args)]
@@ -86,6 +90,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.follow_ct.is_some_and(|f| !(0.2..=0.9).contains(&f)) {
         bail!("--follow-ct takes a fraction of the edge's contrast, 0.2-0.9");
     }
+    spare_inputs(&args)?;
     let names = match &args.contours_names {
         Some(path) => Names::read(path).with_context(|| format!("the names in {}", path.display()))?,
         None => Names::default(),
@@ -122,7 +127,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     });
     bar.finish_and_clear();
     let prepared = prepared?;
-    std::fs::write(&args.out, &prepared.bytes).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    write_whole(&args.out, &prepared.bytes).with_context(|| format!("{} cannot be written", args.out.display()))?;
     if let Some(dir) = &args.report {
         write_report(&prepared, dir).with_context(|| format!("the report in {}", dir.display()))?;
     }
@@ -150,8 +155,27 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 fn write_report(prepared: &spinor_prepare::pipeline::Prepared, dir: &std::path::Path) -> anyhow::Result<()> {
     spinor_prepare::report::write_report(dir, &prepared.case, Some(&prepared.ct), &prepared.hash.to_string())?;
     let summary = CaseSummary::of(&prepared.case, prepared.hash);
-    std::fs::write(dir.join("case.json"), serde_json::to_vec_pretty(&summary)?)?;
-    std::fs::write(dir.join("case.txt"), summary.to_string())?;
+    write_whole(&dir.join("case.json"), &serde_json::to_vec_pretty(&summary)?).context("case.json cannot be written")?;
+    write_whole(&dir.join("case.txt"), summary.to_string().as_bytes()).context("case.txt cannot be written")
+}
+
+/// Refuses a case or report that would be written over what it is made from, or over one another.
+fn spare_inputs(args: &Args) -> anyhow::Result<()> {
+    let mut inputs = vec![args.ct.as_path()];
+    inputs.extend(
+        [&args.mr, &args.labels, &args.mr_labels, &args.corrects, &args.contours_names]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path),
+    );
+    inputs.extend(args.contours.iter().map(PathBuf::as_path));
+    let models = input::below(&args.model);
+    inputs.extend(models.iter().map(PathBuf::as_path));
+    spare(&args.out, &inputs)?;
+    inputs.push(&args.out);
+    for (dir, name) in args.report.iter().flat_map(|dir| REPORT.map(|name| (dir, name))) {
+        spare(&dir.join(name), &inputs)?;
+    }
     Ok(())
 }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use spinor_prepare::files::spare;
 use spinor_prepare::nifti_io::{read_nifti_f32, write_nifti};
 use spinor_prepare::segment::{BUILT_IN, Model, ModelFolder, Options, Progress, Stage, built_in};
 
-use crate::output;
+use crate::{input, output};
 
 /// Segment an image with any nnU-Net v2 export; the label map is nnU-Net's own, in the model's numbers.
 #[derive(clap::Args)]
@@ -47,6 +48,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if !folder.is_dir() && folder.components().count() == 1 {
         folder = spinor_prepare::models::registry().map(|registry| registry.join(&folder)).unwrap_or(folder);
     }
+    let files = input::below(std::slice::from_ref(&folder));
+    spare(&args.out, &args.input.iter().chain(&files).map(PathBuf::as_path).collect::<Vec<_>>())?;
     let own = args.model.as_os_str() == BUILT_IN && !folder.is_dir();
     let opened = if own { built_in() } else { ModelFolder::open(&folder) };
     let model = opened.and_then(|folder| Model::from_folder(folder, threads));

@@ -18,6 +18,7 @@ pub use labels::{labels_on_case_grid, labels_on_image};
 pub use stl::encode_stl;
 pub use surface::{Surface, surface};
 
+use crate::files::write_whole;
 use crate::ingest::IngestError;
 use crate::nifti_io::{NiftiError, write_nifti};
 use spinor_shared::case::Case;
@@ -133,7 +134,7 @@ fn export_stl(patient: &Patient, cut: Option<&CutState>, out: &Path) -> Result<V
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, ExportError> {
-    std::fs::write(path, bytes).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
+    write_whole(path, bytes).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
     Ok(path.to_owned())
 }
 

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::random::Random;
 use super::write::PhantomError;
+use crate::files::write_whole;
 use crate::volume3d::Image;
 
 /// Offset of the stored values: raw = HU + 1024.
@@ -110,7 +111,9 @@ pub(super) fn write_series(dir: &Path, image: &Image<i16>, seed: u64, key: u64) 
             .media_storage_sop_instance_uid(instance.as_str());
         let path = dir.join(format!("IM{:04}.dcm", k + 1));
         let file = o.with_meta(meta).map_err(|e| PhantomError::Dicom { path: path.clone(), reason: e.to_string() })?;
-        file.write_to_file(&path).map_err(|e| PhantomError::Dicom { path, reason: e.to_string() })
+        let mut bytes = Vec::new();
+        file.write_all(&mut bytes).map_err(|e| PhantomError::Dicom { path: path.clone(), reason: e.to_string() })?;
+        write_whole(&path, &bytes).map_err(|source| PhantomError::Io { path, source })
     })
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::Phantom;
 use super::options::OptionError;
 use super::series::write_series;
+use crate::files::write_whole;
 use crate::nifti_io::{NiftiError, write_nifti};
 use crate::volume3d::GeometryError;
 
@@ -73,5 +74,5 @@ pub fn write(phantom: &Phantom, dir: &Path) -> Result<(), PhantomError> {
     a.and(b)?;
     let path = dir.join("landmarks.json");
     let text = serde_json::to_string(&phantom.landmarks).unwrap_or_default();
-    std::fs::write(&path, text + "\n").map_err(|source| PhantomError::Io { path, source })
+    write_whole(&path, (text + "\n").as_bytes()).map_err(|source| PhantomError::Io { path, source })
 }

@@ -14,6 +14,7 @@ use spinor_shared::case::Case;
 use spinor_volume::Label;
 use thiserror::Error;
 
+use crate::files::write_whole;
 use crate::render3d::{Camera, Direction, Style, render};
 use crate::volume3d::Image;
 use facts::Facts;
@@ -64,9 +65,9 @@ pub fn write_report(dir: &Path, case: &Case, ct: Option<&Image<i16>>, hash: &str
     let levels = levels(case, ct, &facts)?;
     let html = page::page(&facts, &views, &overview, &levels);
     let path = dir.join("report.html");
-    std::fs::write(&path, html).map_err(io(&path))?;
+    write_whole(&path, html.as_bytes()).map_err(io(&path))?;
     let path = dir.join("report.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&facts)? + "\n").map_err(io(&path))
+    write_whole(&path, (serde_json::to_string_pretty(&facts)? + "\n").as_bytes()).map_err(io(&path))
 }
 
 fn png(picture: &image::RgbImage) -> Result<Vec<u8>, ReportError> {
