@@ -4,7 +4,7 @@
 //! in memory and ends with the process.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,12 @@ pub enum StateError {
         /// Which file.
         path: PathBuf,
     },
+    /// Another server has it.
+    #[error(
+        "{0} is in use by another server, and shared by two an invitation would let in two devices: stop that server, or choose another \
+         directory (--state)"
+    )]
+    InUse(PathBuf),
     /// Others can read the directory.
     #[error("{0} can be read by others: run chmod 700 on it")]
     Open(PathBuf),
@@ -50,6 +56,8 @@ pub enum StateError {
 
 /// Most bytes that are read of a file: 150,000 invitations that were used.
 const MOST: u64 = 16 << 20;
+/// The file that a server holds locked for as long as it lives. It may be missing: the lock says who serves, not the file.
+const LOCK: &str = "lock";
 /// The files that a state directory holds from its first use on, `bindings` last.
 const FILES: [&str; 4] = ["key.der", "certificate.der", "owner.key", "bindings"];
 
@@ -69,6 +77,8 @@ pub struct State {
     directory: Option<PathBuf>,
     bindings: HashMap<[u8; 16], Binding>,
     log: Option<File>,
+    /// Held until the state is dropped, or the process dies.
+    _lock: Option<File>,
 }
 
 impl State {
@@ -77,13 +87,20 @@ impl State {
     /// # Errors
     /// When the system has no randomness.
     pub fn in_memory() -> Result<Self, StateError> {
-        Ok(Self { identity: Identity::generate()?, owner: new_key()?, directory: None, bindings: HashMap::new(), log: None })
+        Ok(Self {
+            identity: Identity::generate()?,
+            owner: new_key()?,
+            directory: None,
+            bindings: HashMap::new(),
+            log: None,
+            _lock: None,
+        })
     }
 
-    /// The state in `directory`, made on first use.
+    /// The state in `directory`, made on first use and held against other servers until it is dropped.
     ///
     /// # Errors
-    /// When it cannot be read or written, is damaged, or open to others.
+    /// When it cannot be read or written, is damaged, open to others, or in use.
     pub fn open(directory: &Path) -> Result<Self, StateError> {
         let io = |what, path: &Path| {
             let path = path.to_owned();
@@ -95,6 +112,15 @@ impl State {
         let mode = std::fs::metadata(directory).map_err(io("cannot read", directory))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(StateError::Open(directory.to_owned()));
+        }
+        // Before anything is made or read: two servers that begin at once would each make keys of their own.
+        let lock_path = directory.join(LOCK);
+        let lock =
+            OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path).map_err(io("cannot open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StateError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(io("cannot lock", &lock_path)(error)),
         }
         let [key, certificate, owner_path, path] = FILES.map(|name| directory.join(name));
         if FILES.iter().all(|name| !directory.join(name).exists()) {
@@ -120,7 +146,7 @@ impl State {
         if whole < bytes.len() {
             log.set_len(whole as u64).map_err(io("cannot cut the torn end of", &path))?;
         }
-        Ok(Self { identity, owner, directory: Some(directory.to_owned()), bindings, log: Some(log) })
+        Ok(Self { identity, owner, directory: Some(directory.to_owned()), bindings, log: Some(log), _lock: Some(lock) })
     }
 
     /// Where the state lives, if it outlives the process.
@@ -209,7 +235,21 @@ fn read(path: &Path) -> Result<Vec<u8>, StateError> {
 }
 
 /// Writes a secret file: readable by its owner only, whole or not at all.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let (draft, _) = write_draft(path, bytes)?;
+    put(&draft, path)
+}
+
+/// Lets a draft take its file's place.
+pub(crate) fn put(draft: &Path, path: &Path) -> Result<(), StateError> {
+    std::fs::rename(draft, path).map_err(|source| {
+        let _ = std::fs::remove_file(draft);
+        StateError::Io { what: "cannot write", path: path.to_owned(), source }
+    })
+}
+
+/// Writes a secret beside the file that it is to become, readable by its owner only. On failure nothing is left of it.
+pub(crate) fn write_draft(path: &Path, bytes: &[u8]) -> Result<(PathBuf, File), StateError> {
     let io = |source| StateError::Io { what: "cannot write", path: path.to_owned(), source };
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
@@ -220,9 +260,11 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.sync_all().map_err(io)?;
-    std::fs::rename(&draft, path).map_err(io)
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        let _ = std::fs::remove_file(&draft);
+        return Err(io(error));
+    }
+    Ok((draft, file))
 }
 
 #[cfg(test)]
@@ -250,6 +292,25 @@ mod tests {
         assert_eq!(state.admit(&claims, [1; 32], 1001), Ok(()));
         assert_eq!(state.admit(&claims, [2; 32], 999), Err(Refusal::OtherDevice));
         assert_eq!(state.admit(&claims, [1; 32], 1001 + RETURN_SECONDS), Err(Refusal::Expired));
+    }
+
+    /// Two servers on one directory would each bind an invitation to a device of its own: the second is refused and says why, changes
+    /// nothing, and may go on where the first one ended, however that ended.
+    #[test]
+    fn a_directory_belongs_to_one_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let claims = Claims::new("r", "Ann", Role::Resident, 1000).unwrap();
+        let mut first = State::open(&path).unwrap();
+        let refused = State::open(&path).err().unwrap();
+        assert!(matches!(&refused, StateError::InUse(at) if *at == path));
+        let words = refused.to_string();
+        assert!(words.contains("another server") && words.contains(&*path.to_string_lossy()), "{words}");
+        first.admit(&claims, [1; 32], 5).unwrap();
+        drop(first);
+        let mut second = State::open(&path).unwrap();
+        assert_eq!(second.admit(&claims, [2; 32], 5), Err(Refusal::OtherDevice));
+        assert_eq!(std::fs::metadata(path.join(LOCK)).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     /// More bindings than are read are an error: cut off as torn, they would let used invitations be bound again. Not a byte changes.

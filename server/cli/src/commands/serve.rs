@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use spinor_server::room_file::RoomFile;
+use serde_json::json;
+use spinor_prepare::files::{spare, write_whole};
+use spinor_server::room_file::{Place, RoomFile};
 use spinor_server::state::State;
 use spinor_server::{BULK_BYTES_PER_SECOND, CaseData, Config, ROOMS, ServeError, Server};
 use spinor_shared::net::congestion::Congestion;
 use spinor_shared::net::endpoint::EndpointError;
 use spinor_shared::room::{MAX_ROOM, is_name};
 
-use crate::input;
+use crate::{input, output};
 
 /// Port that is tried first when none is asked for.
 const PORT: u16 = 47_600;
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// Most that a newcomer is sent, Mbit/s.
     #[arg(long, default_value_t = BULK_BYTES_PER_SECOND * 8.0 / 1e6, value_parser = mbit)]
     bulk_mbit: f64,
+    /// Print one JSON object once the server listens: where, which room, and its recording.
+    #[arg(long)]
+    json: bool,
 }
 
 /// A rate in Mbit/s that a network can have; `NaN` is none.
@@ -70,9 +75,15 @@ fn mbit(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     anyhow::ensure!(
         is_name(&args.name, MAX_ROOM) && !args.name.contains(['/', '#', '.']),
-        "'{}' cannot name a room: use up to {MAX_ROOM} letters and digits",
+        "{:?} cannot name a room: use up to {MAX_ROOM} letters and digits",
         args.name
     );
+    if let Some(room) = &args.room {
+        let inputs: Vec<&Path> = [Some(args.case.as_path()), args.resume.as_deref()].into_iter().flatten().collect();
+        spare(room, &inputs)?;
+    }
+    // Before anything is loaded or recorded.
+    let mut place = args.room.as_deref().map(Place::take).transpose()?;
     eprintln!("loading {}", args.case.display());
     let file = input::case(&args.case)?;
     let case = CaseData::new(file).with_context(|| format!("{} is no usable case", args.case.display()))?;
@@ -122,7 +133,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let server = server.context("no address to listen on")?;
     let address = server.address();
     if let Some(directory) = &directory {
-        let _ = std::fs::write(directory.join("address"), address.to_string());
+        let _ = write_whole(&directory.join("address"), address.to_string().as_bytes());
     }
     let public = args.public.clone().unwrap_or_else(|| reachable(address).to_string());
     eprintln!("For education and rehearsal. Not a medical device.");
@@ -132,11 +143,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => eprintln!("not recording (use --record DIR)"),
     }
     close_on_signals(&server)?;
-    if let Some(path) = &args.room {
-        RoomFile::new(public, server.digest(), server.room(), server.owner_key()).write(path)?;
+    if let (Some(path), Some(place)) = (&args.room, &mut place) {
+        let file = RoomFile::new(public.clone(), server.digest(), server.room(), server.owner_key());
+        place.write(&file.with_rooms(args.rooms))?;
         eprintln!("invite people with: spinor invite --room {} --role attending --name NAME", path.display());
     }
+    if args.json {
+        output::json(&json!({
+            "address": address.to_string(), "public": public, "room": server.room(), "rooms": args.rooms.max(1),
+            "recording": server.recording(), "room_file": args.room,
+        }));
+    }
     server.run();
+    drop(place);
     eprintln!("the room has closed");
     Ok(())
 }
