@@ -67,9 +67,17 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// Whether `name` can be shown: not empty, not too long, no control characters.
+/// Whether `name` can be shown: not empty, not too long, no control characters, nothing that cannot be seen or turns the text around it.
 pub fn is_name(name: &str, longest: usize) -> bool {
-    !name.trim().is_empty() && name.len() <= longest && !name.chars().any(char::is_control)
+    !name.trim().is_empty() && name.len() <= longest && !name.chars().any(|c| c.is_control() || is_unseen(c))
+}
+
+/// Marks and overrides of direction, separators of lines, and what has no width: with them a name looks like another one. The joiners that
+/// some scripts need within words are none of them.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 #[cfg(test)]
@@ -88,6 +96,11 @@ mod tests {
     #[test]
     fn names_that_cannot_be_shown_are_refused() {
         assert!(is_name("Dr. Ölander", MAX_NAME));
+        // A Persian name with the joiner that it is written with.
+        assert!(is_name("علی\u{200C}رضا", MAX_NAME));
+        for unseen in ['\u{202E}', '\u{2066}', '\u{200F}', '\u{2028}', '\u{200B}', '\u{FEFF}', '\u{E0041}'] {
+            assert!(!is_name(&format!("Dr. {unseen}relsO"), MAX_NAME), "{unseen:?}");
+        }
         assert!(!is_name(" ", MAX_NAME) && !is_name("a\u{1b}[2J", MAX_NAME) && !is_name(&"x".repeat(49), MAX_NAME));
     }
 }

@@ -68,6 +68,14 @@ pub enum ModelsError {
         /// The last lines the script printed.
         message: String,
     },
+    /// The conversion worked, and what came of it cannot be run.
+    #[error("{} was converted, but the result cannot be run: {message}", path.display())]
+    Converted {
+        /// The trained model's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The model cannot be run.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -154,10 +162,22 @@ pub fn add(registry: &Path, source: &Path, name: Option<&str>) -> Result<ModelFo
     if target.exists() {
         return Err(ModelsError::Taken { name, registry: registry.to_owned() });
     }
+    let exported = is_exported(source);
+    if exported {
+        // Where it lies, so that what is wrong with it is said of its own files.
+        Model::load(source, 1)?;
+    }
     fs::create_dir_all(registry).map_err(|e| ModelsError::Io { path: registry.to_owned(), source: e })?;
     let work = registry.join(format!(".adding-{}-{name}", std::process::id()));
     let filled = fill(&work, source).and_then(|()| {
-        Model::load(&work, 1)?;
+        if exported {
+            ModelFolder::open(&work)?;
+        } else {
+            Model::load(&work, 1).map_err(|error| ModelsError::Converted {
+                path: source.to_owned(),
+                message: without(&work, &error.to_string()),
+            })?;
+        }
         fs::rename(&work, &target).map_err(|e| ModelsError::Io { path: target.clone(), source: e })
     });
     if let Err(error) = filled {
@@ -168,11 +188,19 @@ pub fn add(registry: &Path, source: &Path, name: Option<&str>) -> Result<ModelFo
     Ok(ModelFolder::open(&target)?)
 }
 
+/// Words without the path of a folder that will not be there when they are read.
+fn without(work: &Path, words: &str) -> String {
+    words.replace(&format!("{}/", work.display()), "").replace(&work.display().to_string(), "the converted model")
+}
+
+fn is_exported(source: &Path) -> bool {
+    ["model.onnx", "model_fold0.onnx"].iter().any(|name| source.join(name).is_file())
+}
+
 /// Puts a model's files into a new folder.
 fn fill(work: &Path, source: &Path) -> Result<(), ModelsError> {
     fs::create_dir(work).map_err(|e| ModelsError::Io { path: work.to_owned(), source: e })?;
-    let has = |folder: &Path, name: &str| folder.join(name).is_file();
-    if has(source, "model.onnx") || has(source, "model_fold0.onnx") {
+    if is_exported(source) {
         return copy(source, work);
     }
     let trained = trained_in(source).ok_or_else(|| ModelsError::NoModel { path: source.to_owned() })?;
@@ -193,7 +221,9 @@ fn copy(source: &Path, work: &Path) -> Result<(), ModelsError> {
             || name.ends_with(".md")
             || name.starts_with("LICENSE");
         if wanted && path.is_file() {
-            fs::copy(&path, work.join(name)).map_err(wrong(&path))?;
+            let to = work.join(name);
+            let copied = fs::copy(&path, &to).and_then(|_| fs::OpenOptions::new().append(true).open(&to)?.sync_all());
+            copied.map_err(wrong(&path))?;
         }
     }
     Ok(())
@@ -224,7 +254,7 @@ fn export(trained: &Path, work: &Path) -> Result<(), ModelsError> {
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-        return Err(failed(lines[lines.len().saturating_sub(4)..].join("; ")));
+        return Err(failed(without(work, &lines[lines.len().saturating_sub(4)..].join("; "))));
     }
     fs::remove_file(&script).map_err(|source| ModelsError::Io { path: script, source })
 }
@@ -298,8 +328,17 @@ mod tests {
             assert!(matches!(add(&registry, &source, Some(name)), Err(ModelsError::Name { .. })), "{name}");
         }
         fs::write(source.join("model.onnx"), b"none").expect("written");
-        assert!(matches!(add(&registry, &source, None), Err(ModelsError::Segment(_))));
-        assert_eq!(fs::read_dir(&registry).expect("a folder").count(), 0);
+        let refused = add(&registry, &source, None).map(|_| ()).expect_err("it is no network");
+        assert!(matches!(refused, ModelsError::Segment(_)));
+        // It names what the user has, not a folder that is gone by then.
+        let words = refused.to_string();
+        assert!(words.contains(&source.display().to_string()) && !words.contains(".adding"), "{words}");
+        assert_eq!(fs::read_dir(&registry).map_or(0, Iterator::count), 0);
+        let work = registry.join(".adding-7-x");
+        assert_eq!(
+            without(&work, &format!("{}: bad; see {}", work.join("plans.json").display(), work.display())),
+            "plans.json: bad; see the converted model"
+        );
     }
 
     #[test]

@@ -84,11 +84,11 @@ impl Claims {
     /// When room or name cannot be shown, or the system has no randomness.
     pub fn new(room: &str, name: &str, role: Role, expires_unix_s: u64) -> Result<Self, InviteError> {
         if !is_name(room, MAX_ROOM) || room.contains(['/', '#']) {
-            return Err(InviteError::Make(format!("'{room}' cannot name a room")));
+            return Err(InviteError::Make(format!("{room:?} cannot name a room")));
         }
         if !is_name(name, MAX_NAME) {
             return Err(InviteError::Make(format!(
-                "'{name}' cannot be shown as a name (1-{MAX_NAME} bytes, no control characters)"
+                "{name:?} cannot be shown as a name (1-{MAX_NAME} bytes, no control characters, none that are unseen or turn the text)"
             )));
         }
         let user = u32::from_le_bytes(random()?).max(1);

@@ -1,13 +1,13 @@
 //! `spinor branch`: a new recording that starts as another one went up to a moment.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use spinor_shared::session::{Record, SessionReader, SessionWriter};
+use spinor_shared::session::{Record, SessionReader, SessionWriter, Tail};
 
-use crate::output;
+use crate::{input, output};
 
 /// Start a new recording from a moment of another; `spinor serve --resume` continues it.
 #[derive(clap::Args)]
@@ -27,9 +27,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    let file = input::recording(&args.file)?;
     let name = || args.file.display().to_string();
-    let mut source = SessionReader::open(BufReader::with_capacity(1 << 20, file)).with_context(name)?;
+    let mut source = SessionReader::open(file).with_context(name)?;
     let Some(Record::Head(head)) = source.next_record().with_context(name)? else {
         bail!("{} lacks its head: it was cut off while it was being created", args.file.display());
     };
@@ -41,11 +41,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         // What the attempt left would stand in the way of the next one.
         let _ = std::fs::remove_file(&args.out);
     }
-    let Copied { records, last, epoch, longer } = copied.with_context(name)?;
+    let Copied { records, last, epoch, longer, torn } = copied.with_context(name)?;
     if !longer {
         let _ = std::fs::remove_file(&args.out);
         let end = output::moment(f64::from(last) / f64::from(hz));
-        bail!("{} ends at {end}, before {}: there is nothing to branch from", args.file.display(), args.at);
+        let how = if torn { "is torn after" } else { "ends at" };
+        bail!("{} {how} {end}, before {}: there is nothing to branch from", args.file.display(), args.at);
     }
     if args.json {
         output::json(&serde_json::json!({ "records": records, "tick": last, "epoch": epoch }));
@@ -63,6 +64,8 @@ struct Copied {
     epoch: u32,
     /// Whether the old recording goes on.
     longer: bool,
+    /// Whether its end was reached, and is a torn record.
+    torn: bool,
 }
 
 /// Copies a recording up to and with tick `at` (`moment` in words) into `file`, and opens a new epoch there.
@@ -70,8 +73,9 @@ fn copy(source: &mut SessionReader<impl Read>, head: &Record, at: u32, moment: &
     let mut out = SessionWriter::create(BufWriter::new(file))?;
     out.append(head)?;
     let (mut last, mut records, mut epoch) = (None, 0_u64, 0);
-    let mut longer = false;
+    let (mut longer, mut has_case) = (false, false);
     while let Some(record) = source.next_record()? {
+        has_case |= matches!(record, Record::Case(_));
         let Some(tick) = record.tick() else {
             out.append(&record)?;
             continue;
@@ -89,8 +93,15 @@ fn copy(source: &mut SessionReader<impl Read>, head: &Record, at: u32, moment: &
         out.append(&record)?;
         (last, records) = (Some(tick), records + 1);
     }
+    let torn = matches!(source.tail(), Tail::Torn { .. });
     let Some(last) = last else {
-        bail!("the recording holds nothing up to {moment}");
+        if !has_case {
+            bail!("it was cut off while its case was being written: nothing of a session is in it");
+        }
+        if torn {
+            bail!("it was cut off before the first tick of its session: there is nothing to branch from");
+        }
+        bail!("nothing was recorded up to {moment}: branch at a later moment");
     };
     let epoch = epoch.checked_add(1).context("the recording counts so many epochs that none can follow")?;
     let reason = format!("branched at {moment}");
@@ -98,5 +109,5 @@ fn copy(source: &mut SessionReader<impl Read>, head: &Record, at: u32, moment: &
     let writer = out.into_inner();
     let file = writer.into_inner().map_err(|e| e.into_error()).context("cannot write the new recording")?;
     (&file).flush().and_then(|()| file.sync_all()).context("cannot write the new recording")?;
-    Ok(Copied { records, last, epoch, longer })
+    Ok(Copied { records, last, epoch, longer, torn })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::json;
 use spinor_server::room_file::RoomFile;
 use spinor_shared::room::Role;
@@ -37,6 +37,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let file = RoomFile::read(&args.room)?;
+    if let Some(rooms) = file.rooms.filter(|rooms| u32::from(args.number) > *rooms) {
+        bail!("--number {}: the server has {rooms} room(s) at most (spinor serve --rooms)", args.number);
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
     let room = numbered(&file.room, usize::from(args.number));
     let expires_unix_s = now.saturating_add(args.expires);
