@@ -4,14 +4,16 @@
 //!
 //! ```text
 //! cargo run --release -p spinor-sim --example ticking
+//! cargo run --release -p spinor-sim --example ticking -- "Leksell rongeur"
 //! ```
+//! With words only the runs whose names hold them, for a profiler.
 //! Times are the thread's own CPU time (`CLOCK_THREAD_CPUTIME_ID`, so Unix), so other work on the machine counts little.
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first error")]
 #![expect(unsafe_code, reason = "the thread's CPU time has no safe call")]
 
 use std::sync::Arc;
 
-use spinor_sim::{Hand, Pose, ResolvedOp, Settings, Simulation, Tick, TissueModels, ToolInput, ToolKind, UserId};
+use spinor_sim::{Hand, Pose, ResolvedOp, Settings, Simulation, StepOutput, Tick, TissueModels, ToolInput, ToolKind, UserId};
 use spinor_volume::sample::encode;
 use spinor_volume::{
     BRICK_VOXELS, BrickIndex, BrickMesh, ClassMask, CutOp, DensityField, Grid, Label, Mesher, Patient, Source, SparseField,
@@ -102,11 +104,22 @@ fn report(what: &str, mut times: Vec<f64>) {
     println!("{what:24} mean {mean:8.1} us  p50 {:8.1}  p99 {:8.1}  max {:8.1}", at(0.5), at(0.99), at(1.0));
 }
 
+/// Folds all that a tick brought about into a digest (FNV-1a over the derived text, which names every field in integers): two builds
+/// that do the same print the same.
+fn fold(digest: &mut u64, sim: &Simulation, output: &StepOutput) {
+    let tools: Vec<_> =
+        sim.tools().map(|t| (t.proxy, t.load_millinewton, t.spindle_rpm, t.nearest, t.neural_millinewton)).collect();
+    for byte in format!("{tools:?} {:?} {:?} {:?}", output.ops, output.events, output.tissue.nodes).bytes() {
+        *digest = (*digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+}
+
 /// Runs some tools; times of the steps, and of the steps with the meshes of all bricks that they name.
 fn run(base: &Simulation, tools: &[ToolKind]) -> (Vec<f64>, Vec<f64>) {
     let mut sim = base.clone();
     let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
     let (mut steps, mut meshed) = (Vec::new(), Vec::new());
+    let mut digest = 0xcbf2_9ce4_8422_2325;
     for tick in 1..=TICKS {
         let inputs: Vec<ToolInput> = tools.iter().enumerate().map(|(n, tool)| hand(n as u32, *tool, tick)).collect();
         let start = cpu_secs();
@@ -117,7 +130,9 @@ fn run(base: &Simulation, tools: &[ToolKind]) -> (Vec<f64>, Vec<f64>) {
         }
         steps.push(stepped - start);
         meshed.push(cpu_secs() - start);
+        fold(&mut digest, &sim, &output);
     }
+    println!("{digest:016x}, cut {:016x}", sim.cut().digest());
     (steps, meshed)
 }
 
@@ -153,6 +168,10 @@ fn pressing(n: u32, tool: ToolKind, tick: u32) -> ToolInput {
 /// Runs the same eight tools in several rooms, tick by tick in turn: times of each, and by how much each tick takes longer than the first's.
 fn beside(mut rooms: Vec<Simulation>, tools: &[ToolKind]) -> Vec<[Vec<f64>; 2]> {
     let mut times: Vec<[Vec<f64>; 2]> = rooms.iter().map(|_| Default::default()).collect();
+    let mut digests = vec![0xcbf2_9ce4_8422_2325; rooms.len()];
+    if rooms.is_empty() {
+        return times;
+    }
     for tick in 1..=TICKS {
         let input = |(n, tool): (usize, &ToolKind)| {
             if n % 2 == 1 { pressing(n as u32, *tool, tick) } else { hand(n as u32, *tool, tick) }
@@ -163,24 +182,28 @@ fn beside(mut rooms: Vec<Simulation>, tools: &[ToolKind]) -> Vec<[Vec<f64>; 2]> 
         for n in 0..rooms.len() {
             let k = (n + tick as usize) % rooms.len();
             let start = cpu_secs();
-            rooms[k].step(Tick(tick), &inputs);
+            let output = rooms[k].step(Tick(tick), &inputs);
             took[k] = cpu_secs() - start;
+            fold(&mut digests[k], &rooms[k], &output);
         }
         for (times, took_here) in times.iter_mut().zip(&took) {
             times[0].push(*took_here);
             times[1].push(took_here - took[0]);
         }
     }
-    for room in &rooms {
+    for (room, digest) in rooms.iter().zip(digests) {
         let nodes: usize = room.awake_patches().map(|patch| patch.offsets_um.len()).sum();
-        println!("{nodes} nodes awake at the end, {} pieces, {} tears", room.fragments().count(), room.tears().len());
+        let (pieces, tears) = (room.fragments().count(), room.tears().len());
+        println!("{digest:016x}: {nodes} nodes awake at the end, {pieces} pieces, {tears} tears");
     }
     times
 }
 
 fn main() {
     let base = Simulation::new(Arc::new(patient()), Settings::default());
-    for tool in ToolKind::ALL {
+    let words = std::env::args().nth(1).unwrap_or_default();
+    let is_wanted = |run: &str| run.contains(words.as_str());
+    for tool in ToolKind::ALL.into_iter().filter(|tool| is_wanted(tool.word())) {
         let (steps, meshed) = run(&base, &[tool]);
         report(tool.word(), steps);
         if tool.is_burr() {
@@ -188,9 +211,11 @@ fn main() {
         }
     }
     use ToolKind::{Curette, DiamondBurr, FlutedBurr, Kerrison, Penfield, Probe, Retractor, Suction};
-    let (steps, meshed) = run(&base, &[FlutedBurr, Suction, DiamondBurr, Probe, Kerrison, Retractor, Curette, Penfield]);
-    report("8 tools of 4 people", steps);
-    report("  with meshes", meshed);
+    if is_wanted("8 tools of 4 people") {
+        let (steps, meshed) = run(&base, &[FlutedBurr, Suction, DiamondBurr, Probe, Kerrison, Retractor, Curette, Penfield]);
+        report("8 tools of 4 people", steps);
+        report("  with meshes", meshed);
+    }
     let room = |models: TissueModels| {
         let settings = Settings::with_tissues(models);
         let mut sim = Simulation::with_fields(base.patient().clone(), base.fields().clone(), settings);
@@ -203,10 +228,11 @@ fn main() {
         ("4 press, tissues answer", TissueModels { answers: true, yields: false }),
         ("4 press, dura yields", TissueModels::ALL),
     ];
+    let all: Vec<(&str, TissueModels)> = all.into_iter().filter(|(what, _)| is_wanted(what)).collect();
     let times = beside(all.iter().map(|(_, models)| room(*models)).collect(), &tools);
     for ((what, models), [whole, more]) in all.into_iter().zip(times) {
         report(what, whole);
-        if models != TissueModels::STILL {
+        if models != TissueModels::STILL && words.is_empty() {
             report("  more", more);
         }
     }

@@ -8,9 +8,11 @@
 
 pub(crate) mod rigid;
 
-use spinor_volume::query::{clamp_mm, class_sdf};
+use spinor_volume::grid::{ceil, floor};
+use spinor_volume::patient::MAX_STRUCTURES;
+use spinor_volume::query::{clamp_mm, in_class};
 use spinor_volume::spot::Spot;
-use spinor_volume::{BRICK, BrickState, ClassMask, CutState, Patient, TissueClass};
+use spinor_volume::{BRICK, ClassMask, CutState, Patient, TissueClass};
 
 use crate::sweep::Sweep;
 use crate::vector::{Vec3, add, norm, scale, sub, unit};
@@ -45,22 +47,30 @@ impl Tissue<'_> {
         let around = around_mm / grid.spacing_mm() + 2.0;
         for k in 0..3 {
             let last = grid.bricks()[k] as i32 - 1;
-            low[k] = ((a[k].min(b[k]) - around).floor() as i32).div_euclid(edge).clamp(0, last + 1);
-            high[k] = ((a[k].max(b[k]) + around).ceil() as i32).div_euclid(edge).clamp(-1, last);
+            low[k] = floor(a[k].min(b[k]) - around).div_euclid(edge).clamp(0, last + 1);
+            high[k] = ceil(a[k].max(b[k]) + around).div_euclid(edge).clamp(-1, last);
         }
-        let comes_near = |field: &spinor_volume::SparseField| {
-            (low[2]..=high[2]).any(|z| {
-                (low[1]..=high[1]).any(|y| {
-                    (low[0]..=high[0])
-                        .any(|x| grid.brick_at([x, y, z]).is_some_and(|brick| field.brick(brick) != BrickState::Outside))
-                })
-            })
-        };
-        let structures = self.patient.structures().iter().enumerate();
-        structures.filter(|(_, s)| classes.contains(s.class) && comes_near(&s.sdf)).map(|(k, _)| k).collect()
+        // A bit for each structure.
+        let mut found = [0_u64; MAX_STRUCTURES.div_ceil(64)];
+        for z in low[2]..=high[2] {
+            for y in low[1]..=high[1] {
+                for brick in (low[0]..=high[0]).filter_map(|x| grid.brick_at([x, y, z])) {
+                    for structure in self.patient.residents(brick) {
+                        found[usize::from(structure / 64)] |= 1 << (structure % 64);
+                    }
+                }
+            }
+        }
+        if found == [0; MAX_STRUCTURES.div_ceil(64)] {
+            return Vec::new();
+        }
+        let here = |structure: &usize| found[structure / 64] >> (structure % 64) & 1 == 1;
+        let structures = self.patient.structures();
+        (0..structures.len()).filter(here).filter(|k| classes.contains(structures[*k].class)).collect()
     }
 
     /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.
+    #[inline]
     pub(crate) fn sdf_mm(&self, structures: &[usize], at: Vec3) -> f64 {
         let spot = Spot::new(self.patient.grid(), at);
         let mut distance = clamp_mm(self.patient.grid());
@@ -72,8 +82,7 @@ impl Tissue<'_> {
 
     /// Whether a position lies in what is left of a class.
     pub(crate) fn holds(&self, class: TissueClass, at: Vec3) -> bool {
-        let inside = class_sdf(self.patient, self.cut, class, at).is_some_and(|d| d.distance_mm < 0.0);
-        inside && self.pending.iter().all(|sweep| sweep.distance_mm(at) > 0.0)
+        in_class(self.patient, self.cut, class, at) && self.pending.iter().all(|sweep| sweep.distance_mm(at) > 0.0)
     }
 
     /// Direction out of what is left of some structures; none where nothing is near.
@@ -125,6 +134,17 @@ impl Ball {
 
     /// Free distance around the ball at a position, mm, negative where it overlaps; and the direction out of the overlap.
     pub(crate) fn probe(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> (f64, Option<Vec3>) {
+        self.look(tissue, structures, at, |_, _, _| {})
+    }
+
+    /// As [`Self::probe`]; shows what each of the smaller balls saw, where they were asked: its number, its place, and the room around it.
+    fn look(
+        &self,
+        tissue: &Tissue<'_>,
+        structures: &[usize],
+        at: Vec3,
+        mut show: impl FnMut(usize, Vec3, f64),
+    ) -> (f64, Option<Vec3>) {
         let centre = tissue.sdf_mm(structures, at);
         if self.offsets.is_empty() {
             let free = centre - self.radius_mm;
@@ -136,8 +156,10 @@ impl Ball {
         }
         let mut free = f64::INFINITY;
         let mut out = [0.0; 3];
-        for offset in &self.offsets {
-            let d = tissue.sdf_mm(structures, add(at, *offset)) - self.grain_mm;
+        for (n, offset) in self.offsets.iter().enumerate() {
+            let place = add(at, *offset);
+            let d = tissue.sdf_mm(structures, place) - self.grain_mm;
+            show(n, place, d);
             free = free.min(d);
             if d < 0.0 {
                 out = add(out, scale(*offset, d));
@@ -183,6 +205,9 @@ fn tolerance(tissue: &Tissue<'_>) -> f64 {
     TOLERANCE_VOXELS * tissue.patient.grid().spacing_mm()
 }
 
+/// How many smaller balls stand for a ball's surface.
+const BALL_GRAINS: usize = 62;
+
 /// 62 directions all around: corners, edges' and faces' middles of an icosahedron, by `+ * / sqrt` alone.
 fn directions() -> Vec<Vec3> {
     let golden = (1.0 + 5.0_f64.sqrt()) / 2.0;
@@ -210,7 +235,7 @@ fn directions() -> Vec<Vec3> {
 }
 
 /// The farthest free place on a short straight way that ends in tissue.
-fn approach(at: Vec3, way: Vec3, is_free: impl Fn(Vec3) -> bool) -> Vec3 {
+fn approach(at: Vec3, way: Vec3, mut is_free: impl FnMut(Vec3) -> bool) -> Vec3 {
     let (mut free, mut stopped) = (0.0, 1.0);
     for _ in 0..5 {
         let middle = (free + stopped) / 2.0;
@@ -265,7 +290,7 @@ mod tests {
     #[test]
     fn directions_cover_the_sphere() {
         let all = directions();
-        assert_eq!(all.len(), 62);
+        assert_eq!(all.len(), BALL_GRAINS);
         for k in 0..2_000 {
             let (z, turn) = (f64::from(k) / 999.5 - 1.0, f64::from(k) * 2.4);
             let rim = (1.0 - z * z).max(0.0).sqrt();

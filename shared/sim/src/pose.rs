@@ -1,5 +1,7 @@
 //! From a quantised pose to a rotation and back to micrometres, with `+ - * /` only.
 
+use spinor_volume::grid::floor;
+
 use crate::input::Pose;
 use crate::vector::{Vec3, add};
 
@@ -49,7 +51,7 @@ pub fn um_from_mm(at_mm: [f64; 3]) -> [i32; 3] {
 
 /// Micrometres nearest to a length in mm.
 pub(crate) fn um(mm: f64) -> i32 {
-    (mm * 1_000.0 + 0.5).floor() as i32
+    floor(mm * 1_000.0 + 0.5)
 }
 
 /// A direction of the tool's frame in the patient's.

@@ -36,6 +36,7 @@ impl SparseField {
     }
 
     /// What `brick` holds; outside for a brick that the grid lacks.
+    #[inline]
     pub fn brick(&self, brick: BrickIndex) -> BrickState<'_> {
         match self.slots.get(brick.0 as usize).copied().unwrap_or(OUTSIDE) {
             OUTSIDE => BrickState::Outside,

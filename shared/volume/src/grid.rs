@@ -90,21 +90,25 @@ impl Grid {
     }
 
     /// Distance between neighbouring voxel centres, mm.
+    #[inline]
     pub fn spacing_mm(&self) -> f64 {
         self.spacing_mm
     }
 
     /// Bricks along x, y, z.
+    #[inline]
     pub fn bricks(&self) -> [u32; 3] {
         self.bricks
     }
 
     /// Voxels along x, y, z.
+    #[inline]
     pub fn voxels(&self) -> [i32; 3] {
         self.bricks.map(|n| n as i32 * BRICK as i32)
     }
 
     /// Number of bricks in the grid.
+    #[inline]
     pub fn brick_count(&self) -> usize {
         self.bricks.iter().map(|n| *n as usize).product()
     }
@@ -115,6 +119,7 @@ impl Grid {
     }
 
     /// The brick at brick coordinates (x, y, z), or none outside the grid.
+    #[inline]
     pub fn brick_at(&self, at: [i32; 3]) -> Option<BrickIndex> {
         let [nx, ny, nz] = self.bricks.map(|n| n as i32);
         let inside = (0..nx).contains(&at[0]) && (0..ny).contains(&at[1]) && (0..nz).contains(&at[2]);
@@ -122,12 +127,14 @@ impl Grid {
     }
 
     /// Brick coordinates (x, y, z) of a brick of this grid.
+    #[inline]
     pub fn brick_coords(&self, brick: BrickIndex) -> [i32; 3] {
         let [nx, ny, _] = self.bricks;
         [(brick.0 % nx) as i32, (brick.0 / nx % ny) as i32, (brick.0 / (nx * ny)) as i32]
     }
 
     /// The brick that holds a voxel, and the voxel's place among its samples; none outside the grid.
+    #[inline]
     pub fn locate(&self, voxel: VoxelIndex) -> Option<(BrickIndex, usize)> {
         let edge = BRICK as i32;
         let brick = self.brick_at(voxel.0.map(|v| v.div_euclid(edge)))?;
@@ -136,6 +143,7 @@ impl Grid {
     }
 
     /// Continuous voxel coordinates of a position in patient LPS (`index_from_patient`).
+    #[inline]
     pub fn index_from_patient(&self, at_mm: [f64; 3]) -> [f64; 3] {
         let mut index = [0.0; 3];
         for k in 0..3 {
@@ -145,6 +153,7 @@ impl Grid {
     }
 
     /// Position in patient LPS, mm, of continuous voxel coordinates (`patient_from_index`).
+    #[inline]
     pub fn patient_from_index(&self, index: [f64; 3]) -> [f64; 3] {
         let mut at_mm = [0.0; 3];
         for k in 0..3 {
@@ -152,6 +161,21 @@ impl Grid {
         }
         at_mm
     }
+}
+
+/// The greatest whole number that is not above a value, as [`f64::floor`] and a cast give it, by casts alone: what an `i32` cannot hold
+/// saturates, not-a-number gives 0.
+#[inline]
+pub fn floor(value: f64) -> i32 {
+    let cut = value as i32;
+    if f64::from(cut) > value { cut.saturating_sub(1) } else { cut }
+}
+
+/// The least whole number that is not below a value; as [`floor`].
+#[inline]
+pub fn ceil(value: f64) -> i32 {
+    let cut = value as i32;
+    if f64::from(cut) < value { cut.saturating_add(1) } else { cut }
 }
 
 #[cfg(test)]
@@ -176,6 +200,15 @@ mod tests {
         assert_eq!(grid.brick_at([3, 0, 0]), None);
         assert_eq!(grid.locate(VoxelIndex([-1, 0, 0])), None);
         assert_eq!(grid.locate(VoxelIndex([17, 1, 0])), Some((BrickIndex(1), 17)));
+    }
+
+    /// Proves that the casts are the roundings that they stand for, whole, negative, huge and absurd numbers included.
+    #[test]
+    fn casts_round_as_floor_and_ceil_do() {
+        let absurd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 2_147_483_647.5, -2_147_483_648.5];
+        for value in [0.0, -0.0, 0.3, -0.3, 1.0, -1.0, 7.999, -7.001, 123_456.75, -123_456.75].into_iter().chain(absurd) {
+            assert_eq!((floor(value), ceil(value)), (value.floor() as i32, value.ceil() as i32), "{value}");
+        }
     }
 
     #[test]

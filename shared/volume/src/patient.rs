@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::field::SparseField;
+use crate::field::{BrickState, SparseField};
 use crate::grid::{BRICK_VOXELS, BrickIndex, Grid, VoxelIndex};
 use crate::label::{Label, TissueClass};
 
@@ -119,6 +119,29 @@ pub struct Patient {
     grid: Grid,
     structures: Vec<Structure>,
     density: DensityField,
+    residents: Residents,
+}
+
+/// Which structures live in each brick, so that nobody has to ask all of them.
+#[derive(Clone, Debug, PartialEq)]
+struct Residents {
+    /// Where each brick's begin in `all`, and where the last brick's end.
+    starts: Vec<u32>,
+    /// Places of structures, rising in each brick.
+    all: Vec<u16>,
+}
+
+impl Residents {
+    fn of(grid: &Grid, structures: &[Structure]) -> Self {
+        let (mut starts, mut all) = (Vec::with_capacity(grid.brick_count() + 1), Vec::new());
+        starts.push(0);
+        for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
+            let lives = |s: &Structure| s.sdf.brick(brick) != BrickState::Outside;
+            all.extend(structures.iter().enumerate().filter(|(_, s)| lives(s)).map(|(k, _)| k as u16));
+            starts.push(all.len() as u32);
+        }
+        Self { starts, all }
+    }
 }
 
 impl Patient {
@@ -145,7 +168,8 @@ impl Patient {
                 return Err(PatientError::Grid(s.label, s.sdf.brick_count(), grid.brick_count()));
             }
         }
-        Ok(Self { grid, structures, density })
+        let residents = Residents::of(&grid, &structures);
+        Ok(Self { grid, structures, density, residents })
     }
 
     /// The grid of all fields.
@@ -161,6 +185,14 @@ impl Patient {
     /// The structure with a label.
     pub fn structure(&self, label: Label) -> Option<&Structure> {
         self.structures.binary_search_by_key(&label, |s| s.label).ok().map(|k| &self.structures[k])
+    }
+
+    /// Places of the structures whose field comes into a brick, rising; none for a brick that the grid lacks.
+    #[inline]
+    pub fn residents(&self, brick: BrickIndex) -> &[u16] {
+        let Residents { starts, all } = &self.residents;
+        let range = starts.get(brick.0 as usize).zip(starts.get(brick.0 as usize + 1));
+        range.and_then(|(from, to)| all.get(*from as usize..*to as usize)).unwrap_or_default()
     }
 
     /// Density of bone.

@@ -47,18 +47,45 @@ pub fn class_sdf(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [
     let grid = patient.grid();
     let spot = Spot::new(grid, at_mm);
     let mut best: Option<ClassDistance> = None;
-    for (structure, _) in patient.structures().iter().enumerate().filter(|(_, s)| s.class == class) {
-        let Some((distance_mm, gradient)) = spot.left_slope(patient, cut, structure) else { continue };
+    of_class(patient, &spot, class, |structure| {
+        let Some((distance_mm, gradient)) = spot.left_slope(patient, cut, structure) else { return };
         if best.is_none_or(|b| distance_mm < b.distance_mm) {
             best = Some(ClassDistance { structure, distance_mm, gradient });
         }
-    }
+    });
     best
+}
+
+/// Shows the structures of a class that can have samples at a spot, rising.
+#[inline]
+fn of_class(patient: &Patient, spot: &Spot, class: TissueClass, mut show: impl FnMut(usize)) {
+    let is = |structure: usize| patient.structures().get(structure).is_some_and(|s| s.class == class);
+    match spot.residents(patient) {
+        Some(residents) => residents.iter().map(|k| usize::from(*k)).filter(|k| is(*k)).for_each(show),
+        None => (0..patient.structures().len()).filter(|k| is(*k)).for_each(&mut show),
+    }
+}
+
+/// Whether a position lies in what is left of a structure of a class: whether [`class_sdf_mm`] is negative there, for less.
+pub fn in_class(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [f64; 3]) -> bool {
+    let spot = Spot::new(patient.grid(), at_mm);
+    let mut inside = false;
+    of_class(patient, &spot, class, |structure| inside |= spot.in_left(patient, cut, structure));
+    inside
 }
 
 /// Signed distance to the nearest structure of a class, mm; the clamp where none is near.
 pub fn class_sdf_mm(patient: &Patient, cut: &CutState, class: TissueClass, at_mm: [f64; 3]) -> f64 {
-    class_sdf(patient, cut, class, at_mm).map_or_else(|| clamp_mm(patient.grid()), |d| d.distance_mm)
+    let spot = Spot::new(patient.grid(), at_mm);
+    let mut least: Option<f64> = None;
+    of_class(patient, &spot, class, |structure| {
+        let distance_mm = spot.left_mm(patient, cut, structure);
+        least = match (least, distance_mm) {
+            (Some(least), Some(here)) => Some(if here < least { here } else { least }),
+            (least, here) => least.or(here),
+        };
+    });
+    least.unwrap_or_else(|| clamp_mm(patient.grid()))
 }
 
 /// The nearest structure of a class at a position.

@@ -5,7 +5,7 @@
 
 use crate::cut::CutState;
 use crate::field::{BrickSamples, BrickState, SparseField};
-use crate::grid::{BRICK, BrickIndex, Grid, SDF_PER_VOXEL};
+use crate::grid::{BRICK, BrickIndex, Grid, SDF_PER_VOXEL, floor};
 use crate::patient::Patient;
 use crate::sample::carve;
 
@@ -36,46 +36,65 @@ pub struct Spot {
 enum Home {
     /// All in one brick: the first one's place in it.
     One(BrickIndex, usize),
-    /// In several, or some outside the grid: brick and place in it of each.
-    Several([(u32, u16); 8]),
+    /// In several, or some outside the grid: brick and place in it of each, and a bit for each axis along which the brick changes.
+    Several([(u32, u16); 8], usize),
 }
 
 impl Spot {
     /// The spot of a position in patient LPS, mm. A position that is not a number counts as the first voxel's.
+    #[inline]
     pub fn new(grid: &Grid, at_mm: [f64; 3]) -> Self {
         let index = grid.index_from_patient(at_mm);
         let (mut low, mut part) = ([0_i32; 3], [0.0; 3]);
         for k in 0..3 {
+            // The floor saturates: positions far outside read as outside.
             let floor = floor(index[k]);
-            // The cast saturates: positions far outside read as outside.
-            low[k] = (floor as i32).clamp(i32::MIN / 2, i32::MAX / 2);
-            part[k] = (index[k] - floor).clamp(0.0, 1.0);
+            low[k] = floor.clamp(i32::MIN / 2, i32::MAX / 2);
+            part[k] = (index[k] - f64::from(floor)).clamp(0.0, 1.0);
         }
         Self { home: Home::of(grid, low), part }
     }
 
     /// The samples of a field; none where the field comes nowhere near.
+    #[inline]
     pub fn samples(&self, field: &SparseField) -> Option<Around> {
+        self.gather(|brick| field.brick(brick))
+    }
+
+    /// The samples of what bricks hold; none where they are all outside.
+    #[inline]
+    fn gather<'a>(&self, state: impl Fn(BrickIndex) -> BrickState<'a>) -> Option<Around> {
         match &self.home {
-            Home::One(brick, first) => match field.brick(*brick) {
+            Home::One(brick, first) => match state(*brick) {
                 BrickState::Outside => None,
                 BrickState::Inside => Some([-127; 8]),
                 BrickState::Samples(samples) => Some(read(samples, *first)),
             },
-            Home::Several(corners) => {
+            Home::Several(corners, changes) => {
                 let mut around = [FAR; 8];
+                let mut states = [BrickState::Outside; 8];
                 let mut near = false;
-                for (sample, (brick, at)) in around.iter_mut().zip(corners) {
-                    match field.brick(BrickIndex(*brick)) {
+                for (k, (brick, at)) in corners.iter().enumerate() {
+                    // A corner's brick is that of the first corner on its side along each axis.
+                    states[k] = if k & !changes == 0 { state(BrickIndex(*brick)) } else { states[k & changes] };
+                    match states[k] {
                         BrickState::Outside => {}
-                        BrickState::Inside => (*sample, near) = (-127, true),
+                        BrickState::Inside => (around[k], near) = (-127, true),
                         BrickState::Samples(samples) => {
-                            (*sample, near) = (samples.get(usize::from(*at)).copied().unwrap_or(FAR), true);
+                            (around[k], near) = (samples.get(usize::from(*at)).copied().unwrap_or(FAR), true);
                         }
                     }
                 }
                 near.then_some(around)
             }
+        }
+    }
+
+    /// The structures that can have samples here, by their places in the patient, rising; none of them where all are to be asked.
+    pub(crate) fn residents<'a>(&self, patient: &'a Patient) -> Option<&'a [u16]> {
+        match &self.home {
+            Home::One(brick, _) => Some(patient.residents(*brick)),
+            Home::Several(..) => None,
         }
     }
 
@@ -91,32 +110,17 @@ impl Spot {
 
     /// As [`Spot::left`], with all the room that there is where cuts met: a cut's samples are about nothing along the border of two cuts,
     /// though the place is empty all round. The surface is the same.
+    #[inline]
     pub fn room(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<Around> {
-        let mut around = self.left(patient, cut, structure)?;
-        if around.iter().any(|v| *v < 0) {
-            return Some(around);
-        }
         let class = patient.structures().get(structure)?.class;
-        match &self.home {
-            Home::One(brick, first) => {
-                if let Some(samples) = cut.room(patient, class, *brick) {
-                    around.iter_mut().zip(read(samples, *first)).for_each(|(v, room)| *v = (*v).max(room));
-                }
-            }
-            Home::Several(corners) => {
-                for (v, (brick, at)) in around.iter_mut().zip(corners) {
-                    let room = cut.room(patient, class, BrickIndex(*brick)).and_then(|samples| samples.get(usize::from(*at)));
-                    *v = room.map_or(*v, |room| (*v).max(*room));
-                }
-            }
-        }
-        Some(around)
+        self.gather(|brick| cut.room(patient, class, structure, brick))
     }
 
     /// As [`Spot::left_mm`], from [`Spot::room`].
+    #[inline]
     pub fn room_mm(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<f64> {
         let around = self.room(patient, cut, structure)?;
-        Some(trilinear(&self.corners_mm(patient.grid(), &around), self.part))
+        Some(self.mm(patient.grid(), &around))
     }
 
     /// As [`Spot::left_slope`], from [`Spot::room`].
@@ -128,13 +132,34 @@ impl Spot {
     /// Signed distance to what is left of a structure, mm, negative inside; none where the structure comes nowhere near.
     pub fn left_mm(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<f64> {
         let around = self.left(patient, cut, structure)?;
-        Some(trilinear(&self.corners_mm(patient.grid(), &around), self.part))
+        Some(self.mm(patient.grid(), &around))
+    }
+
+    /// Whether the position lies in what is left of a structure: whether [`Spot::left_mm`] is negative.
+    pub(crate) fn in_left(&self, patient: &Patient, cut: &CutState, structure: usize) -> bool {
+        let Some(around) = self.left(patient, cut, structure) else { return false };
+        // What lies between corners of one sign has that sign.
+        match around.iter().filter(|v| **v < 0).count() {
+            0 => false,
+            8 => true,
+            _ => self.mm(patient.grid(), &around) < 0.0,
+        }
     }
 
     /// As [`Spot::left_mm`], with the gradient there: mm per mm, pointing out of the tissue.
     pub fn left_slope(&self, patient: &Patient, cut: &CutState, structure: usize) -> Option<(f64, [f64; 3])> {
         let around = self.left(patient, cut, structure)?;
         Some(self.slope(patient.grid(), &around))
+    }
+
+    /// The distance that samples stand for at the position, mm.
+    #[inline]
+    fn mm(&self, grid: &Grid, around: &Around) -> f64 {
+        // Between equal corners there is nothing to weigh.
+        if *around == [FAR; 8] {
+            return (f64::from(FAR) + 0.5) * (grid.spacing_mm() / f64::from(SDF_PER_VOXEL));
+        }
+        trilinear(&self.corners_mm(grid, around), self.part)
     }
 
     /// The distance that samples stand for at the position, mm, and its gradient.
@@ -145,6 +170,7 @@ impl Spot {
     }
 
     /// The distances that samples stand for, mm.
+    #[inline]
     pub(crate) fn corners_mm(&self, grid: &Grid, around: &Around) -> [f64; 8] {
         let step_mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
         let mut corner = [0.0; 8];
@@ -161,6 +187,7 @@ impl Spot {
 }
 
 impl Home {
+    #[inline]
     fn of(grid: &Grid, low: [i32; 3]) -> Self {
         let edge = BRICK as i32;
         let (brick, first) = (low.map(|v| v >> BRICK.trailing_zeros()), low.map(|v| v & (edge - 1)));
@@ -174,6 +201,15 @@ impl Home {
                 return Self::One(BrickIndex(x + y + z), place);
             }
         }
+        Self::across(grid, brick, first)
+    }
+
+    /// As [`Home::of`], for samples that lie in more than one brick, or outside the grid: the first one's brick, and its place there.
+    fn across(grid: &Grid, brick: [i32; 3], first: [i32; 3]) -> Self {
+        let edge = BRICK as i32;
+        let bricks = grid.bricks();
+        let strides = [1, bricks[0], bricks[0] * bricks[1]];
+        let along = |axis: usize, at: i32| (0..bricks[axis] as i32).contains(&at).then(|| at as u32 * strides[axis]);
         let ends = |axis: usize| {
             let next = first[axis] + 1;
             [(along(axis, brick[axis]), first[axis]), (along(axis, brick[axis] + (next >> 4)), next & (edge - 1))]
@@ -186,7 +222,8 @@ impl Home {
                 *corner = (x + y + z, (i + edge * (j + edge * l)) as u16);
             }
         }
-        Self::Several(corners)
+        let changes = (0..3).filter(|axis| first[*axis] == edge - 1).fold(0, |bits, axis| bits | 1 << axis);
+        Self::Several(corners, changes)
     }
 }
 
@@ -219,14 +256,6 @@ fn read(samples: &BrickSamples, first: usize) -> Around {
     [span[a], span[b], span[c], span[d], span[e], span[f], span[g], span[h]]
 }
 
-/// As [`f64::floor`] for all numbers whose floor a 32-bit integer holds, by casts alone; others saturate. Not-a-number gives 0.
-#[inline]
-fn floor(value: f64) -> f64 {
-    let cut = value as i32;
-    let cut = f64::from(cut);
-    if cut > value { cut - 1.0 } else { cut }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +281,7 @@ mod tests {
                 field.sample(&grid, VoxelIndex([low[0] + (k & 1), low[1] + (k >> 1 & 1), low[2] + (k >> 2)]))
             });
             let spot = Spot::new(&grid, at);
-            across += u32::from(matches!(spot.home, Home::Several(_)));
+            across += u32::from(matches!(spot.home, Home::Several(..)));
             rim += u32::from(low.contains(&-1));
             match spot.samples(&field) {
                 Some(around) => assert_eq!(around, wanted, "{at:?}"),
@@ -270,14 +299,6 @@ mod tests {
         field.set_inside(BrickIndex(0));
         for at in [[1e300, 0.0, 0.0], [0.0, f64::NEG_INFINITY, 0.0], [3.0, 3.0, -1e12]] {
             assert!(Spot::new(&grid, at).samples(&field).is_none(), "{at:?}");
-        }
-    }
-
-    /// Proves that the cast is the floor, whole and negative numbers included.
-    #[test]
-    fn floors_are_floors() {
-        for value in [0.0, -0.0, 0.3, -0.3, 1.0, -1.0, 7.999, -7.001, 123_456.75, -123_456.75] {
-            assert_eq!(floor(value), f64::floor(value), "{value}");
         }
     }
 }

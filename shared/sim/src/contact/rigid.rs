@@ -4,11 +4,9 @@
 //! point of it that is near bone moves by more than half a voxel or the room around it, turning and moving at once; out of what it would
 //! enter it is pushed. What a grain saw stays true as long as it has not moved that far, so that it looks again only then. Where the turn is blocked it goes on moving, and the other way round. So neither a tip nor a shaft goes through bone.
 
-use std::cell::Cell;
-
 use spinor_volume::ClassMask;
 
-use super::{Ball, Tissue, approach, tolerance};
+use super::{BALL_GRAINS, Ball, Tissue, approach, tolerance};
 use crate::pose::{Rotation, place, rotation_from, turn};
 use crate::tool::{Part, Shape};
 use crate::vector::{Vec3, add, cross, norm, scale, sub, unit};
@@ -37,6 +35,8 @@ const SHAFT_MM: f64 = 20.0;
 const SAME: f64 = 0.55;
 /// How many grains are looked for bone near them at once.
 const BLOCK: usize = 12;
+/// A product that is less than this share of another is less, whatever was rounded.
+const NO_LESS: f64 = 1.0 - 1e-12;
 /// Share of what a grain saw that must be left after its way for it not to look again.
 const STALE: f64 = 0.4;
 
@@ -92,32 +92,6 @@ pub(crate) struct Stand {
     pub(crate) turn: Turn,
 }
 
-/// A grain that is near bone in this tick.
-struct Watched {
-    grain: Grain,
-    /// Its distance from the tip ball's centre, mm.
-    arm: f64,
-    /// How near it may come: it need be no better off than it was.
-    least: f64,
-    /// Where it looked last, and the room that it saw there.
-    seen: Cell<(Vec3, f64)>,
-}
-
-impl Watched {
-    /// Room around the grain at a place and the direction out of what it overlaps. Room shrinks by no more than the way that it went since
-    /// it looked, so it looks again only when that could matter.
-    fn room(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3, rotation: &Rotation) -> (f64, Vec3) {
-        let (place, saw) = self.seen.get();
-        let left = saw - norm(sub(at, place));
-        if left >= self.least && left >= STALE * saw {
-            return (left, [0.0; 3]);
-        }
-        let (room, out) = self.grain.room(tissue, structures, at, rotation, self.least);
-        self.seen.set((at, room));
-        (room, out)
-    }
-}
-
 /// What stops a body in one tick.
 struct Obstacles<'a> {
     tissue: &'a Tissue<'a>,
@@ -125,30 +99,99 @@ struct Obstacles<'a> {
     /// Structures that stop the ball.
     ball_structures: Vec<usize>,
     ball_least: f64,
-    /// Where each of the ball's own grains looked last, and the room that it saw there.
-    ball_seen: Vec<Cell<(Vec3, f64)>>,
+    /// The ball's own grains.
+    ball_grains: Lanes<BALL_GRAINS>,
     /// The rest, in groups of neighbours.
     groups: Vec<Group>,
     /// At how many places the body was tried.
-    tries: Cell<u32>,
+    tries: u32,
 }
 
-/// Neighbouring grains that are watched together.
+/// Some grains side by side, so that what they can tell without looking is worked out for all of them at once.
+struct Lanes<const N: usize> {
+    /// Their centres in the tool's frame, from the tip ball's centre, mm, by axis.
+    from_ball: [[f64; N]; 3],
+    /// Where each looked last, by axis, and the room that it saw there.
+    looked: [[f64; N]; 3],
+    saw: [f64; N],
+}
+
+impl<const N: usize> Lanes<N> {
+    /// Grains at the tip ball's centre that have not looked yet.
+    const fn new() -> Self {
+        Self { from_ball: [[0.0; N]; 3], looked: [[0.0; N]; 3], saw: [f64::NEG_INFINITY; N] }
+    }
+
+    fn set(&mut self, n: usize, from_ball: Vec3) {
+        (0..3).for_each(|k| self.from_ball[k][n] = from_ball[k]);
+    }
+
+    fn note(&mut self, n: usize, at: Vec3, room: f64) {
+        (0..3).for_each(|k| self.looked[k][n] = at[k]);
+        self.saw[n] = room;
+    }
+
+    /// Where all of them are, by axis, for a body that is turned like this or (none) not at all; and the room that is left of what they saw:
+    /// it shrinks by no more than the way that they went since.
+    fn left(&self, rotation: Option<&Rotation>, centre: Vec3) -> ([[f64; N]; 3], [f64; N]) {
+        let mut at = self.from_ball;
+        if let Some(rotation) = rotation {
+            for n in 0..N {
+                let v = [0, 1, 2].map(|k| self.from_ball[k][n]);
+                let v = turn(rotation, v);
+                (0..3).for_each(|k| at[k][n] = v[k]);
+            }
+        }
+        let mut left = [0.0; N];
+        for n in 0..N {
+            let mut way = [0.0; 3];
+            for k in 0..3 {
+                at[k][n] += centre[k];
+                way[k] = at[k][n] - self.looked[k][n];
+            }
+            left[n] = self.saw[n] - norm(way);
+        }
+        (at, left)
+    }
+}
+
+/// Neighbouring grains that are watched together: those of a block that are near bone in this tick.
 struct Group {
     /// Structures that can come near them.
     structures: Vec<usize>,
-    watched: Vec<Watched>,
-    /// The farthest of them from the tip ball's centre, mm.
+    grains: Vec<Grain>,
+    lanes: Lanes<BLOCK>,
+    /// Their distances from the tip ball's centre, mm, and the greatest of these.
+    arms: [f64; BLOCK],
     arm: f64,
+    /// How near each may come: it need be no better off than it was.
+    least: [f64; BLOCK],
     /// Where the body was when they were looked through last; and of them all the least room, and the least beyond what each must have.
-    seen: Cell<(Stand, f64, f64)>,
+    seen: (Stand, f64, f64),
 }
 
 impl Group {
+    fn new(structures: Vec<usize>, stand: &Stand) -> Self {
+        let seen = (*stand, f64::INFINITY, f64::INFINITY);
+        let (lanes, arms, least) = (Lanes::new(), [0.0; BLOCK], [0.0; BLOCK]);
+        Self { structures, grains: Vec::new(), lanes, arms, arm: 0.0, least, seen }
+    }
+
+    /// Adds a grain that sees some room where it is; a group has place for [`BLOCK`].
+    fn watch(&mut self, grain: &Grain, at: Vec3, room: f64, least: f64) {
+        let n = self.grains.len();
+        self.grains.push(*grain);
+        self.lanes.set(n, grain.from_ball);
+        self.lanes.note(n, at, room);
+        (self.arms[n], self.least[n]) = (norm(grain.from_ball), least);
+        self.arm = self.arm.max(self.arms[n]);
+        (self.seen.1, self.seen.2) = (self.seen.1.min(room), self.seen.2.min(room - least));
+    }
+
     /// No less room than this is around any of them, and beyond what each must have, when the body is somewhere: room shrinks by no more
     /// than the way that they went.
     fn at_least(&self, stand: &Stand) -> (f64, f64) {
-        let (last, room, beyond) = self.seen.get();
+        let (last, room, beyond) = &self.seen;
         let way = norm(sub(stand.centre, last.centre)) + self.arm * angle(&last.turn, &stand.turn);
         (room - way, beyond - way)
     }
@@ -220,14 +263,14 @@ impl Rigid {
     /// tip counts as gone.
     pub(crate) fn free_share(&self, tissue: &Tissue<'_>, classes: ClassMask, from: &Stand, to: Vec3) -> f64 {
         let goal = Stand { centre: to, ..*from };
-        let obstacles = self.obstacles(tissue, ClassMask::NONE, classes, from, &goal);
+        let mut obstacles = self.obstacles(tissue, ClassMask::NONE, classes, from, &goal);
         let Some(rotation) = rotation_from(from.turn) else { return 1.0 };
         let way = sub(to, from.centre);
         let ahead = |share: f64| Stand { centre: add(from.centre, scale(way, share)), ..*from };
-        let fits = |share: f64| obstacles.rest(&ahead(share), &rotation, 0.0, 0.0, 1.0).0 >= -ROUNDING_MM;
         if obstacles.groups.is_empty() {
             return 1.0;
         }
+        let mut fits = |share: f64| obstacles.rest(&ahead(share), &rotation, 0.0, 0.0, 1.0).0 >= -ROUNDING_MM;
         let steps = (norm(way) / (0.5 * tissue.patient.grid().spacing_mm())).ceil().clamp(1.0, MAX_STEPS as f64) as u32;
         let Some(hit) = (1..=steps).find(|k| !fits(f64::from(*k) / f64::from(steps))) else { return 1.0 };
         let (mut free, mut stopped) = (f64::from(hit - 1) / f64::from(steps), f64::from(hit) / f64::from(steps));
@@ -247,48 +290,50 @@ impl Rigid {
         to: &Stand,
     ) -> Obstacles<'a> {
         let ball_structures = tissue.near(ball_classes, from.centre, to.centre, self.ball.radius_mm + WATCH_MM);
-        let free =
-            if ball_structures.is_empty() { f64::INFINITY } else { self.ball.probe(tissue, &ball_structures, from.centre).0 };
+        let mut ball_grains = Lanes::new();
+        self.ball.offsets.iter().take(BALL_GRAINS).enumerate().for_each(|(n, offset)| ball_grains.set(n, *offset));
+        let free = if ball_structures.is_empty() {
+            f64::INFINITY
+        } else {
+            self.ball.look(tissue, &ball_structures, from.centre, |n, at, room| ball_grains.note(n, at, room)).0
+        };
         let mut obstacles = Obstacles {
             tissue,
             ball: &self.ball,
             ball_structures,
             // In a hollow of its own making a burr overlaps the fields a little: no place has to be better than the start.
             ball_least: free.min(-tolerance(tissue)),
-            ball_seen: self.ball.offsets.iter().map(|_| Cell::new(([0.0; 3], f64::NEG_INFINITY))).collect(),
+            ball_grains,
             groups: Vec::new(),
-            tries: Cell::new(0),
+            tries: 0,
         };
         let (Some(start), Some(end)) = (rotation_from(from.turn), rotation_from(to.turn)) else { return obstacles };
         let ends = |grain: &Grain| (place(&start, from.centre, grain.from_ball), place(&end, to.centre, grain.from_ball));
         for block in self.grains.chunks(BLOCK) {
             let (mut low, mut high, mut around) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3], 0.0_f64);
-            for grain in block {
+            let mut places = [([0.0; 3], 0.0); BLOCK];
+            for (grain, place) in block.iter().zip(&mut places) {
                 let (a, b) = ends(grain);
                 for k in 0..3 {
                     (low[k], high[k]) = (low[k].min(a[k]).min(b[k]), high[k].max(a[k]).max(b[k]));
                 }
+                *place = (a, norm(sub(b, a)));
                 // A turning point's way is an arc: for every turn up to a right angle it leaves its chord by less than a quarter of it.
-                around = around.max(grain.radius_mm + WATCH_MM + 0.25 * norm(sub(b, a)));
+                around = around.max(grain.radius_mm + WATCH_MM + 0.25 * place.1);
             }
             let structures = tissue.near(classes, low, high, around);
             if structures.is_empty() {
                 continue;
             }
-            let mut watched = Vec::new();
-            let (mut farthest, mut least_room, mut beyond) = (0.0_f64, f64::INFINITY, f64::INFINITY);
-            for grain in block {
-                let (a, b) = ends(grain);
-                let (room, _) = grain.room(tissue, &structures, a, &start, -tolerance(tissue));
-                if room <= 1.6 * norm(sub(b, a)) + WATCH_MM {
-                    let (arm, least) = (norm(grain.from_ball), room.min(-tolerance(tissue)));
-                    (farthest, least_room, beyond) = (farthest.max(arm), least_room.min(room), beyond.min(room - least));
-                    watched.push(Watched { grain: *grain, arm, least, seen: Cell::new((a, room)) });
+            let mut group = Group::new(structures, from);
+            for (grain, (at, way)) in block.iter().zip(&places) {
+                let (room, _) = grain.room(tissue, &group.structures, *at, &start, -tolerance(tissue));
+                if room <= 1.6 * way + WATCH_MM {
+                    group.watch(grain, *at, room, room.min(-tolerance(tissue)));
                 }
             }
-            if !watched.is_empty() {
-                let seen = Cell::new((*from, least_room, beyond));
-                obstacles.groups.push(Group { structures, watched, arm: farthest, seen });
+            if !group.grains.is_empty() {
+                obstacles.groups.push(group);
             }
         }
         obstacles
@@ -304,7 +349,7 @@ impl Rigid {
         start: &Stand,
         goal: &Stand,
     ) -> Moved {
-        let obstacles = self.obstacles(tissue, ball_classes, classes, start, goal);
+        let mut obstacles = self.obstacles(tissue, ball_classes, classes, start, goal);
         if obstacles.ball_structures.is_empty() && obstacles.groups.is_empty() {
             return Moved { stand: *goal, touched: false };
         }
@@ -312,7 +357,7 @@ impl Rigid {
         let mut stand = *start;
         let mut touched = false;
         let Some(mut share) = obstacles.probe(&stand, &goal).map(|p| p.share) else { return Moved { stand, touched } };
-        while obstacles.tries.get() < MAX_TRIES {
+        while obstacles.tries < MAX_TRIES {
             let left = norm(sub(goal.centre, stand.centre));
             let still_to_turn = chord(&stand.turn, &goal.turn) > 1e-9;
             if left < 1e-6 && !still_to_turn {
@@ -337,7 +382,7 @@ impl Rigid {
                 }
             }
             let ahead = |part: f64| stand.towards(&goal, share * part);
-            let free = |part: f64| obstacles.probe(&ahead(part), &goal).is_none_or(|p| p.room >= -ROUNDING_MM);
+            let mut free = |part: f64| obstacles.probe(&ahead(part), &goal).is_none_or(|p| p.room >= -ROUNDING_MM);
             let part = approach([0.0; 3], [1.0, 0.0, 0.0], |at| free(at[0]))[0];
             stand = ahead(part);
             break;
@@ -393,7 +438,7 @@ struct Probe {
 impl Obstacles<'_> {
     /// A step towards a goal, pushed out of tissue where it must be, and the next step's share; none when there is no place for it that
     /// is nearer.
-    fn attempt(&self, stand: &Stand, goal: &Stand, share: f64, touched: &mut bool) -> Option<(Stand, f64)> {
+    fn attempt(&mut self, stand: &Stand, goal: &Stand, share: f64, touched: &mut bool) -> Option<(Stand, f64)> {
         let spacing = self.tissue.patient.grid().spacing_mm();
         let straight = stand.towards(goal, share);
         let mut next = straight;
@@ -415,9 +460,9 @@ impl Obstacles<'_> {
         (probe.room >= -ROUNDING_MM && close && nearer).then_some((next, probe.share))
     }
 
-    fn probe(&self, stand: &Stand, goal: &Stand) -> Option<Probe> {
+    fn probe(&mut self, stand: &Stand, goal: &Stand) -> Option<Probe> {
         let rotation = rotation_from(stand.turn)?;
-        self.tries.set(self.tries.get() + 1);
+        self.tries += 1;
         let (left, angle) = (norm(sub(goal.centre, stand.centre)), angle(&stand.turn, &goal.turn));
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
         let (mut room, mut pace, mut push) = (f64::INFINITY, 1.0, [0.0; 3]);
@@ -435,18 +480,18 @@ impl Obstacles<'_> {
     }
 
     /// As [`Ball::probe`], with what its grains saw before.
-    fn ball_room(&self, centre: Vec3) -> (f64, Option<Vec3>) {
-        if self.ball_seen.is_empty() {
+    fn ball_room(&mut self, centre: Vec3) -> (f64, Option<Vec3>) {
+        if self.ball.offsets.is_empty() {
             return self.ball.probe(self.tissue, &self.ball_structures, centre);
         }
         let (mut free, mut push) = (f64::INFINITY, [0.0; 3]);
-        for (offset, seen) in self.ball.offsets.iter().zip(&self.ball_seen) {
-            let at = add(centre, *offset);
-            let (place, saw) = seen.get();
-            let mut d = saw - norm(sub(at, place));
+        let (at, left) = self.ball_grains.left(None, centre);
+        for (n, offset) in self.ball.offsets.iter().take(BALL_GRAINS).enumerate() {
+            let (mut d, saw) = (left[n], self.ball_grains.saw[n]);
             if d < self.ball_least || d < STALE * saw || saw == f64::NEG_INFINITY {
+                let at = [0, 1, 2].map(|k| at[k][n]);
                 d = self.tissue.sdf_mm(&self.ball_structures, at) - self.ball.grain_mm;
-                seen.set((at, d));
+                self.ball_grains.note(n, at, d);
             }
             free = free.min(d);
             if d < 0.0 {
@@ -459,25 +504,36 @@ impl Obstacles<'_> {
     /// The body beside its tip: least room beyond what each grain must have; into how many steps what is left to go and to turn must be
     /// divided, at least `pace`; push out of the overlap. A group that surely neither overlaps nor asks for shorter steps is passed over,
     /// so where all have room the room is only more than none.
-    fn rest(&self, stand: &Stand, rotation: &Rotation, left: f64, angle: f64, pace: f64) -> (f64, f64, Vec3) {
+    fn rest(&mut self, stand: &Stand, rotation: &Rotation, left: f64, angle: f64, pace: f64) -> (f64, f64, Vec3) {
         let half = 0.5 * self.tissue.patient.grid().spacing_mm();
         let (mut room, mut pace, mut push) = (f64::INFINITY, pace, [0.0; 3]);
-        for group in &self.groups {
+        for group in &mut self.groups {
             let (free, beyond) = group.at_least(stand);
             if beyond >= 0.0 && left + angle * group.arm <= pace * half.max(0.9 * free) {
                 continue;
             }
             let (mut least_room, mut least_beyond) = (f64::INFINITY, f64::INFINITY);
-            for watched in &group.watched {
-                let at = place(rotation, stand.centre, watched.grain.from_ball);
-                let (d, out) = watched.room(self.tissue, &group.structures, at, rotation);
-                pace = pace.max((left + angle * watched.arm) / half.max(0.9 * d));
-                (least_room, least_beyond) = (least_room.min(d), least_beyond.min(d - watched.least));
-                if d < watched.least {
-                    push = add(push, scale(out, watched.least - d));
+            let (at, still_left) = group.lanes.left(Some(rotation), stand.centre);
+            for (n, grain) in group.grains.iter().enumerate() {
+                let (mut d, least) = (still_left[n], group.least[n]);
+                // A grain looks again only when that could matter.
+                if d < least || d < STALE * group.lanes.saw[n] {
+                    let at = [0, 1, 2].map(|k| at[k][n]);
+                    let out;
+                    (d, out) = grain.room(self.tissue, &group.structures, at, rotation, least);
+                    group.lanes.note(n, at, d);
+                    if d < least {
+                        push = add(push, scale(out, least - d));
+                    }
                 }
+                let (asks, most) = (left + angle * group.arms[n], half.max(0.9 * d));
+                // Where it surely asks for no shorter steps it is not worth a division.
+                if asks >= pace * most * NO_LESS {
+                    pace = pace.max(asks / most);
+                }
+                (least_room, least_beyond) = (least_room.min(d), least_beyond.min(d - least));
             }
-            group.seen.set((*stand, least_room, least_beyond));
+            group.seen = (*stand, least_room, least_beyond);
             room = room.min(least_beyond);
         }
         (room, pace, push)

@@ -3,9 +3,8 @@
 //! A map that takes positions back to rest stretches distances, and far from the surface it is not unique. So the distance to a surface
 //! that has moved is measured where it stands: to discs, each touching the surface, a little larger than the gap to the next.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::OnceLock;
 
 use spinor_volume::{BRICK, Grid, SDF_PER_VOXEL, Structure, VoxelIndex};
 
@@ -117,8 +116,15 @@ pub(crate) struct Stand<'a> {
     pub(super) offsets_um: &'a [[i32; 3]],
     /// For each node a ball about its facets as they stand: centre and radius, mm, and whether any of them is away from its rest.
     pub(super) balls: &'a [(Vec3, f64, bool)],
-    /// Where the facets of nodes that were asked for stand: a tool asks again for each of its parts.
-    pub(super) known: RefCell<BTreeMap<usize, Rc<[Vec3]>>>,
+    /// For each node where its facets stand, once asked for.
+    pub(super) known: &'a [Stands],
+}
+
+/// Where a node's facets stand, worked out when it is first asked for: all tools of a tick ask, with each of their parts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stands {
+    places: OnceLock<Box<[Vec3]>>,
+    normals: OnceLock<Box<[Vec3]>>,
 }
 
 impl Stand<'_> {
@@ -149,14 +155,16 @@ impl Stand<'_> {
             if least >= best {
                 break;
             }
-            let moved = self.balls[node].2;
-            for (facet, at) in self.facets.of_node(node).iter().zip(self.stand(node, moved).iter().copied()) {
+            let stands = self.known.get(node).filter(|_| self.balls[node].2);
+            let places = stands.map(|stands| self.places(stands, node));
+            for (k, facet) in self.facets.of_node(node).iter().enumerate() {
+                let at = places.map_or(facet.at, |places| places[k]);
                 let way = sub(closest(a, b, at), at);
                 let long = norm(way);
                 if long - self.facets.radius_mm >= best {
                     continue;
                 }
-                let normal = if moved { self.turned(facet, at) } else { facet.normal };
+                let normal = stands.zip(places).map_or(facet.normal, |(stands, places)| self.normals(stands, places, node)[k]);
                 let height = dot(way, normal);
                 let beside = ((long * long - height * height).max(0.0).sqrt() - self.facets.radius_mm).max(0.0);
                 let distance = (height * height + beside * beside).sqrt();
@@ -170,10 +178,15 @@ impl Stand<'_> {
     }
 
     /// Where a node's facets stand.
-    fn stand(&self, node: usize, moved: bool) -> Rc<[Vec3]> {
-        let place = |facet: &Facet| if moved { add(facet.at, self.moved(facet.at)) } else { facet.at };
-        let find = || self.facets.of_node(node).iter().map(place).collect();
-        Rc::clone(self.known.borrow_mut().entry(node).or_insert_with(find))
+    fn places<'b>(&self, stands: &'b Stands, node: usize) -> &'b [Vec3] {
+        let place = |facet: &Facet| add(facet.at, self.moved(facet.at));
+        stands.places.get_or_init(|| self.facets.of_node(node).iter().map(place).collect())
+    }
+
+    /// Their normals as they stand.
+    fn normals<'b>(&self, stands: &'b Stands, places: &[Vec3], node: usize) -> &'b [Vec3] {
+        let facets = || self.facets.of_node(node).iter().zip(places);
+        stands.normals.get_or_init(|| facets().map(|(facet, at)| self.turned(facet, *at)).collect())
     }
 
     fn moved(&self, at: Vec3) -> Vec3 {

@@ -3,6 +3,7 @@
 //! Nodes are the means of the structure's surface voxels in the cells of a coarse lattice, so they follow from the case alone and every
 //! machine has the same ones. A displacement between nodes is their weighted mean, by a weight that ends a cell and a half away.
 
+use spinor_volume::grid::floor;
 use spinor_volume::{BRICK, Grid, Structure};
 
 use super::MAX_NODES;
@@ -197,16 +198,10 @@ impl Nodes {
 
     /// The pairs of which one node at least is in one of some patches, as places in [`Self::edges`], rising.
     pub(super) fn edges_of(&self, patches: impl Iterator<Item = u16>) -> Vec<u32> {
-        let mut all = Vec::new();
-        for patch in patches {
-            let own = self.of_patch(patch);
-            let first = |node: usize| self.edges.partition_point(|(a, _)| (*a as usize) < node) as u32;
-            all.extend(first(own.start)..first(own.end));
-            all.extend(self.seams(patch));
-        }
-        all.sort_unstable();
-        all.dedup();
-        all
+        let mut some = vec![false; usize::from(self.patches)];
+        patches.for_each(|patch| some[usize::from(patch)] = true);
+        let is_in = |node: u32| some[usize::from(self.patch[node as usize])];
+        (0..).zip(&self.edges).filter(|(_, (a, b))| is_in(*a) || is_in(*b)).map(|(n, _)| n).collect()
     }
 
     /// How far from a node its weight reaches, mm.
@@ -234,7 +229,7 @@ impl Nodes {
     /// Shows every node near a position with its weight, before division by what is returned: the whole weight, or what stands
     /// for it where that is little.
     fn near(&self, at_mm: Vec3, mut show: impl FnMut(u32, f64)) -> f64 {
-        let cell = scale(sub(at_mm, self.low_mm), 1.0 / self.cell_mm).map(|v| v.floor().clamp(-1e6, 1e6) as i32);
+        let cell = scale(sub(at_mm, self.low_mm), 1.0 / self.cell_mm).map(|v| floor(v).clamp(-1_000_000, 1_000_000));
         let slot = self.slot(cell);
         let nodes = slot.and_then(|slot| self.reaching.get(self.starts[slot] as usize..self.starts[slot + 1] as usize));
         let reach = self.reach_mm();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use spinor_volume::{Grid, Label};
 
 use super::HandTool;
-use super::facets::{Facets, Stand};
+use super::facets::{Facets, Stand, Stands};
 use super::nodes::Nodes;
 use super::output::PatchNodes;
 use crate::alarm::{NeuralField, NeuralFields};
@@ -56,6 +56,8 @@ struct Soft {
     stand: Vec<(Vec3, Vec3)>,
     /// Of each node: see [`Stand::balls`].
     balls: Vec<(Vec3, f64, bool)>,
+    /// Of each node: see [`Stand::known`].
+    known: Vec<Stands>,
     newton_per_mm: f64,
     sheet_newton_per_mm: f64,
 }
@@ -121,8 +123,8 @@ impl Patches {
     /// How a structure that has given way stands, and the box outside of which nothing is displaced; none where it has not.
     pub(crate) fn stand(&self, structure: Label) -> Option<(Stand<'_>, [Vec3; 2])> {
         let soft = self.soft.get(&structure)?;
-        let Soft { nodes, facets, offsets_um, balls, .. } = soft;
-        Some((Stand { nodes, facets, offsets_um, balls, known: Default::default() }, soft.moved?))
+        let Soft { nodes, facets, offsets_um, balls, known, .. } = soft;
+        Some((Stand { nodes, facets, offsets_um, balls, known }, soft.moved?))
     }
 
     /// The patches that are awake.
@@ -202,6 +204,7 @@ impl Soft {
             most_mm: 0.0,
             stand: Vec::new(),
             balls: Vec::new(),
+            known: Vec::new(),
             newton_per_mm,
             sheet_newton_per_mm,
         }
@@ -413,6 +416,8 @@ impl Soft {
             (add(rest, own), self.facets.reach_mm(n) + differ[n], own != [0.0; 3] || differ[n] > 0.0)
         };
         self.balls = (0..self.nodes.count()).map(ball).collect();
+        self.known.clear();
+        self.known.resize(self.nodes.count(), Stands::default());
         let around = self.nodes.reach_mm() + self.most_mm;
         self.moved = (most > 0.0).then(|| [low.map(|v| v - around), high.map(|v| v + around)]);
     }

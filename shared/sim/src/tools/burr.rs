@@ -4,6 +4,7 @@
 //! energy that rises with its density, flavum a fixed one. The burr goes straight towards the hand as far as that pays for. Removal thus
 //! rises with load and trigger and falls with HU. Neural tissue is never in the account, nor in what is taken.
 
+use spinor_volume::grid::{ceil, floor};
 use spinor_volume::{BRICK, BrickState, ClassMask, HU_PER_STEP, Patient, SDF_PER_VOXEL, TissueClass, VoxelIndex};
 
 use crate::contact::{MAX_STEPS, Tissue};
@@ -160,8 +161,8 @@ impl Account<'_> {
         let (from, to) = (grid.index_from_patient(a), grid.index_from_patient(b));
         let (mut low, mut high) = ([0; 3], [0; 3]);
         for k in 0..3 {
-            low[k] = ((from[k].min(to[k]) - around).ceil() as i32).max(0);
-            high[k] = ((from[k].max(to[k]) + around).floor() as i32).min(grid.voxels()[k] - 1);
+            low[k] = ceil(from[k].min(to[k]) - around).max(0);
+            high[k] = floor(from[k].max(to[k]) + around).min(grid.voxels()[k] - 1);
         }
         let mut cells = Vec::new();
         let edge = BRICK as i32;

@@ -2,7 +2,7 @@
 //!
 //! The footplate reaches along +y, at a right angle to the shaft or leaning 40° forward; the jaw comes down on its upper face.
 
-use spinor_volume::query::class_sdf_mm;
+use spinor_volume::query::in_class;
 use spinor_volume::{ClassMask, CutOp, TissueClass};
 
 use crate::events::{BiteRefusal, Event};
@@ -92,6 +92,11 @@ fn judge(bench: &Bench<'_>) -> Result<(), BiteRefusal> {
 
 /// Share of a box of the tool that a class of tissue fills.
 pub(crate) fn share(bench: &Bench<'_>, part: &JawBox, class: TissueClass) -> f64 {
+    // Most boxes hold nothing of most classes: ask the stored fields first.
+    let (centre, reach) = (place(bench.rotation, bench.tip, part.centre_mm), part.half_mm[0] + part.half_mm[1] + part.half_mm[2]);
+    if bench.tissue.near(ClassMask::of(&[class]), centre, centre, reach).is_empty() {
+        return 0.0;
+    }
     let (mut inside, mut all) = (0_u32, 0_u32);
     for at in part.lattice(0.75 * bench.tissue.patient.grid().spacing_mm()) {
         inside += u32::from(bench.tissue.holds(class, place(bench.rotation, bench.tip, at)));
@@ -123,7 +128,7 @@ pub(crate) fn pinch(bench: &Bench<'_>, events: &mut Vec<Event>) {
     let points: Vec<Vec3> = jaw
         .lattice(0.75 * grid.spacing_mm())
         .map(|at| place(bench.rotation, bench.tip, at))
-        .filter(|at| class_sdf_mm(tissue.patient, tissue.cut, TissueClass::Neural, *at) < 0.0)
+        .filter(|at| in_class(tissue.patient, tissue.cut, TissueClass::Neural, *at))
         .collect();
     for neural in bench.fields.iter() {
         let deepest = points.iter().filter_map(|at| neural.distance_mm(grid, *at)).fold(0.0, f64::min);

@@ -7,7 +7,8 @@
 //! a cell that the surface crosses.
 //!
 //! It is derived: an integer function of the patient and the cut fields, whichever way these came about. Nothing of it is stored, sent or
-//! digested. It is worked out brick by brick when it is first read, and again only in the rows that cuts came near.
+//! digested. It is worked out brick by brick when it is first read, and again only in the rows that cuts came near. Beside it lies, for each
+//! structure, what a reader wants in the end: the greater of what is left of the structure and the room.
 
 use std::sync::OnceLock;
 
@@ -43,8 +44,10 @@ pub(super) struct Rooms {
 
 /// The room in one brick.
 #[derive(Clone, Debug, Default)]
-struct Room {
+pub(super) struct Room {
     known: OnceLock<Box<BrickSamples>>,
+    /// What is left of each structure of the class that lives in the brick, by its place in the patient, or the room where that is more.
+    left: OnceLock<Vec<(u16, Box<BrickSamples>)>>,
     /// What was known before cuts came near, and the rows that they came near: first and last along y and z.
     before: Option<(Box<BrickSamples>, [[i32; 2]; 2])>,
 }
@@ -57,6 +60,7 @@ impl Rooms {
 
     /// Notes that samples of a brick that is now stored have moved.
     pub(super) fn moved(&mut self, brick: BrickIndex, moved: Option<Moved>) {
+        let own = brick;
         if self.slots.is_empty() {
             self.slots = vec![0; self.grid.brick_count()];
         }
@@ -68,7 +72,12 @@ impl Rooms {
                 self.rooms.push(Room::default());
                 *slot = self.rooms.len() as u32;
             }
-            let (Some(moved), Some(room)) = (moved, self.rooms.get_mut(*slot as usize - 1)) else { continue };
+            let Some(room) = self.rooms.get_mut(*slot as usize - 1) else { continue };
+            if brick == own {
+                // Samples that bound no surface are read too.
+                room.left.take();
+            }
+            let Some(moved) = moved else { continue };
             // What moved as this brick counts it, and as far as it is felt.
             let edge = BRICK as i32;
             let spans = [0, 1, 2].map(|k| [moved.low[k] - near[k] * edge - AROUND, moved.high[k] - near[k] * edge + AROUND]);
@@ -78,30 +87,80 @@ impl Rooms {
         }
     }
 
-    /// The room in a brick, 1/32 voxel; none where no cut is next to the brick.
-    pub(super) fn room(
+    /// The room in a brick; none where no cut is next to the brick.
+    #[inline]
+    pub(super) fn near(&self, brick: BrickIndex) -> Option<&Room> {
+        let slot = self.slots.get(brick.0 as usize)?.checked_sub(1)?;
+        self.rooms.get(slot as usize)
+    }
+
+    /// What is left of a structure in a brick whose room this is, and the room where that is more: samples within tissue and next to it are
+    /// as they are.
+    #[inline]
+    pub(super) fn left<'a>(
         &self,
+        room: &'a Room,
         patient: &Patient,
         cut: &SparseField,
         class: TissueClass,
-        brick: BrickIndex,
-    ) -> Option<&BrickSamples> {
-        let slot = self.slots.get(brick.0 as usize)?.checked_sub(1)?;
-        let room = self.rooms.get(slot as usize)?;
-        Some(room.known.get_or_init(|| {
-            let (mut samples, stale) = match &room.before {
+        (structure, brick): (usize, BrickIndex),
+    ) -> BrickState<'a> {
+        let left = match room.left.get() {
+            Some(left) => left,
+            None => room.left.get_or_init(|| room.carved(patient, cut, class, brick)),
+        };
+        let found = left.iter().find(|(resident, _)| usize::from(*resident) == structure);
+        found.map_or(BrickState::Outside, |(_, samples)| BrickState::Samples(samples))
+    }
+}
+
+impl Room {
+    /// The room, 1/32 voxel; [`TISSUE`] in tissue.
+    fn samples(&self, patient: &Patient, cut: &SparseField, class: TissueClass, brick: BrickIndex) -> &BrickSamples {
+        self.known.get_or_init(|| {
+            let (mut samples, stale) = match &self.before {
                 Some((samples, stale)) => (samples.clone(), *stale),
                 None => (Box::new([TISSUE; BRICK_VOXELS]), [[0, BRICK as i32 - 1]; 2]),
             };
             Surroundings::new(patient, cut, class, brick).measure(stale, &mut samples);
             samples
-        }))
+        })
     }
-}
 
-impl Room {
+    /// What is left of each structure of a class that lives in the brick, or the room where that is more. Next to tissue, and within a
+    /// structure, it never is: there the room is what is left, or less.
+    fn carved(
+        &self,
+        patient: &Patient,
+        cut: &SparseField,
+        class: TissueClass,
+        brick: BrickIndex,
+    ) -> Vec<(u16, Box<BrickSamples>)> {
+        let residents = patient.residents(brick).iter().filter_map(|k| Some((*k, patient.structures().get(usize::from(*k))?)));
+        let cut_here = match cut.brick(brick) {
+            BrickState::Outside => &[127; BRICK_VOXELS],
+            BrickState::Inside => &[-127; BRICK_VOXELS],
+            BrickState::Samples(samples) => samples,
+        };
+        let mut all = Vec::new();
+        for (resident, structure) in residents.filter(|(_, s)| s.class == class) {
+            let mut left = Box::new(*self.samples(patient, cut, class, brick));
+            let tissue = match structure.sdf.brick(brick) {
+                BrickState::Outside => continue,
+                BrickState::Inside => &[-127; BRICK_VOXELS],
+                BrickState::Samples(samples) => samples,
+            };
+            for ((left, tissue), cut) in left.iter_mut().zip(tissue).zip(cut_here) {
+                *left = (*left).max(carve(*tissue, *cut));
+            }
+            all.push((resident, left));
+        }
+        all
+    }
+
     /// Notes that cuts came near some rows.
     fn spoil(&mut self, spans: [[i32; 2]; 2]) {
+        self.left.take();
         if let Some(samples) = self.known.take() {
             self.before = Some((samples, spans));
         } else if let Some((_, stale)) = &mut self.before {
@@ -123,6 +182,8 @@ const WIDE: usize = 2 * BRICK;
 const SIDE: usize = BRICK / 2;
 /// Rows of the working space along y and along z: the brick's and [`AROUND`] to each side.
 const SPAN: usize = BRICK + 2 * AROUND as usize;
+/// All of these rows.
+const ROWS: usize = SPAN * SPAN;
 
 /// A brick and those around it.
 struct Surroundings<'a> {
@@ -141,8 +202,11 @@ impl<'a> Surroundings<'a> {
             *brick = grid.brick_at([at[0] + near[0], at[1] + near[1], at[2] + near[2]]);
         }
         let states = |field: &'a SparseField| bricks.map(|brick| brick.map_or(BrickState::Outside, |brick| field.brick(brick)));
-        let living = patient.structures().iter().filter(|s| s.class == class).map(|s| states(&s.sdf));
-        let tissue = living.filter(|states| states.iter().any(|state| *state != BrickState::Outside)).collect();
+        let mut living: Vec<u16> = bricks.iter().flatten().flat_map(|brick| patient.residents(*brick)).copied().collect();
+        living.sort_unstable();
+        living.dedup();
+        let structures = living.iter().filter_map(|k| patient.structures().get(usize::from(*k)));
+        let tissue = structures.filter(|s| s.class == class).map(|s| states(&s.sdf)).collect();
         Self { cut: states(cut), tissue }
     }
 
@@ -154,16 +218,16 @@ impl<'a> Surroundings<'a> {
         for along in 0..3 {
             let near = (along + 3 * (y.div_euclid(edge) + 1) + 9 * (z.div_euclid(edge) + 1)) as usize;
             let cut = match self.cut[near] {
-                BrickState::Outside => [127; BRICK],
-                BrickState::Inside => [-127; BRICK],
-                BrickState::Samples(samples) => rows(samples)[number],
+                BrickState::Outside => &[127; BRICK],
+                BrickState::Inside => &[-127; BRICK],
+                BrickState::Samples(samples) => &rows(samples)[number],
             };
             let mut left: Row = [127; BRICK];
             for states in &self.tissue {
                 let tissue = match states[near] {
                     BrickState::Outside => continue,
-                    BrickState::Inside => [-127; BRICK],
-                    BrickState::Samples(samples) => rows(samples)[number],
+                    BrickState::Inside => &[-127; BRICK],
+                    BrickState::Samples(samples) => &rows(samples)[number],
                 };
                 for x in 0..BRICK {
                     left[x] = left[x].min(carve(tissue[x], cut[x]));
@@ -180,8 +244,8 @@ impl<'a> Surroundings<'a> {
 
     /// Measures the room in some of the brick's rows.
     fn measure(&self, [ys, zs]: [[i32; 2]; 2], out: &mut BrickSamples) {
-        let mut field = Field { rooms: [[127; WIDE]; SPAN * SPAN], inside: [0; SPAN * SPAN], bare: [true; SPAN * SPAN] };
-        let mut left = [[127_i8; WIDE]; SPAN * SPAN];
+        let mut field = Field::new();
+        let mut left = [[127_i8; WIDE]; ROWS];
         for z in zs[0] - AROUND..=zs[1] + AROUND {
             for y in ys[0] - AROUND..=ys[1] + AROUND {
                 let row = self.left(y, z);
@@ -190,26 +254,34 @@ impl<'a> Surroundings<'a> {
                 left[at(y, z)] = row;
             }
         }
-        for z in zs[0] - REACH..=zs[1] + REACH {
-            for y in ys[0] - REACH..=ys[1] + REACH {
+        let reached = |[first, last]: [i32; 2]| [first - REACH, last + REACH];
+        let (ys_reached, zs_reached) = (reached(ys), reached(zs));
+        for z in zs_reached[0]..=zs_reached[1] {
+            for y in ys_reached[0]..=ys_reached[1] {
                 field.start(y, z, &left[at(y, z)]);
             }
         }
-        // There and back: whichever way a straight run of steps goes, its rows come one after the other in one of the two.
-        let rows = || (zs[0] - REACH..=zs[1] + REACH).flat_map(|z| (ys[0] - REACH..=ys[1] + REACH).map(move |y| (y, z)));
-        rows().for_each(|(y, z)| field.sweep(y, z, -1));
-        rows().rev().for_each(|(y, z)| field.sweep(y, z, 1));
+        // There and back: whichever way a straight run of steps goes, its rows come one after the other in one of the two. Rows of one
+        // front have passed none of each other, so that none has to wait for another.
+        let fronts = || ys_reached[0] + 2 * zs_reached[0]..=ys_reached[1] + 2 * zs_reached[1];
+        let front = |n: i32| (zs_reached[0]..=zs_reached[1]).map(move |z| (n - 2 * z, z)).filter(|(y, _)| within(*y, ys_reached));
+        fronts().for_each(|n| field.sweep(front(n), -1));
+        fronts().rev().for_each(|n| field.sweep(front(n), 1));
         let out = out.as_chunks_mut::<BRICK>().0;
         for z in zs[0]..=zs[1] {
             for y in ys[0]..=ys[1] {
                 let (rooms, inside) = (&field.rooms[at(y, z)], field.inside[at(y, z)]);
+                let tissue: [u8; BRICK] = bits::bytes(inside >> SIDE);
                 for (x, out) in out[y as usize + BRICK * z as usize].iter_mut().enumerate() {
-                    let tissue = inside >> (x + SIDE) & 1 == 1;
-                    *out = if tissue { TISSUE } else { rooms[x + SIDE].min(127) as i8 };
+                    *out = (rooms[x + SIDE + BESIDE] & !tissue[x]) as i8 | TISSUE & tissue[x] as i8;
                 }
             }
         }
     }
+}
+
+fn within(value: i32, [first, last]: [i32; 2]) -> bool {
+    (first..=last).contains(&value)
 }
 
 /// Place of the row (y, z) from the brick's first in the working space.
@@ -217,17 +289,30 @@ fn at(y: i32, z: i32) -> usize {
     (y + AROUND) as usize + SPAN * (z + AROUND) as usize
 }
 
+/// Samples on either side of a row that are never in reach of anything: what lies there is read and never written.
+const BESIDE: usize = REACH as usize;
+/// A row of rooms with what lies beside it.
+type Line = [u8; WIDE + 2 * BESIDE];
+/// A row where nothing is near.
+const BARE: Line = [127; WIDE + 2 * BESIDE];
+
 /// A working space.
 struct Field {
-    /// Room, 1/32 voxel; more than the clamp counts as the clamp.
-    rooms: [[u8; WIDE]; SPAN * SPAN],
+    /// Room, 1/32 voxel, up to the clamp.
+    rooms: [Line; ROWS],
     /// A bit for each sample in tissue.
-    inside: [u32; SPAN * SPAN],
+    inside: [u32; ROWS],
     /// Rows that are all at the clamp.
-    bare: [bool; SPAN * SPAN],
+    bare: [bool; ROWS],
+    /// Rows in which no sample is farther off than by the steps to another.
+    settled: [bool; ROWS],
 }
 
 impl Field {
+    const fn new() -> Self {
+        Self { rooms: [BARE; ROWS], inside: [0; ROWS], bare: [true; ROWS], settled: [true; ROWS] }
+    }
+
     /// Sets a row's samples next to tissue.
     fn start(&mut self, y: i32, z: i32, left: &[i8; WIDE]) {
         let tissue = (0..9).fold(0, |mask, n| mask | self.inside[at(y + n % 3 - 1, z + n / 3 - 1)]);
@@ -235,51 +320,58 @@ impl Field {
         if next == 0 {
             return;
         }
-        self.bare[at(y, z)] = false;
-        for (x, (room, left)) in self.rooms[at(y, z)].iter_mut().zip(left).enumerate() {
-            if next >> x & 1 == 1 {
-                *room = (*left).clamp(0, NEXT) as u8;
+        (self.bare[at(y, z)], self.settled[at(y, z)]) = (false, false);
+        let next: [u8; WIDE] = bits::bytes(next);
+        let rooms = &mut self.rooms[at(y, z)];
+        for x in 0..WIDE {
+            rooms[x + BESIDE] = left[x].clamp(0, NEXT) as u8 & next[x] | 127 & !next[x];
+        }
+    }
+
+    /// Lets the samples of some rows, of which none has passed another, be no farther off than by a step to a neighbour in the rows that a
+    /// sweep has passed, and than by steps along their own.
+    fn sweep(&mut self, rows: impl Iterator<Item = (i32, i32)> + Clone, passed: i32) {
+        rows.clone().for_each(|(y, z)| self.take_over(y, z, passed));
+        rows.for_each(|(y, z)| self.settle(at(y, z)));
+    }
+
+    /// Takes over what is nearer from the rows that a sweep has passed.
+    fn take_over(&mut self, y: i32, z: i32, passed: i32) {
+        let here = at(y, z);
+        let edges = [at(y, z + passed), at(y + passed, z)];
+        let corners = [at(y - 1, z + passed), at(y + 1, z + passed)];
+        let old = &self.rooms[here];
+        let mut new = *old;
+        for (rows, [along, aside]) in [(edges, [STEPS[0], STEPS[1]]), (corners, [STEPS[1], STEPS[2]])] {
+            if rows.iter().all(|row| self.bare[*row]) {
+                continue;
+            }
+            let [a, b] = rows.map(|row| &self.rooms[row]);
+            for x in BESIDE..BESIDE + WIDE {
+                let beside = a[x - 1].min(b[x - 1]).min(a[x + 1].min(b[x + 1]));
+                new[x] = new[x].min(a[x].min(b[x]).saturating_add(along)).min(beside.saturating_add(aside));
             }
         }
+        if new != *old {
+            self.rooms[here] = new;
+            (self.bare[here], self.settled[here]) = (false, false);
+        }
     }
 
-    /// Lets a row's samples be no farther off than by a step to a neighbour, in the row itself and in those that a sweep has passed.
-    fn sweep(&mut self, y: i32, z: i32, passed: i32) {
-        let here = at(y, z);
-        let beside_it = [at(y, z + passed), at(y + passed, z)];
-        let across = [at(y - 1, z + passed), at(y + 1, z + passed)];
-        if self.bare[here] && beside_it.iter().chain(&across).all(|row| self.bare[*row]) {
+    /// Lets no sample of a row be farther off than by the steps to another. More steps than reach need no look: no sum of them is below the
+    /// clamp.
+    fn settle(&mut self, here: usize) {
+        if std::mem::replace(&mut self.settled[here], true) {
             return;
         }
-        let least = |[a, b]: [usize; 2]| {
-            let [a, b] = [a, b].map(|row| &self.rooms[row]);
-            std::array::from_fn(|x| a[x].min(b[x]))
-        };
-        let (edges, corners) = (least(beside_it), least(across));
-        let mut new = self.rooms[here];
-        relax(&mut new, &edges, STEPS[0]);
-        relax(&mut new, &beside(&edges), STEPS[1]);
-        relax(&mut new, &corners, STEPS[1]);
-        relax(&mut new, &beside(&corners), STEPS[2]);
-        for _ in 0..REACH {
-            let others = beside(&new);
-            relax(&mut new, &others, STEPS[0]);
+        let old = &self.rooms[here];
+        let mut new = *old;
+        for steps in 1..=BESIDE {
+            let far = STEPS[0] * steps as u8;
+            for x in BESIDE..BESIDE + WIDE {
+                new[x] = new[x].min(old[x - steps].min(old[x + steps]).saturating_add(far));
+            }
         }
-        self.bare[here] = new == [127; WIDE];
         self.rooms[here] = new;
-    }
-}
-
-/// The lesser of the neighbours along a row.
-fn beside(row: &[u8; WIDE]) -> [u8; WIDE] {
-    let mut padded = [127_u8; WIDE + 2];
-    padded[1..=WIDE].copy_from_slice(row);
-    std::array::from_fn(|x| padded[x].min(padded[x + 2]))
-}
-
-/// Lets each be no more than another and a step.
-fn relax(rooms: &mut [u8; WIDE], others: &[u8; WIDE], step: u8) {
-    for (room, other) in rooms.iter_mut().zip(others) {
-        *room = (*room).min(other.saturating_add(step));
     }
 }

@@ -62,10 +62,21 @@ impl CutState {
         &self.fields[class as usize]
     }
 
-    /// The room in a brick next to what was cut, 1/32 voxel: how far off what is left of a class is, where cuts met as elsewhere, at least
-    /// as far as signs alone tell; −128 in tissue. None where no cut is near. The patient is the one that was cut.
-    pub(crate) fn room(&self, patient: &Patient, class: TissueClass, brick: BrickIndex) -> Option<&BrickSamples> {
-        self.rooms[class as usize].room(patient, self.field(class), class, brick)
+    /// What is left of a structure of a class in a brick, with all the room that there is where cuts met: see [`super::room`]. The patient
+    /// is the one that was cut.
+    #[inline]
+    pub(crate) fn room<'a>(
+        &'a self,
+        patient: &'a Patient,
+        class: TissueClass,
+        structure: usize,
+        brick: BrickIndex,
+    ) -> BrickState<'a> {
+        let rooms = &self.rooms[class as usize];
+        match rooms.near(brick) {
+            Some(room) => rooms.left(room, patient, self.field(class), class, (structure, brick)),
+            None => patient.structures().get(structure).map_or(BrickState::Outside, |s| s.sdf.brick(brick)),
+        }
     }
 
     /// How often a brick of a class has changed; 0 for one that never did, or that the grid lacks.
@@ -279,10 +290,10 @@ pub(super) struct Lives<'a> {
 /// Collects the structures of some classes that live in a brick, by class.
 pub(super) fn live_in<'a>(patient: &'a Patient, classes: ClassMask, brick: BrickIndex, out: &mut Vec<Lives<'a>>) {
     out.clear();
-    for (structure, s) in patient.structures().iter().enumerate().filter(|(_, s)| classes.contains(s.class)) {
-        let state = s.sdf.brick(brick);
-        if state != BrickState::Outside {
-            out.push(Lives { class: s.class, structure, state });
+    for structure in patient.residents(brick).iter().map(|k| usize::from(*k)) {
+        let s = &patient.structures()[structure];
+        if classes.contains(s.class) {
+            out.push(Lives { class: s.class, structure, state: s.sdf.brick(brick) });
         }
     }
     out.sort_by_key(|lives| (lives.class, lives.structure));

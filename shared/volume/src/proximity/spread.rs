@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::surface::Surface;
 use super::{NODES, STEP};
-use crate::grid::{BrickIndex, Grid};
+use crate::grid::{BrickIndex, Grid, floor};
 
 /// No vertex within the limit.
 pub(super) const NONE: u32 = u32::MAX;
@@ -86,7 +86,7 @@ impl Nodes {
     /// nearest position in it.
     pub(super) fn around(&self, grid: &Grid, at: [f64; 3]) -> [u32; 8] {
         let last = grid.voxels().map(|n| n / STEP as i32 - 1);
-        let low: [i32; 3] = std::array::from_fn(|k| ((at[k] / STEP as f64).floor() as i32).clamp(0, last[k]));
+        let low: [i32; 3] = std::array::from_fn(|k| floor(at[k] / STEP as f64).clamp(0, last[k]));
         let edge = NODES as i32;
         if low.iter().all(|v| v % edge < edge - 1) {
             // All eight in one brick, as mostly.
