@@ -3,6 +3,31 @@
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 
+/// Pixels of a letter's dot.
+const LETTER_SCALE: usize = 3;
+/// Colour of letters.
+const INK: [f32; 3] = [24.0, 38.0, 58.0];
+/// Letters of sides, five dots wide and seven high, the topmost row first.
+const LETTERS: [(char, [u8; 7]); 6] = [
+    ('L', [0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b11111]),
+    ('R', [0b11110, 0b10001, 0b10001, 0b11110, 0b10100, 0b10010, 0b10001]),
+    ('A', [0b01110, 0b10001, 0b10001, 0b11111, 0b10001, 0b10001, 0b10001]),
+    ('P', [0b11110, 0b10001, 0b10001, 0b11110, 0b10000, 0b10000, 0b10000]),
+    ('S', [0b01111, 0b10000, 0b10000, 0b01110, 0b00001, 0b00001, 0b11110]),
+    ('I', [0b01110, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110]),
+];
+
+fn rows_of(letter: char) -> Option<[u8; 7]> {
+    LETTERS.iter().find(|(c, _)| *c == letter).map(|(_, rows)| *rows)
+}
+
+/// The side of the patient that a direction (patient LPS) goes to; none along no axis.
+fn side_of(towards: [f64; 3]) -> Option<char> {
+    let letters = [['L', 'R'], ['P', 'A'], ['S', 'I']];
+    let k = (0..3).max_by(|a, b| towards[*a].abs().total_cmp(&towards[*b].abs()))?;
+    (towards[k].abs() > 0.5).then(|| letters[k][usize::from(towards[k] < 0.0)])
+}
+
 /// Rows of RGB values in linear steps of sRGB, 0-255.
 pub(super) struct Canvas {
     pub(super) width: usize,
@@ -51,6 +76,41 @@ impl Canvas {
         }
     }
 
+    /// Letters at the middles of the four edges that say which side of the patient lies there: what is on the patient's left has `L` beside
+    /// it. `right` and `down` are the picture's axes in patient LPS.
+    pub(super) fn sides(&mut self, right: [f64; 3], down: [f64; 3]) {
+        let [across, along] = [self.width / 2, self.height / 2];
+        let far = LETTER_SCALE * 7;
+        let places = [
+            (right.map(|v| -v), [far, along]),
+            (right, [self.width.saturating_sub(far), along]),
+            (down.map(|v| -v), [across, far]),
+            (down, [across, self.height.saturating_sub(far)]),
+        ];
+        for (towards, centre) in places {
+            if let Some(rows) = side_of(towards).and_then(rows_of) {
+                self.letter(rows, centre);
+            }
+        }
+    }
+
+    fn letter(&mut self, rows: [u8; 7], centre: [usize; 2]) {
+        let [left, top] = [centre[0].saturating_sub(5 * LETTER_SCALE / 2), centre[1].saturating_sub(7 * LETTER_SCALE / 2)];
+        // A pale rim first, so that the letter reads on any tissue.
+        for (rim, colour) in [(2, [255.0; 3]), (0, INK)] {
+            for (row, bits) in rows.iter().enumerate() {
+                for column in (0..5).filter(|column| bits >> (4 - column) & 1 == 1) {
+                    let (x, y) = (left + column * LETTER_SCALE, top + row * LETTER_SCALE);
+                    for at_y in y.saturating_sub(rim)..y + LETTER_SCALE + rim {
+                        for at_x in x.saturating_sub(rim)..x + LETTER_SCALE + rim {
+                            self.blend(at_x, at_y, colour, 1.0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     pub(super) fn png(&self) -> Result<Vec<u8>, ImageError> {
         let bytes: Vec<u8> = self.pixels.iter().flatten().map(|v| v.round().clamp(0.0, 255.0) as u8).collect();
         let mut out = Vec::new();
@@ -60,8 +120,25 @@ impl Canvas {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// The letter at a place, read back dot by dot.
+    pub(in crate::picture) fn letter_at(canvas: &Canvas, centre: [usize; 2]) -> Option<char> {
+        let [left, top] = [centre[0] - 5 * LETTER_SCALE / 2, centre[1] - 7 * LETTER_SCALE / 2];
+        let dark = |column: usize, row: usize| {
+            let (x, y) = (left + column * LETTER_SCALE + 1, top + row * LETTER_SCALE + 1);
+            canvas.pixels[y * canvas.width + x] == INK
+        };
+        let rows: [u8; 7] = std::array::from_fn(|row| (0..5).fold(0, |bits, column| bits << 1 | u8::from(dark(column, row))));
+        LETTERS.iter().find(|(_, own)| *own == rows).map(|(c, _)| *c)
+    }
+
+    /// The letters at the left, right, upper and lower edge.
+    pub(in crate::picture) fn letters(canvas: &Canvas) -> [Option<char>; 4] {
+        let (w, h, far) = (canvas.width, canvas.height, LETTER_SCALE * 7);
+        [[far, h / 2], [w - far, h / 2], [w / 2, far], [w / 2, h - far]].map(|centre| letter_at(canvas, centre))
+    }
 
     /// What is encoded comes back pixel by pixel, and blending outside is harmless.
     #[test]

@@ -68,6 +68,14 @@ pub(crate) fn colour(label: Label) -> [u8; 3] {
     }
 }
 
+/// Period of the stripes on what is proposed, mm.
+const STRIPES_MM: f64 = 2.0;
+
+/// Whether a place lies in a stripe of the hatch that proposed structures have.
+fn is_stripe(across_mm: f64) -> bool {
+    (across_mm / STRIPES_MM).rem_euclid(1.0) < 0.4
+}
+
 /// Number of voxels, and the sums of their x and y, by z.
 type Planes = std::collections::BTreeMap<i32, [f64; 3]>;
 
@@ -109,4 +117,75 @@ fn work_centre(patient: &Patient, cut: &CutState) -> Option<[f64; 3]> {
     }
     let (z, [n, x, y]) = planes.into_iter().max_by(|a, b| a.1[0].total_cmp(&b.1[0]))?;
     Some(grid.patient_from_index([x / n, y / n, f64::from(z)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canvas::tests::letters;
+    use super::*;
+    use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Source, SparseField, Structure};
+
+    /// A sac that is a bar on the patient's left and at the front: x from 6 to 12, y from -12 to -6 mm.
+    fn patient(source: Source) -> Patient {
+        let grid = Grid::covering([-16.0, -16.0, -16.0], [16.0, 16.0, 16.0], 1.0).unwrap();
+        let mut sdf = SparseField::outside(&grid);
+        for n in 0..grid.brick_count() as u32 {
+            let corner = grid.brick_coords(BrickIndex(n)).map(|v| v * BRICK as i32);
+            let mut samples = [0_i8; BRICK_VOXELS];
+            for (k, sample) in samples.iter_mut().enumerate() {
+                let voxel = [corner[0] + (k % 16) as i32, corner[1] + (k / 16 % 16) as i32, corner[2] + (k / 256) as i32];
+                let [x, y, _] = grid.patient_from_index(voxel.map(f64::from));
+                let mm = ((x - 9.0).abs() - 3.0).max((y + 9.0).abs() - 3.0);
+                *sample = (mm * 32.0).clamp(-127.0, 127.0) as i8;
+            }
+            *sdf.brick_mut(BrickIndex(n)).unwrap() = samples;
+        }
+        let label = Label::DURAL_SAC;
+        let sac = Structure { label, class: label.class().unwrap(), source, uncertainty_mm: 0.0, volume_mm3: 1.0, sdf };
+        Patient::new(grid, vec![sac], DensityField::default()).unwrap()
+    }
+
+    /// The mean place of bluish pixels, from the picture's middle, in pixels.
+    fn blue(canvas: &Canvas) -> [f64; 2] {
+        let (mut sum, mut n) = ([0.0; 2], 0.0);
+        for (k, [r, _, b]) in canvas.pixels.iter().enumerate().filter(|(_, [r, _, b])| b - r > 25.0 && *b > 60.0) {
+            assert!(b > r);
+            sum[0] += (k % canvas.width) as f64 - canvas.width as f64 / 2.0;
+            sum[1] += (k / canvas.width) as f64 - canvas.height as f64 / 2.0;
+            n += 1.0;
+        }
+        assert!(n > 300.0, "{n} pixels of the sac");
+        sum.map(|v| v / n)
+    }
+
+    /// What lies on the patient's left (+x) is drawn beside the letter L, what lies in front beside A: in the radiological convention the axial
+    /// section has the patient's left on the right; from behind the left is on the left.
+    #[test]
+    fn letters_stand_on_the_patients_sides() {
+        let patient = patient(Source::Segmented);
+        let cut = CutState::new(patient.grid());
+        let section = section::axial_about(&patient, &cut, 0.0, [0.0, 0.0]);
+        assert_eq!(letters(&section), [Some('R'), Some('L'), Some('A'), Some('P')]);
+        let [x, y] = blue(&section);
+        assert!(x > 10.0 && y < -10.0, "left of the patient at {x}, front at {y}");
+        let behind = surface::behind(&patient, &cut, [0.0; 3]);
+        assert_eq!(letters(&behind), [Some('L'), Some('R'), Some('S'), Some('I')]);
+        let [x, _] = blue(&behind);
+        assert!(x < -10.0, "left of the patient at {x}");
+    }
+
+    /// What nobody saw is hatched, in both pictures; what was seen is not.
+    #[test]
+    fn proposed_structures_are_hatched() {
+        let drawn = |source: Source| {
+            let patient = patient(source);
+            let cut = CutState::new(patient.grid());
+            [section::axial_about(&patient, &cut, 0.0, [0.0, 0.0]), surface::behind(&patient, &cut, [0.0; 3])]
+        };
+        for (seen, proposed) in drawn(Source::Segmented).iter().zip(&drawn(Source::Proposed)) {
+            let other = seen.pixels.iter().zip(&proposed.pixels).filter(|(a, b)| a != b).count();
+            let own = blue(seen);
+            assert!(other > 200 && own[0].abs() > 10.0, "{other} pixels differ");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! The surfaces from behind, with a z-buffer.
 
 use spinor_volume::cut::CutState;
-use spinor_volume::{BRICK, BrickMesh, Label, Mesher, Patient, TissueClass, surface_bricks};
+use spinor_volume::{BRICK, BrickMesh, Label, Mesher, Patient, Source, TissueClass, surface_bricks};
 
 use super::canvas::Canvas;
-use super::colour;
+use super::{colour, is_stripe};
 
 const PIXELS_PER_MM: f64 = 6.0;
 const WIDE_MM: f64 = 76.0;
@@ -41,7 +41,8 @@ pub(super) fn behind(patient: &Patient, cut: &CutState, centre: [f64; 3]) -> Can
                 let n = usize::from(n);
                 let at = BrickMesh::position_mm(grid, brick, *mesh.positions.get(n)?);
                 let tint = if *mesh.cut.get(n)? { cut_colour(structure.label, base) } else { base };
-                Some(Corner { at, normal: mesh.normals.get(n)?.map(f64::from), tint })
+                let proposed = structure.source == Source::Proposed;
+                Some(Corner { at, normal: mesh.normals.get(n)?.map(f64::from), tint, proposed })
             };
             for [a, b, c] in &mesh.triangles {
                 if let (Some(a), Some(b), Some(c)) = (corner(*a), corner(*b), corner(*c)) {
@@ -52,6 +53,7 @@ pub(super) fn behind(patient: &Patient, cut: &CutState, centre: [f64; 3]) -> Can
     }
     let mut canvas = view.canvas.halved();
     canvas.scale_bar(PIXELS_PER_MM);
+    canvas.sides([-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]);
     canvas
 }
 
@@ -64,6 +66,7 @@ struct Corner {
     at: [f64; 3],
     normal: [f64; 3],
     tint: [f64; 3],
+    proposed: bool,
 }
 
 struct View {
@@ -104,11 +107,14 @@ impl View {
                     std::array::from_fn(|k| (0..3).map(|c| w[c] * of(&corners[c])[k]).sum())
                 };
                 // Nearer the viewer is farther to the back.
-                let depth = mix(|c| c.at)[1];
+                let place = mix(|c| c.at);
+                let depth = place[1];
                 let at = y * self.canvas.width + x;
                 if depth > self.depth[at] {
                     self.depth[at] = depth;
-                    self.canvas.pixels[at] = shade(mix(|c| c.normal), mix(|c| c.tint), depth - self.centre[1]);
+                    let stripe = corners[0].proposed && is_stripe(place[0] + place[2]);
+                    let tint = mix(|c| c.tint).map(|v| if stripe { 0.62 * v } else { v });
+                    self.canvas.pixels[at] = shade(mix(|c| c.normal), tint, depth - self.centre[1]);
                 }
             }
         }
