@@ -14,7 +14,7 @@ use spinor_sim::{
 use spinor_volume::cut::CutState;
 use spinor_volume::measure::{LevelMeasures, LiveMeasures};
 use spinor_volume::query::{clamp_mm, class_sdf_mm};
-use spinor_volume::{Label, Patient, TissueClass};
+use spinor_volume::{Label, Patient, Source, TissueClass};
 
 /// Every how many ticks what takes longer is looked at: the bone's surface about a burr, and whether bone covers it.
 const LOOK_TICKS: u32 = 6;
@@ -44,14 +44,28 @@ pub struct Sample {
     pub in_bone: bool,
     /// The nearest neural structure.
     pub nearest: Option<Nearest>,
-    /// The gravest alarm level.
+    /// The gravest alarm level as the alarm told it: one that is up lasts until the tool is 0.3 mm beyond its threshold.
     pub level: AlarmLevel,
+    /// The gravest level by the tool's own distance in this tick, without that delay: what times in caution and danger are counted by.
+    pub within: AlarmLevel,
+    /// The same of the structures that were seen, proposed ones left out.
+    pub within_seen: AlarmLevel,
     /// Whether the alarm was heard.
     pub sounding: bool,
     /// Tissue taken in this tick, 1/32 voxel of occupancy.
     pub taken: i64,
     /// Angle between the shaft and the bone's outward normal where a burr's head touches it, degrees; looked at ten times a second.
     pub surface_degrees: Option<f32>,
+    /// Number of the input that the tool follows: a client counts one a frame.
+    pub seq: u32,
+    /// Whether that input was new in this tick.
+    pub fresh: bool,
+    /// Whether the hand's way from the sample before is unknown: the server stood still, inputs were lost, or the tool was just taken up.
+    pub gap: bool,
+    /// Whether no new input had come for some ticks: nobody knows what the hand did.
+    pub stale: bool,
+    /// When the hand was here by its own count of inputs, in ticks.
+    pub hand_ticks: f64,
     /// Whether intact bone lay behind the tip (towards the back) while it took tissue; looked at for every bite, else ten times a second.
     pub covered: Option<bool>,
 }
@@ -72,9 +86,16 @@ impl Sample {
             in_bone: false,
             nearest: None,
             level: AlarmLevel::Clear,
+            within: AlarmLevel::Clear,
+            within_seen: AlarmLevel::Clear,
             sounding: false,
             taken: 0,
             surface_degrees: None,
+            seq: tick,
+            fresh: true,
+            gap: false,
+            stale: false,
+            hand_ticks: f64::from(tick),
             covered: None,
         }
     }
@@ -169,6 +190,13 @@ impl Again {
         [settings.caution_mm, settings.danger_mm]
     }
 
+    /// By how much each neural structure's uncertainty widens its thresholds, mm.
+    pub(crate) fn widened_mm(&self) -> BTreeMap<Label, f64> {
+        let patient = self.simulation.patient();
+        let neural = patient.structures().iter().filter(|s| s.class == TissueClass::Neural);
+        neural.map(|s| (s.label, widened_mm(patient, self.simulation.settings(), s.label))).collect()
+    }
+
     /// Thresholds from a tick on.
     pub(crate) fn set_thresholds(&mut self, tick: u32, caution_mm: f64, danger_mm: f64) {
         self.catch_up(tick);
@@ -238,26 +266,55 @@ impl Again {
         let settings = simulation.settings();
         let mut least: BTreeMap<Label, i32> = BTreeMap::new();
         for state in simulation.tools() {
-            self.samples.push(sample(simulation, tick, state));
-            let Some(rotation) = state.proxy.rotation() else { continue };
-            let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, settings);
-            let grid = simulation.patient().grid();
-            for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
-                // As the alarm told it, so that report and alarm agree.
-                if let Some(um) = distance.map(NeuralFields::told_um) {
+            let mut sample = sample(simulation, tick, state);
+            if let Some(rotation) = state.proxy.rotation() {
+                let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, settings);
+                let grid = simulation.patient().grid();
+                for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
+                    // As the alarm told it, so that report and alarm agree.
+                    let Some(um) = distance.map(NeuralFields::told_um) else { continue };
                     least.entry(label).and_modify(|l| *l = (*l).min(um)).or_insert(um);
+                    let level = within(um, thresholds_mm(simulation, label));
+                    sample.within = sample.within.max(level);
+                    let proposed = simulation.patient().structure(label).is_some_and(|s| s.source == Source::Proposed);
+                    if !proposed {
+                        sample.within_seen = sample.within_seen.max(level);
+                    }
                 }
             }
+            self.samples.push(sample);
         }
         for (label, um) in least {
             let distance = f64::from(um) / 1_000.0;
-            let uncertainty = simulation.patient().structure(label).map_or(0.0, |s| f64::from(s.uncertainty_mm));
-            let widened = uncertainty.clamp(0.0, settings.widening_limit_mm);
+            let level = within(um, thresholds_mm(simulation, label));
             let entry = self.proximity.entry(label).or_default();
             entry.least_mm = Some(entry.least_mm.map_or(distance, |l| l.min(distance)));
-            entry.danger_ticks += u32::from(distance < settings.danger_mm + widened);
-            entry.caution_ticks += u32::from((settings.danger_mm + widened..settings.caution_mm + widened).contains(&distance));
+            entry.danger_ticks += u32::from(level == AlarmLevel::Danger);
+            entry.caution_ticks += u32::from(level == AlarmLevel::Caution);
         }
+    }
+}
+
+/// Thresholds in force for a structure, mm: caution and danger, widened by how far its surface may be off.
+fn thresholds_mm(simulation: &Simulation, label: Label) -> [f64; 2] {
+    let settings = simulation.settings();
+    let widened = widened_mm(simulation.patient(), settings, label);
+    [settings.caution_mm + widened, settings.danger_mm + widened]
+}
+
+/// By how much a structure's uncertainty widens its thresholds, mm.
+fn widened_mm(patient: &Patient, settings: &Settings, label: Label) -> f64 {
+    let uncertainty = patient.structure(label).map_or(0.0, |s| f64::from(s.uncertainty_mm));
+    // What is not a number widens by the limit, as in the alarm.
+    if uncertainty.is_nan() { settings.widening_limit_mm } else { uncertainty.clamp(0.0, settings.widening_limit_mm) }
+}
+
+/// The level of a distance by the thresholds in force.
+fn within(um: i32, [caution, danger]: [f64; 2]) -> AlarmLevel {
+    match f64::from(um) / 1_000.0 {
+        mm if mm < danger => AlarmLevel::Danger,
+        mm if mm < caution => AlarmLevel::Caution,
+        _ => AlarmLevel::Clear,
     }
 }
 
@@ -289,9 +346,16 @@ fn sample(simulation: &Simulation, tick: u32, state: &ToolState) -> Sample {
         in_bone: state.in_bone,
         nearest: state.nearest,
         level: state.level,
+        within: AlarmLevel::Clear,
+        within_seen: AlarmLevel::Clear,
         sounding: state.sounding,
         taken: state.removed,
         surface_degrees: (look && burr && state.in_bone).then(|| surface_degrees(simulation, state)).flatten(),
+        seq: input.seq,
+        fresh: true,
+        gap: false,
+        stale: false,
+        hand_ticks: f64::from(tick),
         covered: (taken && (look || !burr)).then(|| covered(simulation, state.proxy.tip_mm())),
     }
 }

@@ -6,10 +6,10 @@ use crate::gather::Session;
 use crate::metrics::volume_mm3;
 
 /// The header line.
-pub const HEADER: &str = "tick,time_s,user,hand,tool,event,structure,value,unit,detail";
+pub const HEADER: &str = "tick,time_s,user,hand,tool,event,structure,value,unit,detail,source";
 
 /// All events as comma-separated values, in the order of the recording. Text fields are quoted where they must be; one that a spreadsheet
-/// would take for a formula gets an apostrophe before it.
+/// would take for a formula gets an apostrophe before it. The last column says where the event's structure comes from: `proposed` is in no image.
 pub fn events(session: &Session) -> String {
     let mut out = format!("{HEADER}\n");
     for (tick, event) in &session.events {
@@ -28,6 +28,7 @@ pub fn events(session: &Session) -> String {
             value,
             unit.to_owned(),
             quoted(&detail),
+            event.structure().and_then(|label| session.patient.structure(label)).map_or("", |s| s.source.word()).to_owned(),
         ];
         out.push_str(&fields.join(","));
         out.push('\n');

@@ -97,7 +97,7 @@ pub(crate) const THRESHOLDS: &str =
 pub(crate) const EVENTS: &str = "recorded events";
 const LOADS: &str = "simulated load on dura and roots that give way, with constants that no surgeon has set yet (K)";
 pub(crate) const AGAIN: &str = "run again from the recorded inputs";
-pub(crate) const SMOOTHED: &str = "recorded poses of the hand at 60 Hz, smoothed by a cubic over 13 ticks (Savitzky and Golay 1964; half amplitude at about 8 Hz)";
+pub(crate) const SMOOTHED: &str = "recorded poses of the hand at 60 Hz of its own count of inputs, smoothed by a cubic over 13 ticks (Savitzky and Golay 1964; half amplitude at about 8 Hz)";
 pub(crate) const TISSUE: &str = "Bissonnette 2019 and Mirchi 2020 count removed tissue by structure";
 pub(crate) const MEASURES: &str = "live measures at the end of the recording; docs/MEASURES.md";
 pub(crate) const DELPHI: &str = "steps and sentinel errors as in Melcher 2020 (Delphi for unilateral laminotomy)";
@@ -147,6 +147,7 @@ const DETAILS: &[Definition] = &[
         "Least area that the sac has now: as imaged, and re-expanded into room that was opened, up to its unstenosed outline.",
         MEASURES,
     ),
+    of("outcome", "outcome.levels.*.canal_source", "", Neither, "Where the sac's surface comes from.", "case"),
     of("outcome", "outcome.levels.*.canal_slices.*.along_mm", "mm", Neither, "Place of a slice on the canal's axis.", MEASURES),
     of(
         "outcome",
@@ -188,6 +189,16 @@ const DETAILS: &[Definition] = &[
         "Diameter of the widest probe that passes the foramen, in steps of 0.5 mm, before and now.",
         MEASURES,
     ),
+    of(
+        "outcome",
+        "judged.*",
+        "",
+        Neither,
+        "The figure as targets and score judge it, in its own unit: of structures that were seen. Null: it has no value, or rests on proposed \
+         anatomy alone, or nobody changed it; `unjudged` says which.",
+        "case",
+    ),
+    of("outcome", "sources.*", "", Neither, "Where a structure's surface comes from; proposed: no image shows it.", "case"),
     of("efficiency", "duration_s", "s", Neither, "From the first to the last record of the session.", "record"),
     of("efficiency", "time.removing_s", "s", Neither, "Time of the ticks in which tissue was taken.", EVENTS),
     of(
@@ -203,8 +214,17 @@ const DETAILS: &[Definition] = &[
         "time.idle_s",
         "s",
         Lower,
-        "Time in which nothing was taken and no tool's tip moved faster than 2 mm/s.",
+        "Time in which nothing was taken and no tool's tip moved faster than 2 mm/s; unseen_s is left out.",
         "threshold: common practice (K)",
+    ),
+    of(
+        "efficiency",
+        "time.unseen_s",
+        "s",
+        Neither,
+        "Time in which tools were held, nothing was taken, and no new input of any hand had come for three ticks: what the hands did is not \
+         known, and it counts neither as idle nor as moved. Time in which the server itself stood still is in no tick: `session.stalled_s`.",
+        "recorded inputs",
     ),
     of("efficiency", "time.running_s", "s", Neither, "Time in which a burr spun.", AGAIN),
     of(
@@ -281,7 +301,22 @@ const DETAILS: &[Definition] = &[
         "Each time somebody froze all tools, paused, took a person's tools away, or went back.",
         "record",
     ),
-    of("safety", "safety.thresholds_mm.*", "mm", Neither, "Thresholds in force at the end.", THRESHOLDS),
+    of(
+        "safety",
+        "safety.thresholds_mm.*",
+        "mm",
+        Neither,
+        "The room's thresholds at the end, for a surface that is certain; each structure's own are in force.",
+        THRESHOLDS,
+    ),
+    of(
+        "safety",
+        "safety.structures.*.caution_mm|danger_mm",
+        "mm",
+        Neither,
+        "Thresholds in force for the structure at the end: the room's, wider by uncertainty_mm (at most 4 mm).",
+        THRESHOLDS,
+    ),
     of(
         "safety",
         "safety.structures.*.least_distance_mm",
@@ -304,7 +339,8 @@ const DETAILS: &[Definition] = &[
         "safety.structures.*.danger_s",
         "s",
         Lower,
-        "Time in which a tool was within the danger threshold, touching or inside.",
+        "Time in which a tool was within the structure's danger threshold, touching or inside. By distance: the alarm's level lasts up \
+         to 0.3 mm longer on the way out.",
         THRESHOLDS,
     ),
     of("safety", "safety.structures.*.contacts", "", Lower, "Times a tool's surface entered the structure.", EVENTS),
@@ -390,10 +426,10 @@ const DETAILS: &[Definition] = &[
     of("safety", "safety.alarms.unanswered", "", Lower, "Rises to danger with none of these within 10 s.", AGAIN),
     of(
         "safety",
-        "safety.alarms.rises.*.user|tool|structure|heard",
+        "safety.alarms.rises.*.user|tool|structure|heard|stalled",
         "",
         Neither,
-        "A rise to danger: whose, by what, to what, whether heard.",
+        "A rise to danger: whose, by what, to what, whether heard, and whether the server stood still before it was answered.",
         EVENTS,
     ),
     of("safety", "safety.alarms.rises.*.at_s", "s", Neither, "When.", EVENTS),
@@ -405,8 +441,31 @@ const DETAILS: &[Definition] = &[
         "Distance then, and the threshold in force.",
         EVENTS,
     ),
-    of("safety", "safety.alarms.rises.*.reaction_s", "s", Lower, "Time until it was answered; null: not within 10 s.", AGAIN),
-    of("safety", "safety.running_in_danger_s", "s", Lower, "Time in which a running or closing tool was within danger.", AGAIN),
+    of(
+        "safety",
+        "safety.alarms.rises.*.reaction_s",
+        "s",
+        Lower,
+        "Time until it was answered; null: not within 10 s, or the server stood still meanwhile.",
+        AGAIN,
+    ),
+    of(
+        "safety",
+        "safety.danger_s",
+        "s",
+        Lower,
+        "Time in which any tool was within danger of any structure, by the tool's distance in that tick. Between the longest of the \
+         structures' own danger_s and their sum.",
+        THRESHOLDS,
+    ),
+    of(
+        "safety",
+        "safety.running_in_danger_s",
+        "s",
+        Lower,
+        "Part of danger_s in which a tool that ran or closed was itself within danger.",
+        THRESHOLDS,
+    ),
     of(
         "safety",
         "safety.danger_speed_p95_mm_per_s",
@@ -510,7 +569,7 @@ const DETAILS: &[Definition] = &[
         "motion.*.*.peak_mm_per_s",
         "mm/s",
         Lower,
-        "Greatest speed of the tip over three ticks (1/20 s), so that one jitter of tracking does not make it.",
+        "Greatest speed of the tip over three ticks (1/20 s), so that one jitter of tracking does not make it; not over pauses of the server.",
         AGAIN,
     ),
     of(
@@ -518,7 +577,7 @@ const DETAILS: &[Definition] = &[
         "motion.*.*.hand_path_mm",
         "mm",
         Lower,
-        "Length of the hand's recorded way, jumps of tracking left out.",
+        "Length of the hand's recorded way; jumps of tracking, and over pauses of the server, left out.",
         "recorded poses",
     ),
     of("motion", "motion.*.*.hand_mean_mm_per_s|hand_peak_mm_per_s", "mm/s", Neither, "Speed of the hand.", SMOOTHED),

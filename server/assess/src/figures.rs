@@ -107,10 +107,10 @@ const NO_JAW: &str = "no punch or rongeur was held";
 const NO_BURR: &str = "no burr was held";
 const NO_BITER: &str = "no tool that bites was held";
 const NEVER_NEAR: &str = "no tool came within reach of the measurement";
-const NO_BREAKTHROUGH: &str = "no burr came through bone";
+const NO_BREAKTHROUGH: &str = "no burr came through bone, or the server stood still when one did";
 const NO_DANGER: &str = "no tool was within the danger threshold";
-const NO_RISE: &str = "no level rose to danger, or none was answered within 10 s";
-const NOT_HELD: &str = "no tool was held long enough";
+const NO_RISE: &str = "no level rose to danger, or none was answered within 10 s of ticks without a pause of the server";
+const NOT_HELD: &str = "no tool was held long enough without a gap in its inputs";
 const NO_PROCEDURE: &str = "no procedure was chosen in this session, or it cannot be followed in this patient";
 const NO_TISSUES: &str = "tissues stood still in this session";
 const ALWAYS: &str = "never absent";
@@ -187,7 +187,7 @@ pub const FIGURES: &[Figure] = &[
     },
     Figure {
         key: "danger_s",
-        label: "Time within danger, all structures",
+        label: "Time within danger of any structure",
         digits: 1,
         target: None,
         definition: of(
@@ -195,15 +195,15 @@ pub const FIGURES: &[Figure] = &[
             "figures.danger_s",
             "s",
             Lower,
-            "Time within danger of each structure, summed over the structures.",
+            "Time in which any tool was within danger of any structure; a moment within danger of several counts once.",
             THRESHOLDS,
         ),
-        value: |m| Some(m.safety.structures.values().map(|s| s.danger_s).sum()),
+        value: |m| Some(m.safety.danger_s),
         absent: ALWAYS,
     },
     Figure {
         key: "running_in_danger_s",
-        label: "Running or closing tool within danger",
+        label: "of this with a running or closing tool",
         digits: 1,
         target: None,
         definition: of(
@@ -211,8 +211,8 @@ pub const FIGURES: &[Figure] = &[
             "figures.running_in_danger_s",
             "s",
             Lower,
-            "Time in which a running or closing tool was within danger of any structure.",
-            AGAIN,
+            "Part of danger_s in which a tool that ran or closed was itself within danger of any structure.",
+            THRESHOLDS,
         ),
         value: |m| Some(m.safety.running_in_danger_s),
         absent: ALWAYS,
@@ -558,7 +558,7 @@ pub const FIGURES: &[Figure] = &[
             "figures.idle_s",
             "s",
             Lower,
-            "Time in which nothing was taken and no tip moved faster than 2 mm/s.",
+            "Time in which nothing was taken and no tip moved faster than 2 mm/s; time without news of any hand is left out.",
             AGAIN,
         ),
         value: |m| Some(m.time.idle_s),

@@ -15,10 +15,14 @@ use thiserror::Error;
 
 use crate::again::Again;
 pub use crate::again::{Followed, Proximity, Sample};
+use crate::clock;
+pub use crate::clock::Stall;
 use crate::metrics::target_of;
 
 /// Longest session that is measured, ticks: a day at 60 Hz. A longer one is a damaged number.
 const MOST_TICKS: u32 = 24 * 3_600 * 60;
+/// Within so many ticks of the end of a pause or of a new epoch, time that is missing belongs to that.
+const RESUMED_TICKS: u32 = 3;
 
 /// Why a recording cannot be measured.
 #[derive(Debug, Error)]
@@ -105,6 +109,10 @@ pub struct Session {
     pub proximity: BTreeMap<Label, Proximity>,
     /// Thresholds in force at the end, mm: caution, danger.
     pub thresholds_mm: [f64; 2],
+    /// The room's thresholds from a tick on, mm: caution, danger; before each structure's own widening.
+    pub thresholds: Vec<(u32, [f64; 2])>,
+    /// By how much each neural structure's uncertainty widens them, mm.
+    pub widened_mm: BTreeMap<Label, f64>,
     /// Version of the recording's format; those before 2 know five tools, no heat and no retraction.
     pub version: u16,
     /// Canal, facets, pars and foramina at the end; none where they were not asked for, why not where the anatomy was not found.
@@ -117,6 +125,8 @@ pub struct Session {
     pub standing: Standing,
     /// Names of the kinds of events that the simulation, run again, made.
     pub simulated_kinds: BTreeSet<String>,
+    /// When the server stood still, by the hands' own count of their inputs; pauses and rewinds are none.
+    pub stalls: Vec<Stall>,
     /// Ticks simulated again.
     pub simulated: u32,
     /// Ticks in which that gave other operations than the recorded ones.
@@ -134,6 +144,13 @@ impl Session {
     /// Seconds from the session's start to a tick.
     pub fn seconds(&self, tick: u32) -> f64 {
         f64::from(tick.saturating_sub(self.ticks[0])) / f64::from(self.tick_hz.max(1))
+    }
+
+    /// Thresholds in force for a structure at a tick, mm: caution, danger.
+    pub fn thresholds_of(&self, structure: Label, tick: u32) -> [f64; 2] {
+        let before = self.thresholds.partition_point(|(from, _)| *from <= tick);
+        let base = before.checked_sub(1).and_then(|k| self.thresholds.get(k)).map_or(self.thresholds_mm, |(_, mm)| *mm);
+        base.map(|mm| mm + self.widened_mm.get(&structure).copied().unwrap_or(0.0))
     }
 
     /// A person's name with the number, which tells two of one name apart.
@@ -188,9 +205,12 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
     if let Some(target) = options.target {
         again.follow(target);
     }
+    let mut thresholds = vec![(0, again.thresholds_mm())];
     let mut people = BTreeMap::new();
     let mut events = Vec::new();
     let mut directed = Vec::new();
+    // Ticks at which the room's time had been let stand still, or hands were emptied.
+    let mut ended: Vec<u32> = Vec::new();
     let mut ticks: Option<[u32; 2]> = None;
     while let Some(record) = replay.next_record()? {
         if let Some(tick) = record.tick() {
@@ -235,8 +255,11 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
             }
             Record::Control { tick, control: Control::Alarm { caution_um, danger_um }, .. } => {
                 again.set_thresholds(*tick, f64::from(*caution_um) / 1_000.0, f64::from(*danger_um) / 1_000.0);
+                thresholds.push((*tick, again.thresholds_mm()));
             }
+            Record::Control { tick, control: Control::Pause(false), .. } => ended.push(*tick),
             Record::Epoch { tick, from_tick, .. } => {
+                ended.push(*tick);
                 if from_tick < tick {
                     directed.push(Directed { tick: *tick, user: None, what: Direction::Rewind { to: *from_tick } });
                 }
@@ -245,7 +268,9 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
             _ => {}
         }
     }
+    let stalls = clock::mark(&mut again.samples, &|tick| ended.iter().any(|end| end.abs_diff(tick) <= RESUMED_TICKS));
     let thresholds_mm = again.thresholds_mm();
+    let widened_mm = again.widened_mm();
     let measured = options.anatomy.then(|| measured(&patient, state.cut()));
     let procedure = again.finish(state.cut(), measured.as_ref().and_then(|m| m.as_ref().ok()));
     Ok(Session {
@@ -262,12 +287,15 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         events,
         directed,
         thresholds_mm,
+        thresholds,
+        widened_mm,
         procedure,
         measured,
         version,
         simulated_kinds: again.kinds,
         samples: again.samples,
         proximity: again.proximity,
+        stalls,
         simulated: again.simulated,
         differing: again.differing,
         torn: matches!(replay.tail(), Tail::Torn { .. }),

@@ -7,17 +7,20 @@
 //! For education and rehearsal: nothing here rates a surgeon, and nothing is a medical device.
 
 mod again;
+mod clock;
 pub mod csv;
 pub mod definitions;
 pub mod figures;
 pub mod filter;
 pub mod gather;
 pub mod metrics;
+mod number;
 pub mod osats;
 pub mod phases;
 mod picture;
 pub mod place;
 mod plot;
+pub mod proposed;
 pub mod report;
 pub mod score;
 #[cfg(test)]

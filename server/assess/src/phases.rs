@@ -289,7 +289,7 @@ pub(crate) fn seconds_of(session: &Session) -> Vec<Second> {
             entry.looks[0] += 1;
             entry.looks[1] += u32::from(covered);
         }
-        if let Some(last) = last.filter(|last| last.tick + 1 == sample.tick) {
+        if let Some(last) = last.filter(|last| last.tick + 1 == sample.tick && !sample.gap) {
             let speed = crate::metrics::step_mm(last, sample) * f64::from(session.tick_hz);
             entry.moved |= speed > MOVED_MM_PER_S;
         }

@@ -6,13 +6,14 @@ use spinor_shared::case::Case;
 use spinor_shared::room::Role;
 use spinor_shared::session::{Record, SessionHead, SessionWriter, TickRecord};
 use spinor_shared::tissue::TissueRecord;
-use spinor_sim::{Event, Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
+use spinor_sim::{AlarmLevel, Event, Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
 use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
 
+use crate::proposed::Verdict;
 use crate::{csv, gather, html, measure};
 
 /// A structure that is an upright slab: all points with low <= y <= high, |x| <= half.
-fn slab(grid: &Grid, label: Label, low: f64, high: f64, half: f64) -> Structure {
+fn slab(grid: &Grid, label: Label, source: Source, low: f64, high: f64, half: f64) -> Structure {
     let mut sdf = SparseField::outside(grid);
     for n in 0..grid.brick_count() as u32 {
         let corner = grid.brick_coords(BrickIndex(n)).map(|v| v * 16);
@@ -26,13 +27,21 @@ fn slab(grid: &Grid, label: Label, low: f64, high: f64, half: f64) -> Structure 
         *sdf.brick_mut(BrickIndex(n)).unwrap() = samples;
     }
     let volume_mm3 = spinor_volume::query::volume_mm3(grid, &sdf);
-    Structure { label, class: label.class().unwrap(), source: Source::Phantom, uncertainty_mm: 0.0, volume_mm3, sdf }
+    // As far as completion says that a proposed surface may be off.
+    let uncertainty_mm = if source == Source::Proposed { 2.0 } else { 0.0 };
+    Structure { label, class: label.class().unwrap(), source, uncertainty_mm, volume_mm3, sdf }
 }
 
 /// Bone from y = 10 to 16 over a sac whose back wall is at y = 5.
 fn case() -> Case {
+    case_with(Source::Phantom)
+}
+
+/// The same with a sac from somewhere.
+fn case_with(sac: Source) -> Case {
     let grid = Grid::covering([-12.0, -2.0, -6.0], [12.0, 20.0, 6.0], 0.5).unwrap();
-    let structures = vec![slab(&grid, Label::lumbar(4), 10.0, 16.0, 8.0), slab(&grid, Label::DURAL_SAC, 0.0, 5.0, 10.0)];
+    let structures =
+        vec![slab(&grid, Label::lumbar(4), Source::Phantom, 10.0, 16.0, 8.0), slab(&grid, Label::DURAL_SAC, sac, 0.0, 5.0, 10.0)];
     let patient = Patient::new(grid, structures, DensityField::default()).unwrap();
     Case { patient, ct: None, mr: None, meta: Default::default() }
 }
@@ -63,7 +72,11 @@ struct Sums {
 }
 
 fn record() -> (Vec<u8>, Sums) {
-    let case = case();
+    record_of(&case(), 200, &script)
+}
+
+/// So many ticks of a script in a room of a case. Its person 2 holds a probe, if anything.
+fn record_of(case: &Case, ticks: u32, script: &dyn Fn(u32) -> Vec<ToolInput>) -> (Vec<u8>, Sums) {
     let bytes = case.encode();
     let mut sim = Simulation::new(Arc::new(case.patient.clone()), Settings::default());
     let mut writer = SessionWriter::create(Vec::new()).unwrap();
@@ -78,7 +91,7 @@ fn record() -> (Vec<u8>, Sums) {
     let mut sums = Sums { least_um: i32::MAX, ..Sums::default() };
     let mut before: Option<[f64; 3]> = None;
     let mut taken = None;
-    for tick in 0..200 {
+    for tick in 0..ticks {
         let inputs = script(tick);
         let output = sim.step(Tick(tick), &inputs);
         let removed: i64 =
@@ -92,18 +105,18 @@ fn record() -> (Vec<u8>, Sums) {
         let near = sim.tools().filter_map(|t| t.nearest).map(|n| n.distance_um).min().unwrap_or(i32::MAX);
         sums.least_um = sums.least_um.min(near);
         sums.danger += u32::from(near < 2_000);
-        let tip = sim.tool(UserId(2), Hand::Right).unwrap().proxy.tip_mm();
-        if let Some(b) = before {
+        let tip = sim.tool(UserId(2), Hand::Right).map(|tool| tool.proxy.tip_mm());
+        if let (Some(b), Some(tip)) = (before, tip) {
             sums.probe_path_mm += (0..3).map(|k| (tip[k] - b[k]).powi(2)).sum::<f64>().sqrt();
         }
-        before = Some(tip);
+        before = tip;
         let record = TickRecord::new(tick, &inputs, &output);
         writer.append(&Record::Tick(record)).unwrap();
         if !output.tissue.is_empty() {
             writer.append(&Record::Tissue(TissueRecord::new(tick, &output.tissue).unwrap())).unwrap();
         }
     }
-    writer.append(&Record::Closed { tick: 199 }).unwrap();
+    writer.append(&Record::Closed { tick: ticks - 1 }).unwrap();
     (writer.into_inner(), sums)
 }
 
@@ -146,6 +159,11 @@ fn figures_of_a_scripted_session_agree_with_sums_taken_meanwhile() {
 
     let json = serde_json::to_value(&metrics).unwrap();
     every_number_is_defined(&json);
+    // Three to four digits of a fraction, as text too.
+    let long = |text: &str| {
+        text.split(|c: char| !c.is_ascii_digit() && c != '.').any(|n| n.rsplit_once('.').is_some_and(|(_, d)| d.len() > 6))
+    };
+    assert!(long("[0.1234567]") && !long(&json["figures"].to_string()) && !long(&json["motion"].to_string()));
     for key in ["session", "duration_s", "removed_mm3", "levels", "users", "safety", "motion", "definitions"] {
         assert!(json.get(key).is_some(), "metrics.json lacks {key}");
     }
@@ -243,7 +261,7 @@ fn every_number_is_defined(json: &serde_json::Value) {
     }
     let mut leaves = Vec::new();
     walk(json, &mut Vec::new(), &mut leaves);
-    let register = ["session", "absent", "definitions", "not_measured"];
+    let register = ["session", "absent", "unjudged", "proposed", "definitions", "not_measured"];
     let definitions = crate::definitions::all();
     for path in leaves.iter().filter(|path| !register.contains(&path[0].as_str()) && path.join(".") != "osats") {
         let found = definitions.iter().filter(|d| d.covers(path)).count();
@@ -265,4 +283,154 @@ fn torn_recordings_are_measured_and_garbage_is_refused() {
     assert!(measure(&session).session.torn_tail);
     assert!(gather(&bytes[..100]).is_err());
     assert!(gather(&b"nothing"[..]).is_err());
+}
+
+/// Time in danger is counted by one rule: that of running tools is part of it, though the alarm's level hangs on when a tool goes back, and
+/// it is never less than one structure's own, nor more than the sum of all.
+#[test]
+fn times_in_danger_are_parts_of_one_whole() {
+    // A running burr beside the bone comes to 1 mm of the sac and goes back slowly, 0.01 mm a tick, through the band in which the level hangs on.
+    let approach = |tick: u32| {
+        let t = f64::from(tick);
+        let y = if tick < 100 { 12.0 - 0.045 * t } else { 7.5 + 0.01 * (t - 100.0) };
+        vec![input(1, tick + 1, ToolKind::FlutedBurr, [10.2, y, 0.0], 230)]
+    };
+    let (bytes, sums) = record_of(&case(), 300, &approach);
+    let session = gather(&bytes[..]).unwrap();
+    let safety = measure(&session).safety;
+    let hangs_on = session.samples.iter().filter(|s| s.level == AlarmLevel::Danger).count();
+    assert!(hangs_on > sums.danger as usize + 10, "the alarm's level lasts longer: {hangs_on} ticks, {}", sums.danger);
+    assert!((safety.danger_s - f64::from(sums.danger) / 60.0).abs() < 1e-9);
+    assert!(safety.running_in_danger_s > 0.0 && safety.running_in_danger_s <= safety.danger_s, "{safety:?}");
+    let own: Vec<f64> = safety.structures.values().map(|s| s.danger_s).collect();
+    assert!(own.iter().all(|s| *s <= safety.danger_s) && safety.danger_s <= own.iter().sum::<f64>() + 1e-9, "{own:?}");
+}
+
+/// What is measured against a sac that nobody saw says so everywhere and gets no verdict; the same work beside a sac that was seen does.
+#[test]
+fn proposed_anatomy_is_named_and_judged_by_nothing() {
+    let figure = |key: &str| crate::figures::by_key(key).unwrap();
+    for (source, proposed) in [(Source::Proposed, true), (Source::Segmented, false)] {
+        let session = gather(&record_of(&case_with(source), 200, &script).0[..]).unwrap();
+        let metrics = measure(&session);
+        let json = serde_json::to_value(&metrics).unwrap();
+        every_number_is_defined(&json);
+        let report = html(&session, &metrics, &[]);
+        let findings = crate::report::findings(&metrics);
+        let contact = findings.iter().find(|f| f.text.contains("touched the dural sac")).unwrap();
+        let lines = csv::events(&session);
+        let touch = lines.lines().find(|line| line.contains("neural_touch")).unwrap();
+        // The contact stays a fact.
+        assert_eq!(metrics.figures["neural_contacts"], Some(1.0));
+        assert_eq!(metrics.proposed.contains_key("figures.neural_contacts"), proposed);
+        assert_eq!(json["proposed"]["safety.structures.dural_sac"].is_array(), proposed);
+        assert_eq!(touch.ends_with(",proposed"), proposed, "{touch}");
+        assert_eq!(contact.text.contains("(proposed)") && contact.text.ends_with("proposed anatomy: not judged."), proposed);
+        assert_eq!(contact.gravity == crate::report::Gravity::Unjudged, proposed);
+        assert_eq!(report.contains("dural sac (proposed)"), proposed);
+        let verdict = metrics.verdict(figure("neural_contacts"));
+        if proposed {
+            assert_eq!((metrics.judged["neural_contacts"], verdict), (None, Verdict::Proposed));
+            assert_eq!(metrics.score.safety, None);
+            // No figure of dura and roots is met or missed, whatever its value, and nothing about them is good.
+            for key in ["active_contacts", "greatest_depth_mm", "reaction_s", "danger_speed_p95_mm_per_s", "pinches"] {
+                assert!(!matches!(metrics.verdict(figure(key)), Verdict::Met | Verdict::Missed), "{key}");
+            }
+            assert!(findings.iter().all(|f| f.gravity != crate::report::Gravity::Good || !f.text.contains("dura")));
+            assert!(report.contains("proposed anatomy: not judged"));
+        } else {
+            assert_eq!((metrics.judged["neural_contacts"], verdict), (Some(1.0), Verdict::Missed));
+            assert!(metrics.score.safety.is_some() && metrics.unjudged.is_empty());
+        }
+    }
+}
+
+/// An area of the canal is judged where it was seen and where it changed: neither a proposed nor an untouched one meets its target.
+#[test]
+fn an_unchanged_or_proposed_area_meets_no_target() {
+    let session = gather(&record().0[..]).unwrap();
+    let canal = crate::figures::by_key("canal_mm2").unwrap();
+    let verdict = |before: f64, now: f64, source: &'static str| {
+        let mut metrics = measure(&session);
+        for (key, mm2) in [("canal_before_mm2", before), ("canal_mm2", now)] {
+            metrics.figures.insert(key, Some(mm2));
+        }
+        metrics.sources.insert("dural_sac".to_owned(), source);
+        let judged = crate::proposed::judged(&metrics, &metrics.safety);
+        (metrics.judged, metrics.unjudged, metrics.proposed) = (judged.values, judged.why_not, judged.proposed);
+        let told = crate::report::findings(&metrics).into_iter().find(|f| f.text.contains("narrowest")).unwrap();
+        (metrics.verdict(canal), told.gravity)
+    };
+    use crate::report::Gravity::{Good, Notice, Unjudged};
+    assert_eq!(verdict(80.0, 130.0, "segmented"), (Verdict::Met, Good));
+    assert_eq!(verdict(60.0, 90.0, "segmented"), (Verdict::Missed, Notice));
+    assert_eq!(verdict(127.0, 127.4, "segmented"), (Verdict::Unchanged, Notice));
+    assert_eq!(verdict(80.0, 130.0, "proposed"), (Verdict::Proposed, Unjudged));
+    assert_eq!(verdict(127.0, 127.0, "proposed"), (Verdict::Proposed, Unjudged));
+}
+
+/// The chart of distances stands on the thresholds that the alarm used: 4 and 2 mm for a sac that was seen, 6 and 4 for one that may lie 2 mm
+/// nearer than drawn; and the report says which, and why.
+#[test]
+fn thresholds_in_the_chart_are_those_in_force() {
+    for (source, expected) in [(Source::Phantom, [4.0, 2.0]), (Source::Proposed, [6.0, 4.0])] {
+        let session = gather(&record_of(&case_with(source), 200, &script).0[..]).unwrap();
+        let metrics = measure(&session);
+        let bands = crate::plot::bands(&session);
+        assert!(matches!(bands[..], [band] if band.thresholds_mm == expected), "{bands:?}");
+        assert!(bands[0].from_s == 0.0 && (bands[0].to_s - session.duration_s()).abs() < 1e-9);
+        let told = session.events.iter().filter_map(|(_, event)| match event {
+            Event::Alarm { warning, .. } if warning.level == AlarmLevel::Danger => {
+                Some(f64::from(warning.threshold_um) / 1_000.0)
+            }
+            _ => None,
+        });
+        let told: Vec<f64> = told.collect();
+        assert!(!told.is_empty() && told.iter().all(|mm| *mm == expected[1]), "{told:?}");
+        let sac = &metrics.safety.structures["dural_sac"];
+        assert_eq!([sac.caution_mm, sac.danger_mm], expected);
+        let report = html(&session, &metrics, &[]);
+        assert!(
+            report.contains(&format!("danger {} mm", expected[1])) && report.contains(&format!("caution {} mm", expected[0]))
+        );
+        assert_eq!(report.contains("danger within 4 mm, wider by 2 mm, because no image shows"), source == Source::Proposed);
+    }
+}
+
+/// A server that stands still for a quarter of a second, and then runs some ticks at once, is told of and charged to nobody: the hand moved
+/// on at 30 mm/s all the time. The same way made in as few inputs is the hand's own jerk.
+#[test]
+fn pauses_of_the_server_are_charged_to_nobody() {
+    // Which input of its own the hand shows in a tick; none where the tick came without one.
+    let shown = |tick: u32| match tick {
+        0..60 => Some(tick),
+        60 => Some(80),
+        61..66 => None,
+        _ => Some(tick + 15),
+    };
+    let way = |numbered: bool| {
+        move |tick: u32| -> Vec<ToolInput> {
+            let Some(at) = shown(tick) else { return Vec::new() };
+            let seq = if numbered { at + 1 } else { tick + 1 };
+            vec![input(2, seq, ToolKind::Probe, [-50.0 + 0.5 * f64::from(at), 40.0, 0.0], 0)]
+        }
+    };
+    let assessed = |numbered: bool| {
+        let session = gather(&record_of(&case(), 200, &way(numbered)).0[..]).unwrap();
+        let metrics = measure(&session);
+        let report = html(&session, &metrics, &[]);
+        (metrics.session.clone(), metrics.time.clone(), metrics.motion["<b>Bo</b> (#2)"]["ball probe"], report)
+    };
+    let (info, time, probe, report) = assessed(true);
+    assert_eq!(info.stalls, 1);
+    assert!((info.stalled_s - 0.25).abs() < 1e-6, "{info:?}");
+    assert!(report.contains("The server stood still 1 time"));
+    assert!((probe.peak_mm_per_s - 30.0).abs() < 0.5 && (probe.hand_peak_mm_per_s.unwrap() - 30.0).abs() < 0.5, "{probe:?}");
+    assert!(probe.tremor_mm.unwrap() < 0.01 && probe.peak_jerk_mm_per_s3.unwrap() < 500.0, "{probe:?}");
+    // Ticks 61 and 62 are too soon to tell, 63 to 65 are unseen; the first tick and the one behind the pause show no way.
+    assert!((time.unseen_s - 3.0 / 60.0).abs() < 1e-9 && time.idle_s < 5.0 / 60.0, "{time:?}");
+
+    let (info, _, probe, report) = assessed(false);
+    assert_eq!((info.stalls, report.contains("stood still")), (0, false));
+    assert!(probe.peak_mm_per_s > 150.0 && probe.tremor_mm.unwrap() > 0.1, "{probe:?}");
 }

@@ -39,6 +39,7 @@ pub fn statements(session: &Session, metrics: &Metrics) -> Value {
         extensions.insert(format!("{BASE}/extensions/deepest_mm"), json!(contact.deepest_mm));
         extensions.insert(format!("{BASE}/extensions/active"), json!(contact.active));
         extensions.insert(format!("{BASE}/extensions/tool"), json!(contact.tool));
+        extensions.insert(format!("{BASE}/extensions/proposed"), json!(metrics.is_proposed(&contact.structure)));
         let result = json!({ "duration": duration(contact.seconds), "extensions": extensions });
         let object = activity(&format!("structure/{}", contact.structure), &contact.structure, "interaction");
         all.push(writer.statement(contact.start_s, Some(contact.by.user.0), ("interacted", "touched"), object, Some(result)));
@@ -66,7 +67,9 @@ pub fn statements(session: &Session, metrics: &Metrics) -> Value {
         all.push(writer.statement(metrics.duration_s, osats.rated_user, ("scored", "was rated"), object, Some(result)));
     }
     all.sort_by(|a, b| a["timestamp"].as_str().cmp(&b["timestamp"].as_str()));
-    Value::Array(all)
+    let mut all = Value::Array(all);
+    crate::number::round_all(&mut all);
+    all
 }
 
 fn outcome(metrics: &Metrics) -> Value {
@@ -74,6 +77,8 @@ fn outcome(metrics: &Metrics) -> Value {
     for (key, value) in metrics.figures.iter().filter_map(|(key, value)| Some((key, (*value)?))) {
         extensions.insert(format!("{BASE}/extensions/{key}"), json!(value));
     }
+    let proposed: Vec<&str> = metrics.proposed.keys().filter_map(|path| path.strip_prefix("figures.")).collect();
+    extensions.insert(format!("{BASE}/extensions/proposed"), json!(proposed));
     let mut result = json!({ "duration": duration(metrics.duration_s), "completion": true, "extensions": extensions });
     if let Some(safety) = metrics.score.safety {
         result["score"] = json!({ "scaled": safety / 100.0, "raw": safety, "min": 0, "max": 100 });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use spinor_sim::{Event, Holder};
+use spinor_volume::Label;
 
 use crate::gather::Session;
 
@@ -25,6 +26,9 @@ pub struct Contact {
     /// Number of the person, kept for counting.
     #[serde(skip)]
     pub(crate) by: Holder,
+    /// The structure's number.
+    #[serde(skip)]
+    pub(crate) label: Label,
 }
 
 /// Contacts with one structure by one kind of tool.
@@ -44,8 +48,9 @@ pub(crate) fn contacts(session: &Session) -> Vec<Contact> {
     let mut done = Vec::new();
     for (tick, event) in &session.events {
         let by = event.by();
-        let start = |structure: String, tick: u32, depth_um: i32| Contact {
-            structure,
+        let start = |label: Label, tick: u32, depth_um: i32| Contact {
+            structure: label.name(),
+            label,
             user: session.name(by.user),
             tool: by.tool.word(),
             start_s: session.seconds(tick),
@@ -58,13 +63,13 @@ pub(crate) fn contacts(session: &Session) -> Vec<Contact> {
         };
         match event {
             Event::NeuralTouch { structure, depth_um, active, .. } => {
-                let contact = open.entry((by, *structure)).or_insert_with(|| start(structure.name(), *tick, *depth_um));
+                let contact = open.entry((by, *structure)).or_insert_with(|| start(*structure, *tick, *depth_um));
                 contact.deepest_mm = contact.deepest_mm.max(f64::from(*depth_um) / 1_000.0);
                 contact.active |= *active;
             }
             Event::NeuralLeave { structure, ticks, deepest_um, active_ticks, .. } => {
                 let begun = open.remove(&(by, *structure));
-                let contact = begun.unwrap_or_else(|| start(structure.name(), tick.saturating_sub(*ticks), *deepest_um));
+                let contact = begun.unwrap_or_else(|| start(*structure, tick.saturating_sub(*ticks), *deepest_um));
                 let (seconds, active_s) = (f64::from(*ticks) / hz, f64::from(*active_ticks) / hz);
                 let active = contact.active || *active_ticks > 0;
                 let deepest_mm = f64::from(*deepest_um) / 1_000.0;

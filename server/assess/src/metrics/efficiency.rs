@@ -21,6 +21,7 @@ pub struct Times {
     pub removing_s: f64,
     pub share_removing: f64,
     pub idle_s: f64,
+    pub unseen_s: f64,
     pub running_s: f64,
     pub removed_per_s_mm3: Option<f64>,
     pub tool_changes: u32,
@@ -56,8 +57,10 @@ pub(crate) fn times(session: &Session, absent: &mut BTreeMap<String, String>) ->
     let mut busy = removing.clone();
     for way in tracks(session).values() {
         let fast = |pair: &&[&Sample]| step_mm(pair[0], pair[1]) * hz > IDLE_MM_PER_S;
-        busy.extend(way.windows(2).filter(|pair| pair[1].tick == pair[0].tick + 1).filter(fast).map(|pair| pair[1].tick));
+        let known = |pair: &&[&Sample]| pair[1].tick == pair[0].tick + 1 && !pair[1].gap;
+        busy.extend(way.windows(2).filter(known).filter(fast).map(|pair| pair[1].tick));
     }
+    let unseen = unseen(session, &busy);
     let ticks = session.ticks[1].saturating_sub(session.ticks[0]);
     let share = if ticks == 0 { 0.0 } else { removing.len() as f64 / f64::from(ticks) };
     let running: BTreeSet<u32> = session.samples.iter().filter(|s| s.by.tool.is_burr() && s.active).map(|s| s.tick).collect();
@@ -74,7 +77,8 @@ pub(crate) fn times(session: &Session, absent: &mut BTreeMap<String, String>) ->
     Times {
         removing_s,
         share_removing: share,
-        idle_s: f64::from(ticks.saturating_sub(busy.len() as u32)) / hz,
+        idle_s: f64::from(ticks.saturating_sub((busy.len() + unseen) as u32)) / hz,
+        unseen_s: unseen as f64 / hz,
         running_s: running.len() as f64 / hz,
         removed_per_s_mm3: (!removing.is_empty()).then(|| taken / removing_s),
         tool_changes: tool_changes(session),
@@ -82,6 +86,15 @@ pub(crate) fn times(session: &Session, absent: &mut BTreeMap<String, String>) ->
         bites: bites(session),
         bites_refused: refused,
     }
+}
+
+/// Ticks in which tools were held, but no hand's input was new: what the hands did is not known.
+fn unseen(session: &Session, busy: &BTreeSet<u32>) -> usize {
+    let mut stale: BTreeMap<u32, bool> = BTreeMap::new();
+    for sample in &session.samples {
+        *stale.entry(sample.tick).or_insert(true) &= sample.stale;
+    }
+    stale.into_iter().filter(|(tick, stale)| *stale && !busy.contains(tick)).count()
 }
 
 /// Times a hand took up a tool other than, or of another size than, the one it held last.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use spinor_sim::{Event, ToolKind};
 
+use super::safety::Of;
 use crate::gather::Session;
 
 /// What the tools' own models told.
@@ -41,7 +42,7 @@ pub(crate) fn kind(event: &Event) -> String {
     text.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
 }
 
-pub(crate) fn harm(session: &Session, absent: &mut BTreeMap<String, String>) -> Harm {
+pub(crate) fn harm(session: &Session, of: Of, absent: &mut BTreeMap<String, String>) -> Harm {
     let hz = f64::from(session.tick_hz.max(1));
     let used: BTreeSet<ToolKind> =
         session.samples.iter().filter(|s| s.active || s.in_bone || s.level as u8 > 0).map(|s| s.by.tool).collect();
@@ -74,7 +75,7 @@ pub(crate) fn harm(session: &Session, absent: &mut BTreeMap<String, String>) -> 
     let held = used.contains(&ToolKind::Retractor);
     let keys = ["retraction_peak_newton", "retraction_s", "retraction_impulse_newton_s", "retraction_over_limit"];
     if look.has(held, "no retractor was used", &["Retraction", "RetractionHigh"], &keys) {
-        retraction(session, hz, &mut harm);
+        retraction(session, of, hz, &mut harm);
     }
     let grasper = used.contains(&ToolKind::Pituitary);
     if look.has(grasper, "no pituitary rongeur was used", &["DepthMark", "DiscBreached"], &["disc_depth_marks", "disc_breaches"])
@@ -85,9 +86,10 @@ pub(crate) fn harm(session: &Session, absent: &mut BTreeMap<String, String>) -> 
     harm
 }
 
-fn retraction(session: &Session, hz: f64, harm: &mut Harm) {
+fn retraction(session: &Session, of: Of, hz: f64, harm: &mut Harm) {
     let mut high = 0;
-    for (_, event) in &session.events {
+    let held = |e: &&(u32, Event)| e.1.structure().is_none_or(|label| of.holds(session, label));
+    for (_, event) in session.events.iter().filter(held) {
         match event {
             Event::Retraction { structure, ticks, peak_millinewton, impulse_millinewton_seconds, .. } => {
                 let entry = harm.retraction.entry(structure.name()).or_default();

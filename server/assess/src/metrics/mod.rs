@@ -14,7 +14,8 @@ mod tissue;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 
 pub use contacts::{Contact, ToolContacts};
@@ -26,6 +27,7 @@ pub use motion::Motion;
 pub(crate) use outcome::class_word;
 pub use outcome::{CanalSlice, LevelOutcome, Outcome, SideOutcome};
 pub use process::{Process, SentinelError, Step, target_of};
+pub(crate) use safety::Of;
 pub use safety::{AlarmRise, Alarms, Plunge, Safety, StructureSafety};
 pub use team::{Intervention, Team, User};
 pub use tissue::Tissues;
@@ -33,12 +35,15 @@ pub use tissue::Tissues;
 use crate::definitions::{self, Definition, NOT_MEASURED};
 use crate::figures;
 use crate::gather::Session;
+use crate::number::round_all;
 use crate::osats::Osats;
 use crate::phases::{self, Phase};
+use crate::proposed::{self, Judged, NOT_JUDGED};
 use crate::score::{self, Score};
 
 /// All figures. Field names are the keys of `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(remote = "Self")]
 #[expect(missing_docs, reason = "every figure is defined in `definitions`, which travels with it")]
 pub struct Metrics {
     pub session: SessionInfo,
@@ -57,6 +62,14 @@ pub struct Metrics {
     pub phase_s: BTreeMap<&'static str, f64>,
     /// The figures that a report puts first, one number each; `null` where the recording lacks what it takes.
     pub figures: BTreeMap<&'static str, Option<f64>>,
+    /// The figures as targets and score judge them: of structures that were seen. `null` where there is nothing to judge.
+    pub judged: BTreeMap<&'static str, Option<f64>>,
+    /// Why figures that have a value are not judged: by the path of the figure.
+    pub unjudged: BTreeMap<String, String>,
+    /// What was measured against proposed structures, and which: by the path of the figure.
+    pub proposed: BTreeMap<String, Vec<String>>,
+    /// Where each structure's surface comes from.
+    pub sources: BTreeMap<String, &'static str>,
     pub score: Score,
     /// A mentor's rating, if one was merged in.
     pub osats: Option<Osats>,
@@ -80,17 +93,35 @@ pub struct SessionInfo {
     /// Ticks whose operations the simulation, run again, did not make as recorded: 0 means that distances and paths are exact.
     pub simulated_again_differing_ticks: u32,
     pub simulated_again_ticks: u32,
+    /// Times that the server stood still while tools were held, by the hands' own count of their inputs. No tick counts that time.
+    pub stalls: u32,
+    /// How long in all, s.
+    pub stalled_s: f64,
+    /// The longest, s.
+    pub longest_stall_s: f64,
+}
+
+impl Serialize for Metrics {
+    /// As written to `metrics.json`: with the digits that mean something.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Not a call of itself: the derived function goes before the trait's.
+        let mut value = Self::serialize(self, serde_json::value::Serializer).map_err(S::Error::custom)?;
+        round_all(&mut value);
+        value.serialize(serializer)
+    }
 }
 
 /// Measures a session.
 pub fn measure(session: &Session) -> Metrics {
+    let hz = f64::from(session.tick_hz.max(1));
     let mut absent = BTreeMap::new();
     let volumes = outcome::volumes(session);
     let phases = phases::find(session);
     let outcome = outcome::outcome(session, &volumes, &mut absent);
     let contacts = contacts::contacts(session);
     let motion = motion::motion(session, &mut absent);
-    let safety = safety::safety(session, contacts, &mut absent);
+    let seen = safety::safety(session, &contacts, Of::Seen, &mut BTreeMap::new());
+    let safety = safety::safety(session, &contacts, Of::All, &mut absent);
     let mut metrics = Metrics {
         session: SessionInfo {
             case: session.case.clone(),
@@ -102,6 +133,9 @@ pub fn measure(session: &Session) -> Metrics {
             torn_tail: session.torn,
             simulated_again_differing_ticks: session.differing,
             simulated_again_ticks: session.simulated,
+            stalls: session.stalls.len() as u32,
+            stalled_s: session.stalls.iter().map(|s| s.ticks).sum::<f64>() / hz,
+            longest_stall_s: session.stalls.iter().map(|s| s.ticks).fold(0.0, f64::max) / hz,
         },
         duration_s: session.duration_s(),
         time: efficiency::times(session, &mut absent),
@@ -117,6 +151,10 @@ pub fn measure(session: &Session) -> Metrics {
         motion,
         phases,
         figures: BTreeMap::new(),
+        judged: BTreeMap::new(),
+        unjudged: BTreeMap::new(),
+        proposed: BTreeMap::new(),
+        sources: session.patient.structures().iter().map(|s| (s.label.name(), s.source.word())).collect(),
         score: Score::default(),
         osats: None,
         absent,
@@ -124,7 +162,14 @@ pub fn measure(session: &Session) -> Metrics {
         not_measured: NOT_MEASURED.to_vec(),
     };
     figures::fill(&mut metrics);
-    metrics.score = score::score(&metrics.figures);
+    let Judged { values, why_not, proposed } = proposed::judged(&metrics, &seen);
+    (metrics.judged, metrics.unjudged, metrics.proposed) = (values, why_not, proposed);
+    metrics.score = score::score(&metrics.judged);
+    // What is left without dura and roots says nothing of how safely tools were moved near them.
+    if metrics.unjudged.contains_key("figures.neural_contacts") {
+        metrics.score.safety = None;
+        metrics.absent.insert("score.safety".to_owned(), NOT_JUDGED.to_owned());
+    }
     metrics
 }
 
@@ -139,5 +184,6 @@ impl Metrics {
         self.osats = Some(osats);
         self.absent.remove("figures.osats_total");
         figures::fill(self);
+        self.judged.insert("osats_total", self.figures.get("osats_total").copied().flatten());
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::efficiency::{step_mm, tracks};
 use crate::again::Sample;
+use crate::clock::even;
 use crate::filter::{self, WINDOW, derivatives};
 use crate::gather::Session;
 
@@ -33,9 +34,9 @@ pub struct Motion {
     pub surface_degrees: Option<f64>,
 }
 
-/// A hand's way without gaps or jumps.
+/// A hand's way without gaps or jumps: where the server stood still, or inputs were lost, another run begins.
 pub(crate) fn runs<'a>(way: &'a [&'a Sample]) -> impl Iterator<Item = &'a [&'a Sample]> {
-    way.chunk_by(|a, b| b.tick == a.tick + 1 && hand_step_mm(a, b) < JUMP_MM)
+    way.chunk_by(|a, b| b.tick == a.tick + 1 && !b.gap && hand_step_mm(a, b) < JUMP_MM)
 }
 
 fn hand_step_mm(a: &Sample, b: &Sample) -> f64 {
@@ -43,10 +44,11 @@ fn hand_step_mm(a: &Sample, b: &Sample) -> f64 {
     (0..3).map(|k| (b[k] - a[k]).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Smoothed derivatives of a hand's run, with the sample each belongs to.
+/// Smoothed derivatives of a hand's run by the hand's own time, with the sample each belongs to.
 pub(crate) fn smoothed<'a>(run: &'a [&'a Sample], hz: f64) -> Vec<(&'a Sample, filter::Derivatives)> {
-    let way: Vec<[f64; 3]> = run.iter().map(|s| s.hand_mm()).collect();
-    derivatives(&way, hz).into_iter().filter_map(|d| Some((*run.get(d.at)?, d))).collect()
+    let even = even(run);
+    let way: Vec<[f64; 3]> = even.iter().map(|(_, at)| *at).collect();
+    derivatives(&way, hz).into_iter().filter_map(|d| Some((even.get(d.at)?.0, d))).collect()
 }
 
 /// Sums of a tool's motion over all its runs.
@@ -77,8 +79,11 @@ pub(crate) fn motion(session: &Session, absent: &mut BTreeMap<String, String>) -
         // A gap in the ticks is a tool put down and taken up again elsewhere: no way was gone.
         motion.path_mm += way.windows(2).filter(|p| p[1].tick == p[0].tick + 1).map(|p| step_mm(p[0], p[1])).sum::<f64>();
         for window in way.windows(PEAK_TICKS + 1) {
-            if window[PEAK_TICKS].tick == window[0].tick + PEAK_TICKS as u32 {
-                let speed = window.windows(2).map(|p| step_mm(p[0], p[1])).sum::<f64>() * hz / PEAK_TICKS as f64;
+            let known = window[1..].iter().all(|s| !s.gap);
+            if known && window[PEAK_TICKS].tick == window[0].tick + PEAK_TICKS as u32 {
+                // Inputs that came late make a step longer than its tick; the hand's own time is longer as well.
+                let ticks = (window[PEAK_TICKS].hand_ticks - window[0].hand_ticks).max(PEAK_TICKS as f64);
+                let speed = window.windows(2).map(|p| step_mm(p[0], p[1])).sum::<f64>() * hz / ticks;
                 motion.peak_mm_per_s = motion.peak_mm_per_s.max(speed);
             }
         }
@@ -102,7 +107,10 @@ pub(crate) fn motion(session: &Session, absent: &mut BTreeMap<String, String>) -
         for (tool, (motion, sums)) in tools {
             let why = |key: &str| format!("motion.{user}.{tool}.{key}");
             if sums.n == 0.0 {
-                absent.insert(why("*"), format!("the tool was never held for {WINDOW} ticks without a gap"));
+                absent.insert(
+                    why("*"),
+                    format!("the tool was never held for {WINDOW} ticks without a gap, or its inputs came too seldom"),
+                );
             }
             if sums.looks == 0.0 {
                 absent

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use spinor_volume::TissueClass;
 use spinor_volume::measure::{Amount, LevelMeasures, SideMeasures};
 use spinor_volume::query::{remaining_volume_mm3, volume_mm3};
+use spinor_volume::{Label, TissueClass};
 
 use crate::gather::Session;
 
@@ -25,6 +25,8 @@ pub struct Outcome {
 pub struct LevelOutcome {
     pub canal_before_mm2: Option<f64>,
     pub canal_mm2: Option<f64>,
+    /// Where the sac's surface comes from.
+    pub canal_source: Option<&'static str>,
     pub canal_slices: Vec<CanalSlice>,
     pub left: SideOutcome,
     pub right: SideOutcome,
@@ -113,7 +115,8 @@ pub(crate) fn outcome(session: &Session, volumes: &Volumes, absent: &mut BTreeMa
     }
     match &session.measured {
         Some(Ok(live)) => {
-            let named = |level: &LevelMeasures| Some((level.upper.level()?, level_outcome(level)));
+            let sac = session.patient.structure(Label::DURAL_SAC).map(|s| s.source.word());
+            let named = |level: &LevelMeasures| Some((level.upper.level()?, level_outcome(level, sac)));
             outcome.levels = live.levels.iter().filter_map(named).collect();
         }
         other => {
@@ -134,7 +137,7 @@ fn target_level(session: &Session, volumes: &Volumes) -> Option<String> {
     (taken(most.1) >= 1.0).then(|| most.0.clone())
 }
 
-fn level_outcome(level: &LevelMeasures) -> LevelOutcome {
+fn level_outcome(level: &LevelMeasures, sac: Option<&'static str>) -> LevelOutcome {
     let mm2 = |um2: i64| um2 as f64 / 1e6;
     let slice = |s: &spinor_volume::measure::CanalSlice| CanalSlice {
         along_mm: f64::from(s.along_um) / 1_000.0,
@@ -144,6 +147,7 @@ fn level_outcome(level: &LevelMeasures) -> LevelOutcome {
     LevelOutcome {
         canal_before_mm2: level.least_before_um2().map(mm2),
         canal_mm2: level.least_free_um2().map(mm2),
+        canal_source: sac.filter(|_| !level.canal.is_empty()),
         canal_slices: level.canal.iter().map(slice).collect(),
         left: side_outcome(&level.sides[0]),
         right: side_outcome(&level.sides[1]),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use spinor_sim::{AlarmLevel, Event, Hand, UserId};
-use spinor_volume::TissueClass;
+use spinor_volume::{Label, Source, Structure, TissueClass};
 
 use super::contacts::{Contact, ToolContacts, by_tool};
 use super::efficiency::tracks;
@@ -36,6 +36,7 @@ pub struct Safety {
     pub greatest_plunge_mm: f64,
     pub plunges: Vec<Plunge>,
     pub alarms: Alarms,
+    pub danger_s: f64,
     pub running_in_danger_s: f64,
     pub danger_speed_p95_mm_per_s: Option<f64>,
     pub peak_load_newton: Option<f64>,
@@ -57,6 +58,8 @@ pub struct StructureSafety {
     pub greatest_depth_mm: f64,
     pub pinches: u32,
     pub uncertainty_mm: f64,
+    pub caution_mm: f64,
+    pub danger_mm: f64,
     pub source: &'static str,
 }
 
@@ -97,16 +100,44 @@ pub struct AlarmRise {
     pub distance_mm: Option<f64>,
     pub threshold_mm: f64,
     pub heard: bool,
+    pub stalled: bool,
     pub reaction_s: Option<f64>,
 }
 
-pub(crate) fn safety(session: &Session, contacts: Vec<Contact>, absent: &mut BTreeMap<String, String>) -> Safety {
+/// Of which neural structures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// All.
+    All,
+    /// Those that were seen: all but the proposed ones.
+    Seen,
+}
+
+impl Of {
+    /// Whether a structure is one of them.
+    pub(crate) fn holds(self, session: &Session, label: Label) -> bool {
+        self == Self::All || session.patient.structure(label).is_none_or(|s| s.source != Source::Proposed)
+    }
+
+    /// The gravest threshold of theirs that a tool was within.
+    fn within(self, sample: &Sample) -> AlarmLevel {
+        match self {
+            Self::All => sample.within,
+            Self::Seen => sample.within_seen,
+        }
+    }
+}
+
+pub(crate) fn safety(session: &Session, contacts: &[Contact], of: Of, absent: &mut BTreeMap<String, String>) -> Safety {
+    let contacts: Vec<Contact> = contacts.iter().filter(|c| of.holds(session, c.label)).cloned().collect();
     let hz = f64::from(session.tick_hz.max(1));
     let hands = hands(session);
     let plunges = plunges(session, &hands);
-    let danger = |s: &&Sample| s.level == AlarmLevel::Danger;
+    // By the same distances and thresholds as each structure's own time, so that a part is never more than the whole.
+    let danger = |s: &&Sample| of.within(s) == AlarmLevel::Danger;
+    let near: BTreeSet<u32> = session.samples.iter().filter(danger).map(|s| s.tick).collect();
     let running: BTreeSet<u32> = session.samples.iter().filter(danger).filter(|s| s.active).map(|s| s.tick).collect();
-    let speed = danger_speed(session);
+    let speed = danger_speed(session, of);
     if speed.is_none() {
         absent.insert("safety.danger_speed_p95_mm_per_s".to_owned(), "no tool moved within the danger threshold".to_owned());
     }
@@ -116,17 +147,18 @@ pub(crate) fn safety(session: &Session, contacts: Vec<Contact>, absent: &mut BTr
     }
     Safety {
         thresholds_mm: BTreeMap::from([("caution", session.thresholds_mm[0]), ("danger", session.thresholds_mm[1])]),
-        structures: structures(session, &contacts, absent),
+        structures: structures(session, &contacts, of, absent),
         contacts_by_tool: by_tool(&contacts),
         contacts,
         breakthroughs: plunges.len() as u32,
         greatest_plunge_mm: plunges.iter().map(|p| p.first_mm).fold(0.0, f64::max),
         plunges,
-        alarms: alarms(session, &hands, absent),
+        alarms: alarms(session, &hands, of, absent),
+        danger_s: near.len() as f64 / hz,
         running_in_danger_s: running.len() as f64 / hz,
         danger_speed_p95_mm_per_s: speed,
-        harm: harm(session, absent),
-        tissues: tissues(session, absent),
+        harm: harm(session, of, absent),
+        tissues: tissues(session, of, absent),
         peak_load_newton: peak.map(|mn| f64::from(mn) / 1_000.0),
     }
 }
@@ -134,11 +166,13 @@ pub(crate) fn safety(session: &Session, contacts: Vec<Contact>, absent: &mut BTr
 fn structures(
     session: &Session,
     contacts: &[Contact],
+    of: Of,
     absent: &mut BTreeMap<String, String>,
 ) -> BTreeMap<String, StructureSafety> {
     let hz = f64::from(session.tick_hz.max(1));
     let mut all = BTreeMap::new();
-    for structure in session.patient.structures().iter().filter(|s| s.class == TissueClass::Neural) {
+    let neural = |s: &&Structure| s.class == TissueClass::Neural && of.holds(session, s.label);
+    for structure in session.patient.structures().iter().filter(neural) {
         let near = session.proximity.get(&structure.label).copied().unwrap_or_default();
         let name = structure.label.name();
         let own = || contacts.iter().filter(|c| c.structure == name);
@@ -147,6 +181,7 @@ fn structures(
             let key = format!("safety.structures.{name}.least_distance_mm");
             absent.insert(key, "no tool came within reach of the measurement".to_owned());
         }
+        let [caution_mm, danger_mm] = session.thresholds_of(structure.label, session.ticks[1]);
         let entry = StructureSafety {
             least_distance_mm: near.least_mm,
             caution_s: f64::from(near.caution_ticks) / hz,
@@ -158,6 +193,8 @@ fn structures(
             greatest_depth_mm: own().map(|c| c.deepest_mm).fold(0.0, f64::max),
             pinches: session.events.iter().filter(|(_, e)| pinched(e)).count() as u32,
             uncertainty_mm: f64::from(structure.uncertainty_mm),
+            caution_mm,
+            danger_mm,
             source: structure.source.word(),
         };
         all.insert(name, entry);
@@ -194,7 +231,8 @@ fn plunges(session: &Session, hands: &Hands<'_>) -> Vec<Plunge> {
             user: session.name(by.user),
             tool: by.tool.word(),
             first_mm: f64::from(*plunge_um) / 1_000.0,
-            reach_mm: reach_mm(&way),
+            // Over a pause of the server the hand went on without seeing or hearing that it was through.
+            reach_mm: reach_mm(&way).filter(|_| way.iter().skip(1).all(|s| !s.gap)),
             least_distance_mm: way.iter().filter_map(|s| s.nearest_mm()).reduce(f64::min),
         });
     }
@@ -209,7 +247,7 @@ fn reach_mm(way: &[&Sample]) -> Option<f64> {
     (way.len() > 1).then(|| way.iter().map(on).fold(0.0, f64::max))
 }
 
-fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, String>) -> Alarms {
+fn alarms(session: &Session, hands: &Hands<'_>, of: Of, absent: &mut BTreeMap<String, String>) -> Alarms {
     let hz = f64::from(session.tick_hz.max(1));
     let heard: BTreeSet<u32> = session.samples.iter().filter(|s| s.sounding).map(|s| s.tick).collect();
     let ticks = session.ticks[1].saturating_sub(session.ticks[0]);
@@ -220,7 +258,7 @@ fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, St
     };
     for (tick, event) in &session.events {
         let Event::Alarm { by, was, warning, sounding } = event else { continue };
-        if warning.level <= *was {
+        if warning.level <= *was || !of.holds(session, warning.structure) {
             continue;
         }
         if warning.level != AlarmLevel::Danger {
@@ -228,7 +266,11 @@ fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, St
             continue;
         }
         alarms.to_danger += 1;
+        let until = tick.saturating_add((REACTION_S * hz) as u32);
         let way = after(hands, (by.user, by.hand), *tick, (REACTION_S * hz) as u32);
+        let reaction = reaction_ticks(&way, (REACTION_S * hz) as u32, session.ticks[1]);
+        let answered = reaction.map_or(until, |ticks| tick + ticks);
+        let stalled = session.stalls.iter().any(|stall| (*tick + 1..=answered).contains(&stall.tick));
         let distance = (warning.distance_um != i32::MAX).then(|| f64::from(warning.distance_um) / 1_000.0);
         alarms.rises.push(AlarmRise {
             at_s: session.seconds(*tick),
@@ -238,15 +280,23 @@ fn alarms(session: &Session, hands: &Hands<'_>, absent: &mut BTreeMap<String, St
             distance_mm: distance,
             threshold_mm: f64::from(warning.threshold_um) / 1_000.0,
             heard: *sounding,
-            reaction_s: reaction_ticks(&way, (REACTION_S * hz) as u32, session.ticks[1]).map(|ticks| f64::from(ticks) / hz),
+            stalled,
+            // Ticks do not tell how long an answer took while the server stood still.
+            reaction_s: reaction.filter(|_| !stalled).map(|ticks| f64::from(ticks) / hz),
         });
     }
     let mut reactions: Vec<f64> = alarms.rises.iter().filter_map(|r| r.reaction_s).collect();
-    alarms.unanswered = (alarms.rises.len() - reactions.len()) as u32;
+    alarms.unanswered = alarms.rises.iter().filter(|r| r.reaction_s.is_none() && !r.stalled).count() as u32;
     alarms.longest_reaction_s = reactions.iter().copied().reduce(f64::max);
     alarms.median_reaction_s = quantile(&mut reactions, 0.5);
     if reactions.is_empty() {
-        let why = if alarms.to_danger == 0 { "no level rose to danger" } else { "no rise to danger was answered within 10 s" };
+        let why = match alarms.to_danger {
+            0 => "no level rose to danger",
+            _ if alarms.rises.iter().any(|r| r.stalled) => {
+                "no rise to danger was answered within 10 s, or the server stood still meanwhile"
+            }
+            _ => "no rise to danger was answered within 10 s",
+        };
         for key in ["median_reaction_s", "longest_reaction_s"] {
             absent.insert(format!("safety.alarms.{key}"), why.to_owned());
         }
@@ -274,12 +324,12 @@ fn reaction_ticks(way: &[&Sample], most: u32, end: u32) -> Option<u32> {
 }
 
 /// The speed that hands within the danger threshold stayed below for 95 % of the time.
-fn danger_speed(session: &Session) -> Option<f64> {
+fn danger_speed(session: &Session, of: Of) -> Option<f64> {
     let hz = f64::from(session.tick_hz.max(1));
     let mut speeds = Vec::new();
     for way in tracks(session).values() {
         for run in runs(way) {
-            let near = smoothed(run, hz).into_iter().filter(|(sample, _)| sample.level == AlarmLevel::Danger);
+            let near = smoothed(run, hz).into_iter().filter(|(sample, _)| of.within(sample) == AlarmLevel::Danger);
             speeds.extend(near.map(|(_, d)| d.speed));
         }
     }
@@ -290,7 +340,6 @@ fn danger_speed(session: &Session) -> Option<f64> {
 mod tests {
     use super::*;
     use spinor_sim::{Holder, Nearest, ToolKind};
-    use spinor_volume::Label;
 
     fn holder(tool: ToolKind) -> Holder {
         Holder { user: UserId(1), hand: Hand::Right, tool }

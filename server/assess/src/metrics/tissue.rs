@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use spinor_sim::Event;
 
+use super::safety::Of;
 use super::volume_mm3;
 use crate::gather::Session;
 
@@ -23,7 +24,7 @@ pub struct Tissues {
 }
 
 /// Figures where the recording's tissues answered; tears only where dura and roots gave way too, for without that no load tears them.
-pub(super) fn tissues(session: &Session, absent: &mut BTreeMap<String, String>) -> Tissues {
+pub(super) fn tissues(session: &Session, of: Of, absent: &mut BTreeMap<String, String>) -> Tissues {
     let mut without = |why: &str, keys: &[&str]| {
         for key in keys {
             absent.insert(format!("safety.tissues.{key}"), why.to_owned());
@@ -52,7 +53,7 @@ pub(super) fn tissues(session: &Session, absent: &mut BTreeMap<String, String>) 
         without("dura and roots stood still in this session", &["tears", "longest_tear_mm", "csf_leaks"]);
         return found;
     }
-    let tears = || session.standing.tears();
+    let tears = || session.standing.tears().filter(|tear| of.holds(session, tear.structure));
     found.tears = Some(tears().count() as u32);
     found.longest_tear_mm = tears().map(|tear| f64::from(tear.length_um) / 1_000.0).reduce(f64::max);
     if found.longest_tear_mm.is_none() {

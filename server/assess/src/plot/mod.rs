@@ -2,10 +2,14 @@
 
 mod canal;
 mod compare;
+mod distance;
 mod timeline;
 
 pub(crate) use canal::canal;
 pub(crate) use compare::{colour, ratios};
+#[cfg(test)]
+pub(crate) use distance::bands;
+pub(crate) use distance::{distance, in_force};
 pub(crate) use timeline::{activity_colour, timeline};
 
 use maud::{Markup, html};
@@ -41,11 +45,6 @@ impl Frame {
         TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - part.clamp(0.0, 1.0))
     }
 
-    fn band(&self, low: f64, high: f64, colour: &str) -> Markup {
-        let (top, bottom) = (self.y(high), self.y(low));
-        html! { rect x=(LEFT) y=(n(top)) width=(n(WIDTH - LEFT - RIGHT)) height=(n((bottom - top).max(0.0))) fill=(colour) {} }
-    }
-
     fn axes(&self, unit: &str, step: f64) -> Markup {
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step).floor() as i64;
@@ -53,7 +52,7 @@ impl Frame {
             @for k in first..=last.min(first + 12) {
                 @let y = self.y(k as f64 * step);
                 line x1=(LEFT) x2=(n(WIDTH - RIGHT)) y1=(n(y)) y2=(n(y)) stroke="#ccc" stroke-width="0.5" {}
-                text x=(n(LEFT - 6.0)) y=(n(y + 4.0)) text-anchor="end" { (format!("{}", k as f64 * step)) }
+                text x=(n(LEFT - 6.0)) y=(n(y + 4.0)) text-anchor="end" { (format!("{:.*}", usize::from(step < 1.0), k as f64 * step)) }
             }
             (seconds_axis(self.seconds, HEIGHT - 12.0))
             text x="0" y=(n(TOP + 8.0)) { (unit) }
@@ -99,45 +98,6 @@ pub(super) fn svg(label: &str, height: f64, content: Markup) -> Markup {
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(label) xmlns="http://www.w3.org/2000/svg" { (content) }
     }
-}
-
-/// Distance of the nearest tool to the nearest neural structure over time, with the thresholds as bands and alarms as marks.
-pub(crate) fn distance(session: &Session) -> Markup {
-    let [caution, danger] = session.thresholds_mm;
-    let seconds = session.duration_s();
-    let mut bins = vec![None::<f64>; BINS];
-    for sample in &session.samples {
-        let bin = ((session.seconds(sample.tick) / seconds.max(1e-9)) * BINS as f64) as usize;
-        if let (Some(bin), Some(distance)) = (bins.get_mut(bin.min(BINS - 1)), sample.nearest_mm()) {
-            *bin = Some(bin.map_or(distance, |least| least.min(distance)));
-        }
-    }
-    let low = bins.iter().flatten().copied().fold(-1.0, f64::min).floor();
-    let frame = Frame { seconds, low, high: (2.0 * caution).max(6.0) };
-    let mut path = String::new();
-    let mut pen_down = false;
-    for (k, bin) in bins.iter().enumerate() {
-        if let Some(value) = bin {
-            let at = (k as f64 + 0.5) / BINS as f64 * seconds;
-            path.push_str(&format!("{}{} {} ", if pen_down { "L" } else { "M" }, n(frame.x(at)), n(frame.y(*value))));
-        }
-        // A second of silence is a gap; a bin without a sample in a short session is not.
-        pen_down = bin.is_some() || (pen_down && seconds < 30.0);
-    }
-    svg(
-        "Distance to the nearest neural structure over time",
-        HEIGHT,
-        html! {
-            (frame.band(frame.low, 0.0, "#e7a1a8"))
-            (frame.band(0.0, danger, "#f6cdd1"))
-            (frame.band(danger, caution, "#fdecc8"))
-            (frame.axes("mm", 2.0))
-            path d=(path) fill="none" stroke="#1a4d8f" stroke-width="1.4" {}
-            text x=(n(WIDTH - RIGHT - 4.0)) y=(n(frame.y(caution) + 12.0)) text-anchor="end" fill="#8a5a00" { "caution" }
-            text x=(n(WIDTH - RIGHT - 4.0)) y=(n(frame.y(danger) + 12.0)) text-anchor="end" fill="#b00020" { "danger" }
-            text x=(n(WIDTH - RIGHT - 4.0)) y=(n(frame.y(0.0) + 12.0)) text-anchor="end" fill="#b00020" { "inside" }
-        },
-    )
 }
 
 /// Removed volume by class over time.

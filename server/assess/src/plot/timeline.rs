@@ -47,6 +47,13 @@ pub(crate) fn timeline(session: &Session, metrics: &Metrics) -> Markup {
             marks: metrics.team.interventions.iter().map(mark).collect(),
         });
     }
+    if !session.stalls.is_empty() {
+        let hz = f64::from(session.tick_hz.max(1));
+        let mark = |s: &crate::gather::Stall| {
+            (session.seconds(s.tick), "#444", format!("the server stood still for {:.2} s", s.ticks / hz))
+        };
+        rows.push(Row { name: "server".into(), bars: Vec::new(), marks: session.stalls.iter().map(mark).collect() });
+    }
     let height = ROW * rows.len() as f64 + 22.0;
     svg(
         "Timeline of phases, alarms, contacts and tools",
@@ -104,7 +111,8 @@ fn alarms(session: &Session) -> Row {
 fn contacts(metrics: &Metrics) -> Row {
     let contacts = &metrics.safety.contacts;
     let text = |c: &crate::metrics::Contact| {
-        format!("{}: {} by {}, {:.2} mm deep, {:.2} s", clock(c.start_s), c.structure, c.tool, c.deepest_mm, c.seconds)
+        let structure = crate::report::told(metrics, &c.structure);
+        format!("{}: {structure} by {}, {:.2} mm deep, {:.2} s", clock(c.start_s), c.tool, c.deepest_mm, c.seconds)
     };
     let colour = |active: bool| if active { "#b00020" } else { "#6d4c8f" };
     let bars = contacts.iter().map(|c| (c.start_s, c.start_s + c.seconds, colour(c.active), text(c))).collect();

@@ -31,7 +31,8 @@ pub(super) fn compared(metrics: &Metrics, against: &[(String, Metrics)]) -> Mark
                 @for figure in FIGURES {
                     @let own = of(metrics, figure.key);
                     @if own.is_some() || against.iter().any(|(_, other)| of(other, figure.key).is_some()) {
-                        tr { td { (figure.label) } td { (figure.definition.unit) } td.n { (shown(figure, own)) }
+                        @let proposed = metrics.rests_on_proposed(figure.definition.path) || against.iter().any(|(_, other)| other.rests_on_proposed(figure.definition.path));
+                        tr { td { (figure.label) @if proposed { " " span.proposed { "proposed" } } } td { (figure.definition.unit) } td.n { (shown(figure, own)) }
                              @for (_, other) in against {
                                  @let value = of(other, figure.key);
                                  td.n { (shown(figure, value)) } td.n { (ratio(own, value)) }

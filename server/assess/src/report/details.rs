@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{f, opt, said, who};
+use super::{f, opt, together, told, who};
 use crate::gather::Session;
 use crate::metrics::{Contact, Metrics, SideOutcome, StructureSafety};
 use crate::plot::{self, clock};
@@ -26,26 +26,26 @@ fn deepest(contacts: &[Contact]) -> Vec<&Contact> {
 pub(super) fn safety(metrics: &Metrics) -> Markup {
     let safety = &metrics.safety;
     let near = |s: &StructureSafety| s.least_distance_mm.is_some();
-    let far: Vec<String> = safety.structures.iter().filter(|(_, s)| !near(s)).map(|(name, _)| said(name)).collect();
+    let far: Vec<&str> = safety.structures.iter().filter(|(_, s)| !near(s)).map(|(name, _)| name.as_str()).collect();
     html! {
         section {
             h2 { "Safety in detail" }
             table {
-                tr { th { "Structure" } th { "Seen in" } th.n { "± mm" } th.n { "Least distance, mm" } th.n { "Caution, s" } th.n { "Danger, s" } th.n { "Contacts" }
+                tr { th { "Structure" } th { "Seen in" } th.n { "± mm" } th.n { "Alarm within, mm" } th.n { "Least distance, mm" } th.n { "Caution, s" } th.n { "Danger, s" } th.n { "Contacts" }
                      th.n { "running" } th.n { "Contact, s" } th.n { "Deepest, mm" } th.n { "Pinches" } }
                 @for (name, s) in safety.structures.iter().filter(|(_, s)| near(s)) {
-                    tr { td { (said(name)) } td { (s.source) } td.n { (f(s.uncertainty_mm, 1)) } td.n { (opt(s.least_distance_mm, 2)) }
+                    tr { td { (told(metrics, name)) } td { (s.source) } td.n { (f(s.uncertainty_mm, 1)) } td.n { (f(s.caution_mm, 1)) " / " (f(s.danger_mm, 1)) } td.n { (opt(s.least_distance_mm, 2)) }
                          td.n { (f(s.caution_s, 1)) } td.n { (f(s.danger_s, 1)) } td.n { (s.contacts) } td.n { (s.active_contacts) } td.n { (f(s.contact_s, 2)) }
                          td.n { (f(s.greatest_depth_mm, 2)) } td.n { (s.pinches) } }
                 }
             }
-            @if !far.is_empty() { p.small { "No tool came near: " (far.join(", ")) "." } }
+            @if !far.is_empty() { p.small { "No tool came near: " (together(far.iter().copied())) "." } }
             @if !safety.contacts.is_empty() {
                 h3 { "Contacts, deepest first" }
                 table.long {
                     tr { th.n { "At" } th { "Structure" } th { "Who" } th { "Tool" } th.n { "Seconds" } th.n { "running, s" } th.n { "Deepest, mm" } }
                     @for c in deepest(&safety.contacts).into_iter().take(MOST_ROWS) {
-                        tr { td.n { (clock(c.start_s)) } td { (said(&c.structure)) } td { (who(metrics, &c.user)) } td { (c.tool) }
+                        tr { td.n { (clock(c.start_s)) } td { (told(metrics, &c.structure)) } td { (who(metrics, &c.user)) } td { (c.tool) }
                              td.n { (f(c.seconds, 2)) @if c.open { " (open at the end)" } } td.n { (f(c.active_s, 2)) } td.n { (f(c.deepest_mm, 2)) } }
                     }
                 }
@@ -66,8 +66,8 @@ pub(super) fn safety(metrics: &Metrics) -> Markup {
                 table.long {
                     tr { th.n { "At" } th { "Who" } th { "Tool" } th { "Structure" } th.n { "Distance, mm" } th.n { "Threshold, mm" } th { "Heard" } th.n { "Answered after, s" } }
                     @for r in safety.alarms.rises.iter().take(MOST_ROWS) {
-                        tr { td.n { (clock(r.at_s)) } td { (who(metrics, &r.user)) } td { (r.tool) } td { (said(&r.structure)) } td.n { (opt(r.distance_mm, 2)) } td.n { (f(r.threshold_mm, 1)) }
-                             td { (if r.heard { "yes" } else { "no" }) } td.n { (r.reaction_s.map_or("not within 10".to_owned(), |s| f(s, 2))) } }
+                        tr { td.n { (clock(r.at_s)) } td { (who(metrics, &r.user)) } td { (r.tool) } td { (told(metrics, &r.structure)) } td.n { (opt(r.distance_mm, 2)) } td.n { (f(r.threshold_mm, 1)) }
+                             td { (if r.heard { "yes" } else { "no" }) } td.n { (r.reaction_s.map_or_else(|| if r.stalled { "server stood still" } else { "not within 10" }.to_owned(), |s| f(s, 2))) } }
                     }
                 }
                 (more(safety.alarms.rises.len()))
@@ -88,6 +88,12 @@ fn anatomy(metrics: &Metrics) -> Markup {
         || outcome.levels.iter().filter(|(name, l)| Some(name.as_str()) == target || changed(&l.left) || changed(&l.right));
     let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{} %", f(100.0 * share, 0)));
     let change = |before: Option<f64>, now: Option<f64>, digits: usize| format!("{} → {}", opt(before, digits), opt(now, digits));
+    // Which of a level's soft structures no image shows.
+    let mark = |kind: &str, level: &str| {
+        let own = |name: &&String| name.strip_prefix(kind).is_some_and(|rest| rest.split('_').nth(1) == Some(level));
+        let proposed = metrics.sources.keys().filter(own).any(|name| metrics.is_proposed(name));
+        html! { @if proposed { br; span.proposed { "proposed" } } }
+    };
     html! {
         @if levels().next().is_some() {
             table {
@@ -97,18 +103,19 @@ fn anatomy(metrics: &Metrics) -> Markup {
                     @for (k, (word, side)) in [("left", &level.left), ("right", &level.right)].into_iter().enumerate() {
                         tr {
                             td { @if k == 0 { (name) } }
-                            td.n { @if k == 0 { (change(level.canal_before_mm2, level.canal_mm2, 0)) } }
-                            td { (word) } td.n { (percent(side.facet_kept_share)) } td.n { (percent(side.lamina_left_share)) } td.n { (percent(side.flavum_left_share)) }
-                            td.n { (percent(side.disc_left_share)) } td.n { (change(side.pars_before_mm, side.pars_mm, 1)) }
+                            td.n { @if k == 0 { (change(level.canal_before_mm2, level.canal_mm2, 0)) @if level.canal_source == Some("proposed") { br; span.proposed { "proposed" } } } }
+                            td { (word) } td.n { (percent(side.facet_kept_share)) } td.n { (percent(side.lamina_left_share)) } td.n { (percent(side.flavum_left_share)) (mark("ligamentum_flavum", name)) }
+                            td.n { (percent(side.disc_left_share)) (mark("intervertebral_disc", name)) } td.n { (change(side.pars_before_mm, side.pars_mm, 1)) }
                             td.n { (change(side.foramen_probe_before_mm, side.foramen_probe_mm, 1)) }
                         }
                     }
                 }
             }
             @if let Some(level) = outcome.target().filter(|level| level.canal_slices.len() > 1) {
-                h3 { "Area of the dural sac along the canal below " (target.unwrap_or_default()) }
+                h3 { "Area of the " (told(metrics, "dural_sac")) " along the canal below " (target.unwrap_or_default()) }
                 (plot::canal(level))
-                p.small { "Where bone and flavum were taken, the sac is re-expanded into the room up to its unstenosed outline; it is a measure of room, not of fluid." }
+                p.small { "Where bone and flavum were taken, the sac is re-expanded into the room up to its unstenosed outline; it is a measure of room, not of fluid."
+                    @if level.canal_source == Some("proposed") { " No image shows this sac: its area is that of the room between healthy bones, and stenosis by soft tissue is not in it." } }
             }
         } @else if let Some(why) = metrics.absent.get("outcome.levels") {
             p.small { "Canal, facets and pars: " (why) "." }
@@ -128,7 +135,7 @@ pub(super) fn outcome(metrics: &Metrics) -> Markup {
                     tr { th { "Structure" } th.n { "Removed, mm³" } th.n { "Left, mm³" } th.n { "Left, %" } }
                     @for name in names {
                         @let (removed, left) = (metrics.removed_mm3.get(name).copied().unwrap_or(0.0), metrics.left_mm3.get(name).copied().unwrap_or(0.0));
-                        tr { td { (said(name)) } td.n { (f(removed, 1)) } td.n { (f(left, 1)) } td.n { (f(100.0 * left / (left + removed).max(1e-9), 1)) } }
+                        tr { td { (told(metrics, name)) } td.n { (f(removed, 1)) } td.n { (f(left, 1)) } td.n { (f(100.0 * left / (left + removed).max(1e-9), 1)) } }
                     }
                 }
                 p.small { "Structures of which less than 0.05 mm³ was taken are left out." }
@@ -186,7 +193,7 @@ pub(super) fn team(session: &Session, metrics: &Metrics) -> Markup {
                 tr { th { "Who" } th { "Role" } th { "Removed" } th.n { "Removing, s" } th.n { "Both hands at work, s" } th.n { "Contacts" } th.n { "Pinches" } th.n { "Bites refused" } }
                 @for (name, user) in &metrics.users {
                     tr { td { (who(metrics, name)) } td { (user.role) }
-                         td { @for (structure, mm3) in &user.removed_mm3 { (said(structure)) ": " (f(*mm3, 1)) " mm³" br; } }
+                         td { @for (structure, mm3) in &user.removed_mm3 { (told(metrics, structure)) ": " (f(*mm3, 1)) " mm³" br; } }
                          td.n { (f(user.removing_s, 1)) } td.n { (f(user.both_hands_loaded_s, 1)) } td.n { (user.neural_contacts) } td.n { (user.pinches) } td.n { (user.bites_refused) } }
                 }
             }

@@ -2,10 +2,11 @@
 
 use spinor_sim::procedure::Sentinel;
 
-use super::{f, said, who};
+use super::{f, together, told, who};
 use crate::figures::by_key;
 use crate::metrics::{Contact, Metrics};
 use crate::plot::clock;
+use crate::proposed::{NOT_JUDGED, UNCHANGED, Verdict};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +15,8 @@ pub enum Gravity {
     Good,
     /// Worth a look.
     Notice,
+    /// Measured against proposed anatomy: neither good nor bad.
+    Unjudged,
     /// Could have done harm.
     Danger,
     /// Would have done harm.
@@ -26,6 +29,7 @@ impl Gravity {
         match self {
             Self::Good => "good",
             Self::Notice => "look at",
+            Self::Unjudged => "not judged",
             Self::Danger => "danger",
             Self::Harm => "harm",
         }
@@ -36,6 +40,7 @@ impl Gravity {
         match self {
             Self::Good => "good",
             Self::Notice => "notice",
+            Self::Unjudged => "unjudged",
             Self::Danger => "danger",
             Self::Harm => "harm",
         }
@@ -72,53 +77,64 @@ fn times(n: usize) -> String {
     }
 }
 
+/// Says something of a structure: without a verdict where no image shows it.
+fn tell(metrics: &Metrics, structure: Option<&str>, gravity: Gravity, text: String, say: &mut impl FnMut(Gravity, String)) {
+    if structure.is_some_and(|name| metrics.is_proposed(name)) {
+        say(Gravity::Unjudged, format!("{text}: {NOT_JUDGED}."));
+    } else {
+        say(gravity, format!("{text}."));
+    }
+}
+
 fn pinches(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     for (name, s) in metrics.safety.structures.iter().filter(|(_, s)| s.pinches > 0) {
-        say(Gravity::Harm, format!("A punch closed on the {} {}.", said(name), times(s.pinches as usize)));
+        let text = format!("A punch closed on the {} {}", told(metrics, name), times(s.pinches as usize));
+        tell(metrics, Some(name), Gravity::Harm, text, say);
     }
 }
 
 /// Sentinel errors that no other finding tells, and steps left out.
 fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
-    let told = [Sentinel::BurrOnNerve, Sentinel::PinchedNerve, Sentinel::Plunge].map(Sentinel::words);
-    for error in metrics.process.sentinels.iter().filter(|s| !told.contains(&s.what)) {
-        let at = error.structure.as_ref().map(|name| format!(" ({})", said(name))).unwrap_or_default();
-        say(Gravity::Harm, format!("Sentinel error at {}: {}{at}.", clock(error.at_s), error.what));
+    let elsewhere = [Sentinel::BurrOnNerve, Sentinel::PinchedNerve, Sentinel::Plunge].map(Sentinel::words);
+    for error in metrics.process.sentinels.iter().filter(|s| !elsewhere.contains(&s.what)) {
+        let at = error.structure.as_ref().map(|name| format!(" ({})", told(metrics, name))).unwrap_or_default();
+        let text = format!("Sentinel error at {}: {}{at}", clock(error.at_s), error.what);
+        tell(metrics, error.structure.as_deref(), Gravity::Harm, text, say);
     }
     let named = |status: &str| {
         let titles = metrics.process.steps.iter().filter(|s| s.status == status).map(|s| s.title.clone());
         titles.collect::<Vec<_>>().join("; ")
     };
     let (open, early) = (named("open"), named("out of order"));
+    // Steps find and free structures: where those are proposed, how far the procedure came is a fact and no merit.
+    let proposed = metrics.rests_on_proposed("figures.steps_share");
+    let mut steps = |gravity, text: String| match proposed {
+        true => say(Gravity::Unjudged, format!("{text}: {NOT_JUDGED}.")),
+        false => say(gravity, format!("{text}.")),
+    };
     if !open.is_empty() {
-        say(Gravity::Notice, format!("Steps not done: {open}."));
+        steps(Gravity::Notice, format!("Steps not done: {open}"));
     }
     if !early.is_empty() {
-        say(Gravity::Notice, format!("Steps done before an earlier one: {early}."));
+        steps(Gravity::Notice, format!("Steps done before an earlier one: {early}"));
     }
-    if let Some((mm2, target)) = missed(metrics, "canal_mm2") {
-        say(
-            Gravity::Notice,
-            format!("The sac has {} mm² at its narrowest at the operated level; {target} mm² is the aim.", f(mm2, 0)),
-        );
-    } else if let (Some(now), Some(before)) = (value(metrics, "canal_mm2"), value(metrics, "canal_before_mm2")) {
-        say(
-            Gravity::Good,
-            format!("The sac has {} mm² at its narrowest at the operated level, {} before.", f(now, 0), f(before, 0)),
-        );
+    if metrics.process.completed == Some(true) && early.is_empty() {
+        steps(Gravity::Good, "All steps of the procedure were done, in their order".to_owned());
     }
+    canal(metrics, say);
     if let Some((share, _)) = missed(metrics, "facet_kept_share") {
         say(Gravity::Danger, format!("Only {} % of a facet joint is left at the operated level.", f(100.0 * share, 0)));
     }
     if let Some((mm, _)) = missed(metrics, "pars_mm") {
         say(Gravity::Danger, format!("The pars is {} mm wide at its narrowest: it may break.", f(mm, 1)));
     }
-    if metrics.process.completed == Some(true) && early.is_empty() {
-        say(Gravity::Good, "All steps of the procedure were done, in their order.".to_owned());
-    }
     let harm = &metrics.safety.harm;
     if let Some(n) = harm.disc_breaches.filter(|n| *n > 0) {
-        say(Gravity::Harm, format!("A tip came out of the front of a disc {}.", times(n as usize)));
+        let text = format!("A tip came out of the front of a disc {}", times(n as usize));
+        match metrics.rests_on_proposed("figures.disc_breaches") {
+            true => say(Gravity::Unjudged, format!("{text}: {NOT_JUDGED}.")),
+            false => say(Gravity::Harm, format!("{text}.")),
+        }
     }
     if let Some((newton, target)) = missed(metrics, "retraction_peak_newton") {
         say(Gravity::Danger, format!("A nerve was held with up to {} N; {target} N is the limit.", f(newton, 1)));
@@ -131,6 +147,26 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     }
 }
 
+/// The sac's least area at the operated level.
+fn canal(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
+    let shown = |key: &str| metrics.figures.get(key).copied().flatten().map(|mm2| f(mm2, 0));
+    let Some(now) = shown("canal_mm2") else { return };
+    let before = shown("canal_before_mm2").unwrap_or_else(|| "–".to_owned());
+    let text =
+        format!("The {} has {now} mm² at its narrowest at the operated level, {before} before", told(metrics, "dural_sac"));
+    let verdict = by_key("canal_mm2").map_or(Verdict::None, |figure| metrics.verdict(figure));
+    match verdict {
+        Verdict::None => {}
+        Verdict::Met => say(Gravity::Good, format!("{text}.")),
+        Verdict::Missed => {
+            let target = by_key("canal_mm2").and_then(|figure| figure.target).map_or(0.0, |target| target.value);
+            say(Gravity::Notice, format!("{text}; {target} mm² is the aim."));
+        }
+        Verdict::Proposed => say(Gravity::Unjudged, format!("{text}: {NOT_JUDGED}.")),
+        Verdict::Unchanged => say(Gravity::Notice, format!("{text}: {UNCHANGED}.")),
+    }
+}
+
 /// Contacts by structure, those of running tools apart, each with its deepest.
 fn contacts(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     let contacts = &metrics.safety.contacts;
@@ -140,32 +176,47 @@ fn contacts(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
             let own: Vec<&Contact> = contacts.iter().filter(|c| c.structure == *name && c.active == active).collect();
             let Some(deepest) = own.iter().max_by(|a, b| a.deepest_mm.total_cmp(&b.deepest_mm)) else { continue };
             let text = format!(
-                "{how} touched the {} {}, at deepest {} mm ({} of {}, at {}).",
-                said(name),
+                "{how} touched the {} {}, at deepest {} mm ({} of {}, at {})",
+                told(metrics, name),
                 times(own.len()),
                 f(deepest.deepest_mm, 2),
                 deepest.tool,
                 who(metrics, &deepest.user),
                 clock(deepest.start_s)
             );
-            say(gravity, text);
+            tell(metrics, Some(name), gravity, text, say);
         }
     }
     if contacts.is_empty() {
         let least = metrics.figures.get("least_distance_mm").copied().flatten();
         let near = least.map_or_else(String::new, |mm| format!("; the nearest came to {} mm", f(mm, 1)));
-        say(Gravity::Good, format!("No tool touched dura or roots{near}."));
+        let (proposed, seen): (Vec<&String>, Vec<&String>) =
+            metrics.safety.structures.keys().partition(|name| metrics.is_proposed(name));
+        match (proposed.is_empty(), seen.is_empty()) {
+            (true, _) => say(Gravity::Good, format!("No tool touched dura or roots{near}.")),
+            (false, true) => {
+                say(
+                    Gravity::Unjudged,
+                    format!("No tool touched dura or roots where they are proposed to lie{near}: {NOT_JUDGED}."),
+                );
+            }
+            (false, false) => {
+                let seen = together(seen.into_iter().map(String::as_str));
+                say(Gravity::Good, format!("No tool touched what was seen of dura and roots ({seen})."));
+            }
+        }
     }
 }
 
+/// A figure as it is judged.
 fn value(metrics: &Metrics, key: &str) -> Option<f64> {
-    metrics.figures.get(key).copied().flatten()
+    metrics.judged.get(key).copied().flatten()
 }
 
 /// A figure's value and target where the target is missed.
 fn missed(metrics: &Metrics, key: &str) -> Option<(f64, f64)> {
     let (figure, value) = (by_key(key)?, value(metrics, key)?);
-    (figure.met(value) == Some(false)).then_some((value, figure.target?.value))
+    (metrics.verdict(figure) == Verdict::Missed).then_some((value, figure.target?.value))
 }
 
 fn motion(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
@@ -187,8 +238,7 @@ fn motion(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
         say(Gravity::Notice, format!("A danger alarm was answered after {} s (median); {target} s is the aim.", f(s, 1)));
     }
     if let Some(n) = value(metrics, "unanswered_alarms").filter(|n| *n > 0.0) {
-        let of = metrics.safety.alarms.to_danger;
-        say(Gravity::Notice, format!("{} of {of} danger alarms went unanswered for 10 s.", f(n, 0)));
+        say(Gravity::Notice, format!("{} danger alarms went unanswered for 10 s.", f(n, 0)));
     }
     if let Some((mm, target)) = missed(metrics, "tremor_mm") {
         say(Gravity::Notice, format!("The hand shook by {} mm with the worst tool; {target} mm is the aim.", f(mm, 2)));
@@ -196,11 +246,12 @@ fn motion(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
 }
 
 fn work(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
-    if let Some(share) = value(metrics, "alarm_share_heard").filter(|share| *share > 0.25) {
-        say(
-            Gravity::Notice,
-            format!("The alarm sounded for {} % of the time; one that never stops is not heeded.", f(100.0 * share, 0)),
-        );
+    if let Some(share) = metrics.figures.get("alarm_share_heard").copied().flatten().filter(|share| *share > 0.25) {
+        let text = format!("The alarm sounded for {} % of the time; one that never stops is not heeded", f(100.0 * share, 0));
+        match value(metrics, "alarm_share_heard") {
+            Some(_) => say(Gravity::Notice, format!("{text}.")),
+            None => say(Gravity::Unjudged, format!("{text}; it guarded {NOT_JUDGED}.")),
+        }
     }
     if let Some((share, target)) = missed(metrics, "share_removing") {
         let text = format!(

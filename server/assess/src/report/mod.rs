@@ -41,9 +41,9 @@ pub fn html(session: &Session, metrics: &Metrics, against: &[(String, Metrics)])
                     (plot::timeline(session, metrics))
                     h3 { "Distance to the nearest neural structure" }
                     (plot::distance(session))
-                    p.small { "Least distance of any tool's surface, as far as bone let it come; below 0 it is inside. Bands: caution within "
-                        (session.thresholds_mm[0]) " mm, danger within " (session.thresholds_mm[1])
-                        " mm. Each structure's own uncertainty widens its thresholds. Gaps: no tool within reach of the measurement." }
+                    p.small { "Least distance of any tool's surface, as far as bone let it come; below 0 it is inside. Bands: the thresholds in force for the \
+                        structure that was nearest at the moment. Gaps: no tool within reach of the measurement." }
+                    ul.small { @for line in plot::in_force(session, metrics) { li { (line) } } }
                     h3 { "Removed volume" }
                     (plot::removed(session))
                 }
@@ -104,9 +104,46 @@ pub(crate) fn said(name: &str) -> String {
     }
 }
 
+/// The same, with what it is where no image shows it.
+pub(crate) fn told(metrics: &Metrics, name: &str) -> String {
+    if metrics.is_proposed(name) { format!("{} (proposed)", said(name)) } else { said(name) }
+}
+
+/// Several structures' names together: what is of one kind is named once, and roots of both sides by their level.
+pub(crate) fn together<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let (mut single, mut kinds) = (Vec::new(), std::collections::BTreeMap::<&str, Vec<String>>::new());
+    let mut roots: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let parts: Vec<&str> = name.split('_').collect();
+        match parts.as_slice() {
+            ["nerve", "root", level, side] => match roots.iter_mut().find(|(known, _)| known == level) {
+                Some((_, sides)) => sides.push(*side),
+                None => roots.push((*level, vec![*side])),
+            },
+            ["intervertebral", "disc", upper, lower] => kinds.entry("discs").or_default().push(format!("{upper}/{lower}")),
+            ["ligamentum", "flavum", upper, lower] => kinds.entry("flava").or_default().push(format!("{upper}/{lower}")),
+            _ => single.push(said(name)),
+        }
+    }
+    for (level, sides) in roots {
+        let place = if let [one] = sides.as_slice() { format!("{one} {level}") } else { format!("{level} (both)") };
+        kinds.entry("roots").or_default().push(place);
+    }
+    single.extend(kinds.into_iter().map(|(kind, places)| format!("{kind} {}", places.join(", "))));
+    single.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn structures_of_one_kind_are_named_together() {
+        let names =
+            ["dural_sac", "nerve_root_L4_left", "nerve_root_L4_right", "nerve_root_L5_right", "intervertebral_disc_L4_L5"];
+        assert_eq!(together(names), "dural sac; discs L4/L5; roots L4 (both), right L5");
+        assert_eq!(together([]), "");
+    }
 
     #[test]
     fn numbers_and_names_read_well() {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::findings::{Gravity, findings};
-use super::{f, opt, said, shown, who};
+use super::{f, opt, shown, together, who};
 use spinor_sim::UserId;
 
 use crate::definitions::Better;
@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::phases::Activity;
 use crate::picture::Pictures;
 use crate::plot::{activity_colour, clock};
+use crate::proposed::Verdict;
 
 /// Title, session, and what limits what follows.
 pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
@@ -20,8 +21,7 @@ pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
     let date = crate::xapi::timestamp(info.started_unix_s, 0.0);
     let people: Vec<String> =
         session.people.iter().map(|(n, p)| format!("{}, {}", who(metrics, &session.name(UserId(*n))), p.role)).collect();
-    let proposed: Vec<String> =
-        session.patient.structures().iter().filter(|s| s.source.word() == "proposed").map(|s| said(&s.label.name())).collect();
+    let proposed: Vec<&str> = metrics.sources.keys().map(String::as_str).filter(|name| metrics.is_proposed(name)).collect();
     html! {
         h1 { "Session report" }
         p { b { (info.room) } ", " @if info.started_unix_s > 0 { (date.get(..10).unwrap_or_default()) " " (date.get(11..16).unwrap_or_default()) " UTC, " } (clock(metrics.duration_s)) " min"
@@ -32,17 +32,28 @@ pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
             p.note.warn { "Run again from the inputs, " (info.simulated_again_differing_ticks) " of " (info.simulated_again_ticks)
                 " ticks cut differently from the recording: distances and paths are those of this program, not exactly those of the session." }
         }
+        @if info.stalls > 0 {
+            p.note.warn { "The server stood still " (info.stalls) (if info.stalls == 1 { " time" } else { " times" }) " while tools were held, for "
+                (f(info.stalled_s, 1)) " s in all (the longest " (f(info.longest_stall_s, 2)) " s), as the hands' own count of their inputs shows. No time here \
+                holds these pauses, and no speed, tremor, plunge or reaction over one is charged to anybody." }
+        }
+        @if metrics.time.unseen_s > 0.5 {
+            p.note.warn { "For " (f(metrics.time.unseen_s, 1)) " s tools were held and no new input of any hand reached the server: that counts neither as idle nor \
+                as moved." }
+        }
         @if info.torn_tail { p.note.warn { "The recording ends in the middle of a record: its writer was stopped. What came before is whole." } }
         @if !proposed.is_empty() {
-            p.note.warn { "Proposed from the anatomy around them and seen in no image: " (proposed.join(", ")) "." }
+            p.note.warn { "Proposed from the anatomy around them and seen in no image: " (together(proposed.iter().copied())) ". What was measured against them \
+                says \"proposed\" and is judged by nothing." }
         }
     }
 }
 
 /// Score, targets, and what matters, worst first.
 pub(super) fn summary(metrics: &Metrics) -> Markup {
-    let judged: Vec<bool> = FIGURES.iter().filter_map(|fig| fig.met(metrics.figures.get(fig.key).copied().flatten()?)).collect();
-    let met = judged.iter().filter(|met| **met).count();
+    let count = |verdicts: &[Verdict]| FIGURES.iter().filter(|fig| verdicts.contains(&metrics.verdict(fig))).count();
+    let (met, judged) = (count(&[Verdict::Met]), count(&[Verdict::Met, Verdict::Missed]));
+    let not_judged = count(&[Verdict::Proposed, Verdict::Unchanged]);
     let findings = findings(metrics);
     let score = &metrics.score;
     html! {
@@ -52,9 +63,10 @@ pub(super) fn summary(metrics: &Metrics) -> Markup {
                 div {
                     div.score {
                         "Safety score" b { (score.safety.map_or("–".to_owned(), |s| f(s, 0))) } span.small { "of 100, by a fixed rule" }
-                        @if score.of_weight < 1.0 { br; span.small { "judged on " (f(100.0 * score.of_weight, 0)) " % of the rule" } }
+                        @if let Some(why) = metrics.absent.get("score.safety") { br; span.small { (why) } }
+                        @else if score.of_weight < 1.0 { br; span.small { "judged on " (f(100.0 * score.of_weight, 0)) " % of the rule" } }
                     }
-                    p.small { (met) " of " (judged.len()) " targets met." }
+                    p.small { (met) " of " (judged) " targets met" @if not_judged > 0 { ", " (not_judged) " not judged" } "." }
                 }
                 ul.findings {
                     @for finding in &findings {
@@ -82,9 +94,9 @@ pub(super) fn pictures(pictures: &Pictures, metrics: &Metrics) -> Markup {
                 figure { img src=(pictures.section.before) alt="section, before"; figcaption { "Section" (level) ", before" } }
                 figure { img src=(pictures.section.after) alt="section, after"; figcaption { "Section" (level) ", after; what was taken is tinted red" } }
             }
-            p.small { "From behind: the patient's left is on the left; faces that a tool cut are red. Section through the plane that lost most (z "
-                (f(pictures.height_mm, 1)) " mm), seen from below: front at the top, the patient's right on the left. Bone pale, flavum orange, dural \
-                sac blue, roots yellow, disc green. Bar: 10 mm." }
+            p.small { "L and R are the patient's left and right, A front, P back, S head, I feet. From behind: the patient's left is on the left; faces that a tool cut are red. Section through the plane that lost most (z "
+                (f(pictures.height_mm, 1)) " mm), in the radiological convention, seen from below: front at the top, the patient's right on the left. Bone pale, flavum orange, dural \
+                sac blue, roots yellow, disc green. Bar: 10 mm." @if metrics.sources.values().any(|source| *source == "proposed") { " Hatched: proposed, seen in no image." } }
         }
     }
 }
@@ -114,6 +126,20 @@ fn target(figure: &Figure) -> String {
     format!("{sign} {value}")
 }
 
+/// What stands beside a figure: why it has no value or verdict, by which part it is judged, or where its target comes from.
+fn beside(metrics: &Metrics, figure: &Figure, value: Option<f64>) -> String {
+    let judged = metrics.judged.get(figure.key).copied().flatten();
+    let source = figure.target.map_or("", |target| target.source);
+    match (metrics.verdict(figure), value) {
+        (_, None) => figure.absent.to_owned(),
+        (Verdict::Proposed | Verdict::Unchanged, _) => metrics.unjudged.get(figure.definition.path).cloned().unwrap_or_default(),
+        (Verdict::Met | Verdict::Missed, Some(_)) if metrics.rests_on_proposed(figure.definition.path) => {
+            format!("judged without the proposed structures: {}; {source}", shown(figure, judged))
+        }
+        _ => source.to_owned(),
+    }
+}
+
 /// The figures by category with their targets.
 pub(super) fn figures(metrics: &Metrics) -> Markup {
     let categories = ["safety", "outcome", "process", "efficiency", "motion", "team"];
@@ -127,14 +153,12 @@ pub(super) fn figures(metrics: &Metrics) -> Markup {
                     tr.group { td colspan="6" { (category) } }
                     @for figure in of(category) {
                         @let value = metrics.figures.get(figure.key).copied().flatten();
-                        tr.sub[figure.label.starts_with("of these")] {
-                            td { (figure.label) } td.n { (shown(figure, value)) } td { (figure.definition.unit) } td.n { (target(figure)) }
-                            td { @match value.and_then(|v| figure.met(v)) {
-                                Some(true) => { span.met { "met" } }
-                                Some(false) => { span.missed { "missed" } }
-                                None => {}
-                            } }
-                            td.small { @if value.is_none() { (figure.absent) } @else if let Some(t) = figure.target { (t.source) } }
+                        tr.sub[figure.label.starts_with("of th")] {
+                            td { (figure.label) @if metrics.rests_on_proposed(figure.definition.path) && value.is_some() { " " span.proposed { "proposed" } } }
+                            td.n { (shown(figure, value)) } td { (figure.definition.unit) } td.n { (target(figure)) }
+                            @let verdict = metrics.verdict(figure);
+                            td { span class=(match verdict { Verdict::Met => "met", Verdict::Missed => "missed", _ => "unjudged" }) { (verdict.word()) } }
+                            td.small { (beside(metrics, figure, value)) }
                         }
                     }
                 }
@@ -142,7 +166,8 @@ pub(super) fn figures(metrics: &Metrics) -> Markup {
             details {
                 summary { "How the safety score comes about" }
                 p.small { "Each item has full points at \"good\" or better, none at \"bad\" or worse, in proportion between; items without a value are left out. The \
-                    bounds are teaching values, fixed beforehand; nothing was trained." }
+                    bounds are teaching values, fixed beforehand; nothing was trained. Only structures that were seen are judged: contacts with \
+                    proposed ones, and distances to them, count neither for nor against anybody." }
                 table {
                     tr { th { "Item" } th.n { "Value" } th.n { "Good" } th.n { "Bad" } th.n { "Points" } th.n { "of" } }
                     @for item in &metrics.score.items {

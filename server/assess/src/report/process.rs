@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{f, opt, said};
+use super::{f, opt, told};
 use crate::metrics::Metrics;
 use crate::plot::clock;
 
@@ -32,7 +32,7 @@ pub(super) fn process(metrics: &Metrics) -> Markup {
                         tr {
                             td.n { (clock(s.at_s)) }
                             td { (s.what) }
-                            td { (s.structure.as_deref().map(said).unwrap_or_default()) }
+                            td { (s.structure.as_deref().map(|name| told(metrics, name)).unwrap_or_default()) }
                             td.n { (s.times) }
                         }
                     }
@@ -41,6 +41,9 @@ pub(super) fn process(metrics: &Metrics) -> Markup {
             @if let Some(planned) = process.planned_mm3 {
                 p { "Bone in the planned zones before: " (f(planned, 0)) " mm³; removed within them: " (opt(process.within_plan_mm3, 0))
                     " mm³; removed elsewhere: " (opt(process.outside_plan_mm3, 0)) " mm³." }
+            }
+            @if metrics.rests_on_proposed("figures.steps_share") {
+                p.small { "Some of the structures that these steps find and free are proposed: how far the procedure came is not judged." }
             }
             p.small { "Steps and errors are an educational outline, not a standard of care." }
         }
