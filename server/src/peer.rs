@@ -15,6 +15,8 @@ use spinor_shared::net::handshake::{Answer, Refusal};
 use spinor_shared::net::link::Waker;
 use spinor_shared::net::rate::Rate;
 use spinor_shared::net::{LANES, limit, priority};
+use spinor_shared::tissue_view::Untold;
+use spinor_sim::Simulation;
 use tokio::sync::mpsc::Sender;
 
 use crate::delta::{BrickKey, LaneShare, Sender as DeltaSender};
@@ -28,6 +30,9 @@ const LANE_LOW: usize = 8 * 1024;
 const BRICKS_AT_ONCE: usize = 256;
 /// Bytes in the control queue past which a client is too slow to be in a room.
 const CONTROL_FULL: usize = 1 << 20;
+
+/// Bytes in the control queue past which tissues wait.
+const TISSUES_FULL: usize = 32 * 1024;
 
 /// What a client's control stream brought.
 pub(crate) struct Heard {
@@ -63,6 +68,8 @@ pub(crate) struct Peer {
     /// Set once the client asked for the room's state: from then on it gets deltas.
     pub(crate) ready: bool,
     pub(crate) wants_digest: bool,
+    /// What of the tissues this client has not been told; none before it asked for the room's state.
+    pub(crate) untold: Option<Untold>,
     control: Arc<Lane>,
     lanes: [Arc<Lane>; LANES],
     behind: [Behind; LANES],
@@ -86,7 +93,8 @@ impl Peer {
             runtime.spawn(lane.clone().write(connection.clone(), priority::LANE));
         }
         runtime.spawn(listen(receive, room, user, link, heard, waker));
-        Self { connection, entity, link, ready: false, wants_digest: false, control, lanes, behind: Default::default() }
+        let (ready, wants_digest, untold, behind) = (false, false, None, Default::default());
+        Self { connection, entity, link, ready, wants_digest, untold, control, lanes, behind }
     }
 
     /// Sends a notice; closes the connection when the client has let too many pile up.
@@ -154,7 +162,21 @@ impl Peer {
     /// Stops sending changes until the client asks for the room's state again.
     pub(crate) fn start_again(&mut self) {
         self.ready = false;
+        self.untold = None;
         self.behind = Default::default();
+    }
+
+    /// Tells what of the tissues has not been told, if the client keeps up; otherwise it waits, as state and not as bytes.
+    pub(crate) fn tell_tissues(&mut self, simulation: &Simulation, (epoch, tick): (u32, u32)) {
+        if self.control.queued() > TISSUES_FULL {
+            return;
+        }
+        let Some(untold) = &mut self.untold else { return };
+        match untold.take(simulation, epoch, tick) {
+            Ok(Some(view)) => self.tell(&Notice::Tissues(Box::new(view))),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "what tissues did cannot be packed"),
+        }
     }
 
     /// Whether a lane still has merged bricks to send.

@@ -44,6 +44,7 @@ impl Room {
                     return Outcome::Close(Refusal::Rate);
                 }
                 peer.ready = true;
+                peer.untold = Some(Untold::everything(&self.sim));
                 let connection = peer.connection.clone();
                 self.send_snapshot(connection, (have_patient, want_images), bytes_per_second);
             }

@@ -89,6 +89,7 @@ pub(crate) struct Held {
     pub(crate) touched: Vec<BrickKey>,
     pub(crate) causes: Vec<Cause>,
     pub(crate) events: Vec<WireEvent>,
+    pub(crate) tissue: TissueOutput,
 }
 
 /// One room.

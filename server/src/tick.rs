@@ -13,6 +13,8 @@ use crate::room::{Held, Room};
 
 /// Tool states go out every so many ticks.
 const TOOLS_EVERY: u32 = 2;
+/// Tissues go out every so many ticks.
+const TISSUES_EVERY: u32 = 3;
 /// Heads are recorded every so many ticks.
 const HEADS_EVERY: u32 = 6;
 /// A digest is recorded every so many ticks with operations between.
@@ -46,6 +48,7 @@ impl Room {
             let stamp = (self.epoch, self.tick);
             for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()).filter(|p| p.ready) {
                 peer.catch_up(&mut self.sender, stamp);
+                peer.tell_tissues(&self.sim, stamp);
             }
             self.answer_digests();
             return Vec::new();
@@ -68,7 +71,7 @@ impl Room {
         if !out.tissue.is_empty() {
             self.record_tissue(self.tick, out.tissue);
         }
-        let held = Held { touched: out.touched, causes, events };
+        let held = Held { touched: out.touched, causes, events, tissue: out.tissue };
         if self.disk_full {
             self.held = Some(held);
             return Vec::new();
@@ -142,6 +145,14 @@ impl Room {
                 }
             }
             Err(error) => tracing::error!(room = %self.name, %error, "changes cannot be packed"),
+        }
+        for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()) {
+            if let Some(untold) = &mut peer.untold {
+                untold.note(&held.tissue);
+            }
+            if self.tick.is_multiple_of(TISSUES_EVERY) {
+                peer.tell_tissues(&self.sim, stamp);
+            }
         }
     }
 

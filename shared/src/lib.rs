@@ -14,4 +14,5 @@ pub mod net;
 pub mod room;
 pub mod session;
 pub mod tissue;
+pub mod tissue_view;
 pub mod wire;

@@ -48,7 +48,7 @@ pub struct WireDetached {
 }
 
 /// Bricks and their samples as they are recorded.
-fn pack(bricks: &[(BrickIndex, Box<BrickSamples>)]) -> Result<(Vec<u32>, Vec<u8>), WireError> {
+pub(crate) fn pack(bricks: &[(BrickIndex, Box<BrickSamples>)]) -> Result<(Vec<u32>, Vec<u8>), WireError> {
     if bricks.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -61,7 +61,7 @@ fn pack(bricks: &[(BrickIndex, Box<BrickSamples>)]) -> Result<(Vec<u32>, Vec<u8>
 }
 
 /// The way back from [`pack`]; no more is unpacked than [`MAX_STAMP_BRICKS`] need.
-fn unpack(bricks: &[u32], packed: &[u8]) -> Result<Vec<(BrickIndex, Box<BrickSamples>)>, WireError> {
+pub(crate) fn unpack(bricks: &[u32], packed: &[u8]) -> Result<Vec<(BrickIndex, Box<BrickSamples>)>, WireError> {
     if bricks.len() > MAX_STAMP_BRICKS {
         return Err(WireError::Bricks(bricks.len()));
     }

@@ -12,6 +12,7 @@ use spinor_shared::net::handshake::{Accept, Refusal};
 use spinor_shared::net::link::Waker;
 use spinor_shared::net::protocol::{BodyPose, InputMsg, PeerPoseMsg, PoseMsg, ToolView, ToolsMsg};
 use spinor_shared::room::MAX_PEOPLE;
+use spinor_shared::tissue_view::TissueMirror;
 use spinor_shared::wire::{WireEvent, WireInput, WirePose};
 use spinor_sim::{Hand, Pose, ToolKind};
 use spinor_volume::measure::LiveMeasures;
@@ -121,6 +122,7 @@ pub enum Happening {
 pub struct Session {
     status: Status,
     mirror: Mirror,
+    tissues: TissueMirror,
     me: Option<Accept>,
     view: Option<RoomView>,
     poses: BTreeMap<u32, PoseBuffer>,
@@ -164,6 +166,7 @@ impl Session {
         Ok(Self {
             status: Status::Connecting { attempt: 0, reason: None },
             mirror,
+            tissues: TissueMirror::default(),
             me: None,
             view: None,
             poses: BTreeMap::new(),
@@ -255,6 +258,12 @@ impl Session {
                 Happening::Passed { from, from_hand, to, hand, tool, size_tenth_mm }
             }
             Notice::Measures(measures) => Happening::Measures { tick: measures.tick, measures: Box::new((&*measures).into()) },
+            Notice::Tissues(view) => {
+                if let Err(error) = self.tissues.take(&view) {
+                    tracing::error!(%error, "what tissues did cannot be shown");
+                }
+                return;
+            }
             Notice::Closing(_) => return,
         };
         self.note(happening);
@@ -311,6 +320,16 @@ impl Session {
     /// The copy, to take out what changed.
     pub fn mirror_mut(&mut self) -> &mut Mirror {
         &mut self.mirror
+    }
+
+    /// Fragments, dents, tears and veil as last told.
+    pub fn tissues(&self) -> &TissueMirror {
+        &self.tissues
+    }
+
+    /// The same, to take out what moved.
+    pub fn tissues_mut(&mut self) -> &mut TissueMirror {
+        &mut self.tissues
     }
 
     /// Who this is, and what the server said on entering; none before.

@@ -6,6 +6,7 @@ use super::handshake::Refusal;
 use crate::mark::Mark;
 use crate::measures::WireMeasures;
 use crate::room::Role;
+use crate::tissue_view::TissueView;
 use crate::wire::WireEvent;
 
 /// What a client asks for. The server answers every request that it refuses with [`Notice::Refused`].
@@ -187,6 +188,8 @@ pub enum Notice {
     },
     /// Answer to [`Request::Measures`]; a case without a recognisable spine is refused as [`Refusal::Nothing`].
     Measures(Box<WireMeasures>),
+    /// Fragments, dents, tears and veil that changed, or all of them behind [`Request::Ready`].
+    Tissues(Box<TissueView>),
 }
 
 /// How the server fares. Counted since it started.
