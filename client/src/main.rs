@@ -147,6 +147,7 @@ fn theatre(how: &How) -> Result<App> {
             camera::CameraPlugin,
             scene::theatre::TheatrePlugin,
             scene::anatomy::AnatomyPlugin,
+            scene::fragments::FragmentsPlugin,
             scene::tools::ToolsPlugin,
             scene::people::PeoplePlugin,
             scene::labels::LabelsPlugin,

@@ -140,7 +140,8 @@ impl Untold {
             view.dents.push(WireDent { structure: structure.0, patch, offsets });
         }
         let tears: BTreeSet<u32> = first_of(&mut self.tears).map(|(number, ())| number).collect();
-        view.tears.extend(simulation.tears().iter().filter(|tear| tears.contains(&tear.number)).map(|tear| WireTear::from(*tear)));
+        view.tears
+            .extend(simulation.tears().iter().filter(|tear| tears.contains(&tear.number)).map(|tear| WireTear::from(*tear)));
         let cells: BTreeMap<BrickIndex, WireVeil> = simulation.veil().map(|cell| (cell.brick, WireVeil::from(cell))).collect();
         for (brick, ()) in first_of(&mut self.veil) {
             view.veil.push(cells.get(&brick).copied().unwrap_or(WireVeil { brick: brick.0, dust: 0, blood: 0 }));
@@ -184,6 +185,7 @@ pub struct TissueMirror {
     tears: BTreeMap<u32, WireTear>,
     veil: BTreeMap<BrickIndex, [u8; 2]>,
     moved: BTreeSet<Label>,
+    changed: bool,
 }
 
 impl TissueMirror {
@@ -192,9 +194,10 @@ impl TissueMirror {
     /// # Errors
     /// Names the first value that is out of bounds; what came before it has been taken in.
     pub fn take(&mut self, view: &TissueView) -> Result<(), WireError> {
+        self.changed = true;
         if view.anew {
             self.moved.extend(self.dents.keys().map(|(structure, _)| *structure));
-            *self = Self { moved: std::mem::take(&mut self.moved), ..Self::default() };
+            *self = Self { moved: std::mem::take(&mut self.moved), changed: true, ..Self::default() };
         }
         for form in &view.forms {
             let shape: Shape = Arc::new(unpack(&form.bricks, &form.samples)?);
@@ -249,6 +252,11 @@ impl TissueMirror {
         self.dents.range(all).map(|((_, patch), offsets)| (*patch, offsets.as_slice()))
     }
 
+    /// Whether anything was told since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
     /// The structures whose patches were told of since this was asked last.
     pub fn take_moved(&mut self) -> BTreeSet<Label> {
         std::mem::take(&mut self.moved)
@@ -293,6 +301,7 @@ mod tests {
             mirror.take(&view).unwrap();
         }
         mirror.take_moved();
+        assert!(mirror.take_changed());
         mirror
     }
 
@@ -324,7 +333,7 @@ mod tests {
             if let Some(view) = untold.take(&simulation, 0, 120).unwrap() {
                 mirror.take(&view).unwrap();
             }
-            assert!(mirror.take_moved().contains(&Label::DURAL_SAC));
+            assert!(mirror.take_moved().contains(&Label::DURAL_SAC) && mirror.take_changed());
             assert_eq!(*mirror, late);
         }
         for patch in simulation.awake_patches() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bevy::prelude::*;
 use spinor_shared::case::ImageBricks;
-use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, BrickState, CutState, Dirty, Patient, TissueClass};
+use spinor_volume::{BRICK_VOXELS, BrickIndex, BrickSamples, BrickState, CutState, Dirty, Label, Patient, TissueClass};
 
 use super::looks::{Look, Looks};
 use super::palette;
@@ -80,6 +80,18 @@ impl Anatomy {
             }
         }
         self.remesh(again);
+    }
+
+    /// Takes over where a structure's patches are, those that are not named being at rest: see [`Overlay::dent`].
+    pub(crate) fn dent<'a>(&mut self, label: Label, patches: impl Iterator<Item = (u16, &'a [[i32; 3]])>) {
+        let dirty = self.surfaces.overlay.dent(&self.patient, label, patches);
+        self.remesh(dirty);
+    }
+
+    /// Takes over the veil: dust and blood by brick, sixteenths.
+    pub(crate) fn veil(&mut self, veil: BTreeMap<BrickIndex, [u8; 2]>) {
+        let dirty = self.surfaces.overlay.veil(&self.patient, veil);
+        self.remesh(dirty);
     }
 
     /// Whether everything meshed so far has been handed to the renderer.

@@ -1,8 +1,10 @@
 //! What is seen: theatre, patient, tools and people.
 
 pub(crate) mod anatomy;
+pub(crate) mod fragments;
 pub(crate) mod labels;
 pub(crate) mod looks;
+pub(crate) mod overlay;
 pub(crate) mod palette;
 pub(crate) mod people;
 pub(crate) mod surface;

@@ -11,6 +11,7 @@ use bevy::prelude::*;
 use spinor_volume::mesh::{BrickMesh, Mesher, surface_bricks};
 use spinor_volume::{BRICK, BrickIndex, CutState, Dirty, Patient, SDF_PER_VOXEL, Source, TissueClass, VoxelIndex};
 
+use super::overlay::Overlay;
 use super::palette;
 use crate::frames::{WorldFrame, world_from_patient_direction};
 
@@ -43,6 +44,8 @@ pub(crate) struct Surfaces {
     scratch: BrickMesh,
     pieces: BTreeMap<ChunkKey, BTreeMap<BrickIndex, Piece>>,
     changed: BTreeSet<ChunkKey>,
+    /// Dents and veil over the surfaces; whoever changes it meshes again the bricks that it names.
+    pub(crate) overlay: Overlay,
 }
 
 impl Surfaces {
@@ -58,6 +61,7 @@ impl Surfaces {
                 scratch: BrickMesh::default(),
                 pieces: BTreeMap::new(),
                 changed: BTreeSet::new(),
+                overlay: Overlay::default(),
             };
             loop {
                 let structure = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -99,7 +103,7 @@ impl Surfaces {
             }
             return;
         }
-        let piece = piece(patient, cut, &self.frame, structure, brick, &self.scratch);
+        let piece = piece((patient, cut), &self.overlay, &self.frame, structure, brick, &self.scratch);
         self.pieces.entry(key).or_default().insert(brick, piece);
         self.changed.insert(key);
     }
@@ -147,8 +151,15 @@ impl Surfaces {
     }
 }
 
-/// Colours a brick's mesh and moves it into the theatre.
-fn piece(patient: &Patient, cut: &CutState, frame: &WorldFrame, structure: u16, brick: BrickIndex, mesh: &BrickMesh) -> Piece {
+/// Colours a brick's mesh, dents it, and moves it into the theatre.
+fn piece(
+    (patient, cut): (&Patient, &CutState),
+    overlay: &Overlay,
+    frame: &WorldFrame,
+    structure: u16,
+    brick: BrickIndex,
+    mesh: &BrickMesh,
+) -> Piece {
     let grid = patient.grid();
     let Some(of) = patient.structures().get(usize::from(structure)) else { return Piece::default() };
     let first = grid.brick_coords(brick).map(|v| v * BRICK as i32);
@@ -166,9 +177,10 @@ fn piece(patient: &Patient, cut: &CutState, frame: &WorldFrame, structure: u16, 
         if of.source == Source::Proposed {
             colour = palette::proposed(colour, at_mm);
         }
-        let colour = colour.map(|c| c * shade);
+        let colour = overlay.veiled(brick, colour.map(|c| c * shade));
+        let (at_mm, normal) = overlay.bent(structure, at_mm, *normal);
         piece.positions.push(frame.world_from_patient(at_mm).to_array());
-        piece.normals.push(world_from_patient_direction(*normal).to_array());
+        piece.normals.push(world_from_patient_direction(normal).to_array());
         piece.colours.push([colour[0], colour[1], colour[2], 1.0]);
     }
     piece

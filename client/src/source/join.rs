@@ -24,6 +24,7 @@ use crate::may;
 use crate::rack::Rack;
 use crate::room::{OwnBody, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
+use crate::scene::fragments::Fragments;
 use crate::wish::{Granted, Wish};
 
 /// Follows a room.
@@ -49,7 +50,7 @@ impl Plugin for JoinPlugin {
         app.init_resource::<Predicted>()
             .insert_resource(Room { message: Some((hud::NOT_A_DEVICE.to_owned(), 0.0)), ..default() })
             .add_systems(FixedUpdate, act)
-            .add_systems(Update, (follow_patient, follow_room, follow_tools, hear, ask).chain().in_set(Gather))
+            .add_systems(Update, (follow_patient, follow_tissues, follow_room, follow_tools, hear, ask).chain().in_set(Gather))
             .add_systems(Last, leave);
     }
 }
@@ -118,6 +119,20 @@ fn follow_patient(
             }
         }
     }
+}
+
+/// Fragments, dents and veil as they are told.
+fn follow_tissues(mut session: ResMut<Session>, anatomy: Option<ResMut<Anatomy>>, mut fragments: ResMut<Fragments>) {
+    let Some(mut anatomy) = anatomy else { return };
+    if !session.tissues_mut().take_changed() {
+        return;
+    }
+    for label in session.tissues_mut().take_moved() {
+        anatomy.dent(label, session.tissues().dents(label));
+    }
+    anatomy.veil(session.tissues().veil().collect());
+    let known = session.tissues().fragments();
+    fragments.0 = known.filter_map(|f| Some((f.state.id.0, (f.state, f.shape.clone()?)))).collect();
 }
 
 /// What the status line says.

@@ -1,6 +1,6 @@
 //! A case on one's own: the simulation runs here, nobody else sees it, nothing is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bevy::app::AppExit;
@@ -8,13 +8,14 @@ use bevy::prelude::*;
 use spinor_shared::case::Case;
 use spinor_shared::room::Role;
 use spinor_sim::{Event, Hand, Settings, Simulation, Tick, UserId};
-use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
+use spinor_volume::{ClassMask, CutOp, CutState, Label, TissueClass};
 
 use super::{empty_hands, input_of, now};
 use crate::hud::words::event_words;
 use crate::marks::Marks;
 use crate::room::{Mode, OwnBody, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
+use crate::scene::fragments::Fragments;
 use crate::wish::{Granted, Wish};
 use crate::{Gather, hud};
 
@@ -134,6 +135,7 @@ fn step(
     mut practice: ResMut<Practice>,
     mut anatomy: ResMut<Anatomy>,
     mut room: ResMut<Room>,
+    mut fragments: ResMut<Fragments>,
     body: Res<OwnBody>,
     time: Res<Time<Real>>,
 ) {
@@ -158,6 +160,17 @@ fn step(
     let out = simulation.step(Tick(*tick), &inputs);
     if !out.dirty.is_empty() {
         anatomy.follow(simulation.cut(), out.dirty);
+    }
+    let moved: BTreeSet<Label> = out.tissue.nodes.iter().map(|patch| patch.structure).collect();
+    for label in moved {
+        let patches: Vec<_> = simulation.awake_patches().filter(|patch| patch.structure == label).collect();
+        anatomy.dent(label, patches.iter().map(|patch| (patch.patch, patch.offsets_um.as_slice())));
+    }
+    if !out.tissue.veil.is_empty() {
+        anatomy.veil(simulation.veil().map(|cell| (cell.brick, [cell.dust, cell.blood])).collect());
+    }
+    if !out.tissue.fragments.is_empty() {
+        fragments.0 = simulation.fragments().map(|f| (f.state.id.0, (f.state, f.shape.clone()))).collect();
     }
     room.tools = simulation.tools().map(|t| ((t.input.user, t.input.hand), ShownTool::of(t, &anatomy.frame))).collect();
     room.clock_secs = Some(f64::from(*tick) / f64::from(spinor_sim::input::TICKS_PER_SECOND));

@@ -205,7 +205,7 @@ impl Nodes {
     }
 
     /// How far from a node its weight reaches, mm.
-    pub(super) fn reach_mm(&self) -> f64 {
+    pub fn reach_mm(&self) -> f64 {
         REACH_CELLS * self.cell_mm
     }
 
