@@ -277,7 +277,7 @@ impl TissueMirror {
 mod tests {
     use super::*;
     use crate::codec;
-    use spinor_sim::{Hand, Pose, Settings, Tick, ToolInput, ToolKind, UserId, small_spine};
+    use spinor_sim::{Hand, Pose, Settings, Tick, TissueModels, ToolInput, ToolKind, UserId, small_spine};
 
     /// A burr on the lamina and a probe in the sac of the small spine.
     fn step(simulation: &mut Simulation, tick: u32) -> TissueOutput {
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn who_is_told_late_knows_the_same() {
         let patient = Arc::new(small_spine::patient(0.8).unwrap());
-        let mut simulation = Simulation::new(patient, Settings::default());
+        let mut simulation = Simulation::new(patient, Settings::with_tissues(TissueModels::ALL));
         let mut people = [3, 40].map(|every| (every, Untold::everything(&simulation), TissueMirror::default()));
         let mut bytes = 0;
         for tick in 0..120 {
