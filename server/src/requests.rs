@@ -5,6 +5,7 @@ use std::time::Instant;
 use spinor_shared::net::control::{BrickName, MAX_REPAIR, Notice, Request};
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::session::{Control, Record};
+use spinor_shared::tissue_view::Untold;
 use spinor_shared::wire::class_from_number;
 use spinor_volume::BrickIndex;
 

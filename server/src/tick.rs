@@ -69,7 +69,7 @@ impl Room {
             self.record(Record::Tick(TickRecord::new(self.tick, &inputs, &out)));
         }
         if !out.tissue.is_empty() {
-            self.record_tissue(self.tick, out.tissue);
+            self.record_tissue(self.tick, out.tissue.clone());
         }
         let held = Held { touched: out.touched, causes, events, tissue: out.tissue };
         if self.disk_full {
