@@ -159,6 +159,11 @@ impl Server {
         let waker = bell.waker();
         let case = Arc::new(config.case);
 
+        // Bound before any recording is touched: an address that is taken must leave nothing behind.
+        let endpoint = {
+            let _inside = handle.enter();
+            server_endpoint(config.listen, &config.state.identity, config.congestion)?
+        };
         let mut name = config.room;
         let mut resumed = None;
         let recorder = match (&config.resume, &config.record) {
@@ -174,10 +179,6 @@ impl Server {
         let recording = recorder.as_ref().map(|r| r.path().to_owned());
         let first = Room::new(&name, case.clone(), recorder, resumed, Refusals::default(), handle.clone())?;
 
-        let endpoint = {
-            let _inside = handle.enter();
-            server_endpoint(config.listen, &config.state.identity, config.congestion)?
-        };
         let address = endpoint.local_addr().map_err(|e| EndpointError::Bind(config.listen, e))?;
         let (digest, owner) = (config.state.identity.digest(), config.state.owner.to_bytes());
         let door = Refusals::default();

@@ -1,6 +1,6 @@
 //! The recording of a room, written before anything of a tick is shown, and synced to the disk every second.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +30,9 @@ pub enum RecordError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// Another server writes it.
+    #[error("{0} is being written by another server: end that one first, or it would be destroyed")]
+    InUse(PathBuf),
     /// The recording cannot be read or written.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -71,6 +74,14 @@ pub(crate) struct Resumed {
     pub(crate) reached: Reached,
 }
 
+/// Takes a recording for this process alone, for as long as its file is open: two writers would destroy it.
+fn own(path: &Path, file: &File) -> Result<(), RecordError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => RecordError::InUse(path.to_owned()),
+        TryLockError::Error(source) => RecordError::Io { what: "cannot lock", path: path.to_owned(), source },
+    })
+}
+
 impl Recorder {
     /// Starts a recording in `directory`, named after the room and the time.
     pub(crate) fn create(directory: &Path, head: SessionHead, case: Vec<u8>) -> Result<Self, RecordError> {
@@ -92,6 +103,7 @@ impl Recorder {
                 Err(e) => return Err(io("cannot make", &path)(e)),
             }
         };
+        own(&path, &file)?;
         let file = Arc::new(file);
         let mut writer = SessionWriter::create(file.clone())?;
         writer.append(&Record::Head(head))?;
@@ -107,6 +119,7 @@ impl Recorder {
             move |source| RecordError::Io { what, path, source }
         };
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(io("cannot open"))?;
+        own(path, &file)?;
         let mut reader = SessionReader::open(BufReader::new(&file))?;
         let Some(Record::Head(head)) = reader.next_record()? else { return Err(SessionError::Incomplete("head").into()) };
         if head.case_hash != case.0 {
@@ -227,5 +240,27 @@ impl Recorder {
     /// Stands for a disk that takes writes and does not keep them.
     pub(crate) fn fail_to_sync(&self, failing: bool) {
         self.syncing.pretend(failing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recording that is being written is not resumed by anybody else, and not a byte of it changes; once its writer ended it is.
+    #[test]
+    fn a_recording_in_use_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let head =
+            SessionHead { case_hash: [7; 32], room: "theatre".into(), software: "test".into(), started_unix_s: 0, tick_hz: 60 };
+        let mut writing = Recorder::create(directory.path(), head, vec![1, 2, 3]).unwrap();
+        let (path, patient) = (writing.path().to_owned(), spinor_sim::small_spine::patient(1.6).unwrap());
+        let before = std::fs::read(&path).unwrap();
+        let refused = Recorder::resume(&path, &patient, CaseHash([7; 32])).err();
+        assert!(matches!(&refused, Some(RecordError::InUse(named)) if *named == path), "{refused:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        writing.append(&Record::Closed { tick: 1 }).unwrap();
+        drop(writing);
+        assert!(!matches!(Recorder::resume(&path, &patient, CaseHash([7; 32])), Err(RecordError::InUse(_))));
     }
 }
