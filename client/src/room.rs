@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bevy::prelude::*;
 use spinor_shared::room::Role;
-use spinor_sim::{AlarmLevel, Hand, ToolKind, ToolState, UserId};
+use spinor_sim::{AlarmLevel, Hand, Settings, ToolKind, ToolState, UserId};
 use spinor_volume::{Label, Patient, Source, TissueClass};
 
 use crate::frames::WorldFrame;
@@ -105,7 +105,8 @@ pub(crate) struct Room {
     pub(crate) frozen: bool,
     /// The room's time stands still.
     pub(crate) paused: bool,
-    /// Thresholds in force, mm: caution and danger.
+    /// Thresholds of the alarm for a structure that is where the case says, mm: caution and danger. [`Room::in_force_mm`] has those of an
+    /// uncertain one.
     pub(crate) thresholds_mm: [f32; 2],
     /// Seconds since the session began.
     pub(crate) clock_secs: Option<f64>,
@@ -123,6 +124,8 @@ pub(crate) struct Room {
     pub(crate) guards: bool,
     /// Structures that were proposed from the anatomy around them: nobody saw them in an image.
     pub(crate) proposed: BTreeSet<Label>,
+    /// By how much the uncertainty of each neural structure widens the alarm's thresholds for it, mm.
+    pub(crate) widened_mm: BTreeMap<Label, f32>,
 }
 
 impl Room {
@@ -131,11 +134,26 @@ impl Room {
         self.people.values().any(|p| p.head.is_some() && Some(p.user) != self.me)
     }
 
+    /// Thresholds in force for a structure, mm: caution and danger.
+    pub(crate) fn in_force_mm(&self, structure: Label) -> [f32; 2] {
+        let widened = self.widened_mm.get(&structure).copied().unwrap_or(0.0);
+        self.thresholds_mm.map(|mm| mm + widened)
+    }
+
+    /// The widest thresholds in force for any structure, mm: caution and danger.
+    pub(crate) fn widest_mm(&self) -> [f32; 2] {
+        let widest = self.widened_mm.values().copied().fold(0.0, f32::max);
+        self.thresholds_mm.map(|mm| mm + widest)
+    }
+
     /// Takes over what is to be known about a patient and its case.
     pub(crate) fn know(&mut self, patient: &Patient, warnings: &[String]) {
         let proposed = patient.structures().iter().filter(|s| s.source == Source::Proposed);
         self.proposed = proposed.map(|s| s.label).collect();
-        self.guards = patient.structures().iter().any(|s| s.class == TissueClass::Neural);
+        let neural = || patient.structures().iter().filter(|s| s.class == TissueClass::Neural);
+        self.guards = neural().next().is_some();
+        let settings = Settings::default();
+        self.widened_mm = neural().map(|s| (s.label, settings.widening_mm(s.uncertainty_mm) as f32)).collect();
         self.warnings = warnings.to_vec();
     }
 

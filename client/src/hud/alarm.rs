@@ -42,11 +42,10 @@ fn name(structure: Label, room: &Room) -> String {
 }
 
 fn distance_line(tool: &ShownTool, room: &Room) -> String {
-    let [caution_mm, danger_mm] = room.thresholds_mm;
-    let thresholds = format!("caution {caution_mm:.1} mm, danger {danger_mm:.1} mm");
+    let words = |[caution, danger]: [f32; 2]| format!("caution {caution:.1} mm, danger {danger:.1} mm");
     let Some((mm, structure)) = tool.nearest else {
         return if room.guards {
-            format!("clear   nothing neural near   ({thresholds})")
+            format!("clear   nothing neural near   ({})", words(room.widest_mm()))
         } else {
             "NO ALARM   this case holds neither dura nor nerves".to_owned()
         };
@@ -56,6 +55,7 @@ fn distance_line(tool: &ShownTool, room: &Room) -> String {
     } else {
         format!("{mm:.1} mm to {}", name(structure, room))
     };
+    let thresholds = words(room.in_force_mm(structure));
     match tool.warning {
         Some((of, threshold)) if tool.level > AlarmLevel::Clear => {
             let of = if of == structure { String::new() } else { format!(" for {}", name(of, room)) };
@@ -67,15 +67,17 @@ fn distance_line(tool: &ShownTool, room: &Room) -> String {
 }
 
 /// What stands at a tool's tip while it warns, and in which level's colour; none when it does not.
-pub(crate) fn tip_words(tool: &ShownTool) -> Option<String> {
+pub(crate) fn tip_words(tool: &ShownTool, room: &Room) -> Option<String> {
     let (mm, structure) = tool.nearest.filter(|_| tool.level > AlarmLevel::Clear)?;
-    Some(if mm < 0.0 { format!("{:.1} mm IN {}", -mm, spoken(structure)) } else { format!("{mm:.1} mm  {}", spoken(structure)) })
+    let name = name(structure, room);
+    Some(if mm < 0.0 { format!("{:.1} mm IN {name}", -mm) } else { format!("{mm:.1} mm  {name}") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::hud::words::tests::{room, tool};
+    use spinor_sim::{Hand, UserId};
 
     /// The band names the threshold that is in force, never another one, and being inside the dura is danger with its depth.
     #[test]
@@ -114,19 +116,31 @@ mod tests {
         assert!(clear.starts_with("Ben: clear"), "whose tool it is stands there: {clear}");
     }
 
-    /// A structure that nobody saw in an image is never named without saying so.
+    /// A structure that nobody saw in an image is never named without saying so, and while the tool is clear of it the thresholds that
+    /// stand there are those that its uncertainty widened.
     #[test]
     fn a_proposed_structure_is_called_proposed() {
-        let mut room = room(&[(1, tool(1.5, AlarmLevel::Danger))]);
-        room.proposed.insert(Label::DURAL_SAC);
-        let line = alarm_line(&room).unwrap().1;
-        assert_eq!(line, "DANGER   1.5 mm to dural sac (proposed)   (threshold 2.7 mm)");
+        let proposed = |tool| {
+            let mut room = room(&[(1, tool)]);
+            room.proposed.insert(Label::DURAL_SAC);
+            room.widened_mm.insert(Label::DURAL_SAC, 2.0);
+            room
+        };
+        let near = proposed(tool(1.5, AlarmLevel::Danger));
+        assert_eq!(alarm_line(&near).unwrap().1, "DANGER   1.5 mm to dural sac (proposed)   (threshold 2.7 mm)");
+        assert_eq!(tip_words(&near.tools[&(UserId(1), Hand::Right)], &near).as_deref(), Some("1.5 mm  dural sac (proposed)"));
+        let clear = proposed(tool(7.0, AlarmLevel::Clear));
+        let line = alarm_line(&clear).unwrap().1;
+        assert_eq!(line, "clear   7.0 mm to dural sac (proposed)   (caution 6.0 mm, danger 4.0 mm)");
+        let far = proposed(ShownTool { nearest: None, ..tool(0.0, AlarmLevel::Clear) });
+        assert_eq!(alarm_line(&far).unwrap().1, "clear   nothing neural near   (caution 6.0 mm, danger 4.0 mm)");
     }
 
     #[test]
     fn a_tip_speaks_only_while_it_warns() {
-        assert_eq!(tip_words(&tool(1.8, AlarmLevel::Danger)).as_deref(), Some("1.8 mm  dural sac"));
-        assert_eq!(tip_words(&tool(-0.4, AlarmLevel::Danger)).as_deref(), Some("0.4 mm IN dural sac"));
-        assert_eq!(tip_words(&tool(9.0, AlarmLevel::Clear)), None);
+        let words = |mm, level| tip_words(&tool(mm, level), &room(&[]));
+        assert_eq!(words(1.8, AlarmLevel::Danger).as_deref(), Some("1.8 mm  dural sac"));
+        assert_eq!(words(-0.4, AlarmLevel::Danger).as_deref(), Some("0.4 mm IN dural sac"));
+        assert_eq!(words(9.0, AlarmLevel::Clear), None);
     }
 }

@@ -90,8 +90,7 @@ impl Anatomy {
 
     /// Takes over the veil: dust and blood by brick, sixteenths.
     pub(crate) fn veil(&mut self, veil: BTreeMap<BrickIndex, [u8; 2]>) {
-        let dirty = self.surfaces.overlay.veil(&self.patient, veil);
-        self.remesh(dirty);
+        self.surfaces.veil(&self.patient, &self.cut, veil);
     }
 
     /// Whether everything meshed so far has been handed to the renderer.

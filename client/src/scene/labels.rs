@@ -1,4 +1,5 @@
-//! Words in the theatre: names and roles above heads, distances at the tips of tools that warn. The same on a screen and in a headset.
+//! Words in the theatre: names and roles above heads, distances at the tips of tools that warn, the patient's sides beside the wound. The
+//! same on a screen and in a headset.
 //!
 //! Each label is a small image that a camera of its own draws when the words change, on a board that faces whoever looks.
 
@@ -10,8 +11,10 @@ use bevy::render::render_resource::TextureFormat;
 use bevy::text::FontSize;
 use spinor_sim::{AlarmLevel, Hand, UserId};
 
+use super::anatomy::Anatomy;
 use super::people::role_colour;
 use crate::Draw;
+use crate::frames::{ISOCENTRE_M, world_from_patient_direction};
 use crate::hud::alarm::{level_colour, tip_words};
 use crate::room::Room;
 
@@ -29,6 +32,16 @@ const ABOVE_HEAD_M: f32 = 0.21;
 const ALONG_SHAFT_M: f32 = 0.02;
 const BESIDE_M: f32 = 0.010;
 const TOWARDS_M: f32 = 0.012;
+/// The patient's sides by their directions (LPS), and how far from the middle each stands, m. A spine looks much the same from left and
+/// right, and a wrong side is an operation on the wrong root.
+const SIDES: [(&str, [f32; 3], f32); 4] = [
+    ("L", [1.0, 0.0, 0.0], 0.10),
+    ("R", [-1.0, 0.0, 0.0], 0.10),
+    ("head", [0.0, 0.0, 1.0], 0.17),
+    ("feet", [0.0, 0.0, -1.0], 0.17),
+];
+/// The sides stand so far below the isocentre, m: at the height of the drapes.
+const SIDES_BELOW_M: f32 = 0.06;
 /// Frames that a label's camera draws after the words changed: the layout of a text takes one or two.
 const FRAMES: u8 = 4;
 
@@ -37,6 +50,7 @@ const FRAMES: u8 = 4;
 enum Of {
     Head(UserId),
     Tip(UserId, Hand),
+    Side(usize),
 }
 
 /// A label that is to be seen.
@@ -57,11 +71,19 @@ fn wanted(room: &Room) -> BTreeMap<Of, Wanted> {
         labels.insert(Of::Head(person.user), Wanted { at, words, colour: role_colour(person.role).with_alpha(0.85) });
     }
     for ((user, hand), tool) in &room.tools {
-        let Some(words) = tip_words(tool) else { continue };
+        let Some(words) = tip_words(tool, room) else { continue };
         let at = tool.at.translation + tool.at.rotation * Vec3::Z * ALONG_SHAFT_M;
         labels.insert(Of::Tip(*user, *hand), Wanted { at, words, colour: level_colour(tool.level.max(AlarmLevel::Caution)) });
     }
     labels
+}
+
+/// The patient's sides.
+fn sides() -> impl Iterator<Item = (Of, Wanted)> {
+    SIDES.iter().enumerate().map(|(n, (words, towards, metres))| {
+        let at = ISOCENTRE_M + world_from_patient_direction(*towards) * *metres - Vec3::Y * SIDES_BELOW_M;
+        (Of::Side(n), Wanted { at, words: (*words).to_owned(), colour: Color::NONE })
+    })
 }
 
 /// A board at a place, upright across the direction `ahead` in which an eye looks, as large as it has to be to be read from there. One
@@ -113,6 +135,7 @@ fn show(
     room: Res<Room>,
     blank: Res<Blank>,
     ui: Res<UiScale>,
+    anatomy: Option<Res<Anatomy>>,
     mut labels: ResMut<Labels>,
     mut images: ResMut<Assets<Image>>,
     mut materials: ResMut<Assets<StandardMaterial>>,
@@ -122,7 +145,8 @@ fn show(
     mut texts: Query<(&mut Text, &mut TextFont)>,
     mut fills: Query<&mut BackgroundColor>,
 ) {
-    let wanted = wanted(&room);
+    let mut wanted = wanted(&room);
+    wanted.extend(sides().filter(|_| anatomy.is_some()));
     labels.0.retain(|of, label| {
         let kept = wanted.contains_key(of);
         if !kept {
@@ -243,6 +267,23 @@ mod tests {
         let labels = wanted(&room);
         assert_eq!(labels.len(), 1);
         assert_eq!(labels[&Of::Tip(UserId(1), Hand::Right)].words, "1.8 mm  dural sac");
+    }
+
+    /// The letter L stands at the patient's left, R at the right, and the head where the head is: as the place of a tool there is reckoned.
+    #[test]
+    fn sides_are_the_patients() {
+        let frame = crate::frames::WorldFrame { centre_mm: [10.0, 20.0, 30.0] };
+        for (_, side) in sides() {
+            let [x, _, z] = frame.patient_from_world(side.at);
+            let expected = match side.words.as_str() {
+                "L" => x > 60.0,
+                "R" => x < -60.0,
+                "head" => z > 100.0,
+                "feet" => z < -100.0,
+                _ => false,
+            };
+            assert!(expected, "{} at {x} {z}", side.words);
+        }
     }
 
     /// A board stands across the line of sight, upright, and is read from near and far; one beside its place leaves it free.

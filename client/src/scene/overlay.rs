@@ -72,13 +72,18 @@ impl Overlay {
         bricks.into_iter().map(|brick| Dirty { structure: place as u16, brick }).collect()
     }
 
-    /// Takes over the veil (dust and blood by brick, sixteenths), and returns the bricks to mesh again, of every structure.
-    pub(crate) fn veil(&mut self, patient: &Patient, veil: BTreeMap<BrickIndex, [u8; 2]>) -> Vec<Dirty> {
-        let changed: BTreeSet<BrickIndex> =
-            self.veil.keys().chain(veil.keys()).filter(|brick| self.veil.get(brick) != veil.get(brick)).copied().collect();
+    /// Takes over the veil (dust and blood by brick, sixteenths), and returns the bricks that look different: those where it changed and
+    /// their neighbours, because between the middles of bricks it passes over from one to the next.
+    pub(crate) fn veil(&mut self, grid: &Grid, veil: BTreeMap<BrickIndex, [u8; 2]>) -> BTreeSet<BrickIndex> {
+        let both = self.veil.keys().chain(veil.keys());
+        let changed = both.filter(|brick| self.veil.get(brick) != veil.get(brick)).copied();
+        let neighbours = |brick: BrickIndex| {
+            let at = grid.brick_coords(brick);
+            (0..27).filter_map(move |n| grid.brick_at([at[0] + n % 3 - 1, at[1] + n / 3 % 3 - 1, at[2] + n / 9 - 1]))
+        };
+        let differ = changed.flat_map(neighbours).collect();
         self.veil = veil;
-        let structures = 0..patient.structures().len() as u16;
-        changed.into_iter().flat_map(|brick| structures.clone().map(move |structure| Dirty { structure, brick })).collect()
+        differ
     }
 
     /// A vertex and its normal (patient LPS, mm) as the structure stands now.
@@ -109,10 +114,25 @@ impl Overlay {
         ([0, 1, 2].map(|k| at_mm[k] + moved[k]), turned)
     }
 
-    /// A surface's colour under the veil of its brick.
-    pub(crate) fn veiled(&self, brick: BrickIndex, colour: Linear) -> Linear {
-        let Some([dust, blood]) = self.veil.get(&brick).copied() else { return colour };
-        let (dust, blood) = (f32::from(dust) / FULL, f32::from(blood) / FULL);
+    /// A surface's colour under the veil, at a place in voxels.
+    pub(crate) fn veiled(&self, grid: &Grid, index: [f64; 3], colour: Linear) -> Linear {
+        if self.veil.is_empty() {
+            return colour;
+        }
+        let bricks = index.map(|v| (v + 0.5) / BRICK as f64 - 0.5);
+        let [mut dust, mut blood] = [0.0, 0.0];
+        for corner in 0..8 {
+            let step = [corner & 1, corner >> 1 & 1, corner >> 2];
+            let at = [0, 1, 2].map(|k| bricks[k].floor() as i32 + step[k]);
+            let share = |k: usize| {
+                let part = bricks[k] - bricks[k].floor();
+                if step[k] == 1 { part } else { 1.0 - part }
+            };
+            let Some([d, b]) = grid.brick_at(at).and_then(|brick| self.veil.get(&brick)) else { continue };
+            let share = (share(0) * share(1) * share(2)) as f32 / FULL;
+            dust += share * f32::from(*d);
+            blood += share * f32::from(*b);
+        }
         let mix = |colour: Linear, over: Linear, share: f32| {
             let share = share.clamp(0.0, HIDES);
             [0, 1, 2].map(|k| colour[k] * (1.0 - share) + over[k] * share)
@@ -160,20 +180,25 @@ mod tests {
         assert_eq!(overlay.bent(neural as u16, at, [0.0, 1.0, 0.0]).0, at);
     }
 
-    /// Blood and dust take a surface's colour away step by step, only in their brick, and give it back.
+    /// Blood and dust take a surface's colour away step by step, without an edge where a brick ends, and give it back; what looks
+    /// different is named.
     #[test]
     fn the_veil_hides_and_clears() {
         let patient = two_balls();
+        let grid = patient.grid();
+        let (brick, white) = (grid.brick_at([1, 1, 1]).unwrap(), [1.0; 3]);
+        let green = |overlay: &Overlay, x: f64| overlay.veiled(grid, [x, 23.5, 23.5], white)[1];
         let mut overlay = Overlay::default();
-        let white = [1.0; 3];
-        assert_eq!(overlay.veiled(BrickIndex(3), white), white);
-        let dirty = overlay.veil(&patient, [(BrickIndex(3), [0, 16])].into());
-        assert_eq!(dirty.len(), patient.structures().len());
-        let dark = overlay.veiled(BrickIndex(3), white);
-        assert!(dark[1] < 0.1 && overlay.veiled(BrickIndex(4), white) == white);
-        overlay.veil(&patient, [(BrickIndex(3), [0, 8])].into());
-        assert!(overlay.veiled(BrickIndex(3), white)[1] > dark[1]);
-        assert!(!overlay.veil(&patient, BTreeMap::new()).is_empty());
-        assert_eq!(overlay.veiled(BrickIndex(3), white), white);
+        assert_eq!(green(&overlay, 23.5), 1.0);
+        let differ = overlay.veil(grid, [(brick, [0, 16])].into());
+        assert!(differ.len() == 27 && differ.contains(&brick));
+        assert!(green(&overlay, 23.5) < 0.1, "in the middle of the brick it is full");
+        let along: Vec<f32> = (0..=64).map(|n| green(&overlay, 23.5 + f64::from(n) * 0.25)).collect();
+        assert!(along.windows(2).all(|two| two[1] >= two[0] && two[1] - two[0] < 0.05), "{along:?}");
+        assert_eq!(along[64], 1.0, "in the middle of the next brick there is none");
+        overlay.veil(grid, [(brick, [0, 8])].into());
+        assert!((0.4..0.6).contains(&green(&overlay, 23.5)));
+        assert_eq!(overlay.veil(grid, BTreeMap::new()), differ);
+        assert_eq!(green(&overlay, 23.5), 1.0);
     }
 }

@@ -93,10 +93,21 @@ impl Surfaces {
         }
     }
 
+    /// Takes over the veil: dust and blood by brick, sixteenths. Only what is there to be veiled is meshed again.
+    pub(crate) fn veil(&mut self, patient: &Patient, cut: &CutState, veil: BTreeMap<BrickIndex, [u8; 2]>) {
+        for brick in self.overlay.veil(patient.grid(), veil) {
+            for structure in 0..patient.structures().len() as u16 {
+                let piece = self.pieces.get(&Self::key(patient, structure, brick)).and_then(|bricks| bricks.get(&brick));
+                if piece.is_some() {
+                    self.remesh(patient, cut, structure, brick);
+                }
+            }
+        }
+    }
+
     fn remesh(&mut self, patient: &Patient, cut: &CutState, structure: u16, brick: BrickIndex) {
         self.mesher.mesh(patient, Some(cut), usize::from(structure), brick, &mut self.scratch);
-        let at = patient.grid().brick_coords(brick).map(|v| v.div_euclid(CHUNK));
-        let key = ChunkKey { structure, at };
+        let key = Self::key(patient, structure, brick);
         if self.scratch.triangles.is_empty() {
             if self.pieces.get_mut(&key).is_some_and(|bricks| bricks.remove(&brick).is_some()) {
                 self.changed.insert(key);
@@ -106,6 +117,11 @@ impl Surfaces {
         let piece = piece((patient, cut), &self.overlay, &self.frame, structure, brick, &self.scratch);
         self.pieces.entry(key).or_default().insert(brick, piece);
         self.changed.insert(key);
+    }
+
+    /// The chunk that a brick of a structure belongs to.
+    fn key(patient: &Patient, structure: u16, brick: BrickIndex) -> ChunkKey {
+        ChunkKey { structure, at: patient.grid().brick_coords(brick).map(|v| v.div_euclid(CHUNK)) }
     }
 
     /// Takes the chunks that changed since the last call.
@@ -177,7 +193,7 @@ fn piece(
         if of.source == Source::Proposed {
             colour = palette::proposed(colour, at_mm);
         }
-        let colour = overlay.veiled(brick, colour.map(|c| c * shade));
+        let colour = overlay.veiled(grid, index, colour.map(|c| c * shade));
         let (at_mm, normal) = overlay.bent(structure, at_mm, *normal);
         piece.positions.push(frame.world_from_patient(at_mm).to_array());
         piece.normals.push(world_from_patient_direction(normal).to_array());

@@ -167,8 +167,26 @@ fn build(mut commands: Commands, mut images: ResMut<Assets<Image>>, places: Opti
             Node { position_type: PositionType::Absolute, top: Val::Px(4.0), left: Val::Px(6.0), ..default() },
             ChildOf(slice),
         ));
+        for (letter, place) in plane.edges().into_iter().zip(edge_nodes()) {
+            let font = TextFont { font_size: FontSize::Px(13.0), ..default() };
+            let centre = (Text::new(letter), font, TextColor(Color::srgb(1.0, 0.86, 0.4)));
+            commands.spawn((place, ChildOf(slice))).with_child(centre);
+        }
     }
     commands.insert_resource(Panel { node, images: handles, drawn_at: [None; 3], next: 0 });
+}
+
+/// Where the letters of a slice's left, right, top and bottom edge stand.
+fn edge_nodes() -> [Node; 4] {
+    let (near, whole) = (Val::Px(4.0), Val::Percent(100.0));
+    let side = Node { position_type: PositionType::Absolute, height: whole, align_items: AlignItems::Center, ..default() };
+    let end = Node { position_type: PositionType::Absolute, width: whole, justify_content: JustifyContent::Center, ..default() };
+    [
+        Node { left: near, ..side.clone() },
+        Node { right: near, ..side },
+        Node { top: near, ..end.clone() },
+        Node { bottom: near, ..end },
+    ]
 }
 
 /// The image that is to be shown, if it is here.
@@ -235,7 +253,7 @@ fn draw(
         if let Some(mut image) = images.get_mut(&panel.images[k])
             && let Some(data) = &mut image.data
         {
-            paint(data, Plane::ALL[k], tip_mm, (bricks, window), anatomy.patient.grid(), &anatomy.cut);
+            paint(data, Plane::ALL[k], tip_mm, (bricks, window), &anatomy.patient, &anatomy.cut);
         }
         break;
     }

@@ -1,7 +1,7 @@
 //! One slice as pixels.
 
 use spinor_shared::case::ImageBricks;
-use spinor_volume::{CutState, Grid, SDF_PER_VOXEL, TissueClass, VoxelIndex};
+use spinor_volume::{CutState, Patient, SDF_PER_VOXEL, VoxelIndex};
 
 /// Pixels along a slice's edge.
 pub(super) const PIXELS: usize = 176;
@@ -36,6 +36,18 @@ impl Plane {
             Self::Coronal => ([1.0, 0.0, 0.0], [0.0, 0.0, -1.0]),
         }
     }
+
+    /// The letters at a slice's left, right, top and bottom edge: left and right, anterior and posterior, superior and inferior.
+    pub(super) fn edges(self) -> [&'static str; 4] {
+        let letter = |direction: [f64; 3]| match direction {
+            [x, _, _] if x != 0.0 => ["R", "L"][usize::from(x > 0.0)],
+            [_, y, _] if y != 0.0 => ["A", "P"][usize::from(y > 0.0)],
+            [_, _, z] => ["I", "S"][usize::from(z > 0.0)],
+        };
+        let (right, down) = self.right_down();
+        let back = |direction: [f64; 3]| direction.map(|v| -v);
+        [back(right), right, back(down), down].map(letter)
+    }
 }
 
 /// Which values become black and white: the middle of the greys, and how far they reach, in the image's unit.
@@ -68,15 +80,31 @@ pub(super) fn common_values(image: &ImageBricks) -> Window {
     Window { level: (low + high) * 0.5, width: (high - low).max(1.0) }
 }
 
-/// Paints a plane through a place (LPS mm) as RGBA rows: the image in its window, what is cut in red, a cross-hair at the place.
+/// What work did at a voxel: whether tissue was there that is gone, and whether there is tissue at the wall of what is gone.
+fn worked(patient: &Patient, cut: &CutState, voxel: VoxelIndex) -> (bool, bool) {
+    let grid = patient.grid();
+    let (mut gone, mut wall) = (false, false);
+    for structure in patient.structures() {
+        let depth = i32::from(cut.field(structure.class).sample(grid, voxel));
+        if depth < SDF_PER_VOXEL && structure.sdf.sample(grid, voxel) < 0 {
+            gone |= depth < 0;
+            wall |= depth >= 0;
+        }
+    }
+    (gone, wall && !gone)
+}
+
+/// Paints a plane through a place (LPS mm) as RGBA rows: the image in its window, tissue that was taken in red, a cross-hair at the place.
+/// Where a tool ran through nothing, nothing is marked.
 pub(super) fn paint(
     pixels: &mut [u8],
     plane: Plane,
     tip_mm: [f64; 3],
     (image, window): (&ImageBricks, Window),
-    grid: &Grid,
+    patient: &Patient,
     cut: &CutState,
 ) {
+    let grid = patient.grid();
     let (right, down) = plane.right_down();
     let middle = PIXELS as f64 / 2.0;
     for (n, pixel) in pixels.chunks_exact_mut(4).enumerate() {
@@ -86,12 +114,11 @@ pub(super) fn paint(
         let grey = image.sample_hu(at_mm).map_or(6, |value| window.grey(value));
         let mut colour = [grey, grey, grey];
         let voxel = VoxelIndex(grid.index_from_patient(at_mm).map(|v| v.round() as i32));
-        let depth = TissueClass::ALL.iter().map(|class| i32::from(cut.field(*class).sample(grid, voxel))).min().unwrap_or(127);
-        if depth < 0 {
+        match worked(patient, cut, voxel) {
             // Removed: the tissue that was there, tinted.
-            colour = [grey / 2 + 70, grey / 3, grey / 3 + 14];
-        } else if depth < SDF_PER_VOXEL {
-            colour = [230, 70, 60];
+            (true, _) => colour = [grey / 2 + 70, grey / 3, grey / 3 + 14],
+            (_, true) => colour = [230, 70, 60],
+            _ => {}
         }
         // Cross-hair with a gap, so that the tip itself stays visible.
         let (du, dv) = (u.abs(), v.abs());
@@ -106,7 +133,9 @@ pub(super) fn paint(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spinor_client_core::testing::two_balls;
     use spinor_shared::case::ImageGeometry;
+    use spinor_volume::{ClassMask, CutOp, TissueClass};
 
     /// Bone is bright, soft tissue dark grey, air black in the bone window.
     #[test]
@@ -126,6 +155,32 @@ mod tests {
         }
     }
 
+    /// The letters are those of the directions: the patient's left is at the right of an axial and a coronal slice.
+    #[test]
+    fn edges_are_named_as_they_hang() {
+        assert_eq!(Plane::Axial.edges(), ["R", "L", "A", "P"]);
+        assert_eq!(Plane::Sagittal.edges(), ["A", "P", "S", "I"]);
+        assert_eq!(Plane::Coronal.edges(), ["R", "L", "S", "I"]);
+    }
+
+    /// Only tissue that was taken is marked: a burr that ran from the air into the ball of bone marks the bone, not the air, and not the
+    /// dura that it may not cut; the bone beside the hole is its wall.
+    #[test]
+    fn what_was_never_tissue_is_not_marked() {
+        let patient = two_balls();
+        let mut cut = CutState::new(patient.grid());
+        let bone = ClassMask::of(&[TissueClass::Bone]);
+        let op = CutOp::capsule_mm(patient.grid(), [-2.0, 14.0, 0.0], [-2.0, 4.0, 0.0], 2.0, bone).unwrap();
+        cut.apply(&patient, &op);
+        let at = |at_mm: [f64; 3]| {
+            worked(&patient, &cut, VoxelIndex(patient.grid().index_from_patient(at_mm).map(|v| v.round() as i32)))
+        };
+        assert_eq!(at([-2.0, 6.0, 0.0]), (true, false), "bone in the burr's way");
+        assert_eq!(at([-2.0, 12.0, 0.0]), (false, false), "air in the burr's way");
+        assert_eq!(at([-2.0, 1.75, 0.0]), (false, true), "bone that was left beside it");
+        assert_eq!(at([-2.0, -4.0, 0.0]), (false, false), "bone far from it");
+    }
+
     /// A slice shows each place where it lies: a ramp along the left is a ramp along an axial slice's right, and the cross-hair marks
     /// the middle without covering it.
     #[test]
@@ -140,11 +195,11 @@ mod tests {
             intercept: 0.0,
         };
         let image = ImageBricks::pack(geometry, |[x, _, _]| x as i16 * 10).unwrap();
-        let grid = Grid::covering([-20.0; 3], [20.0; 3], 1.0).unwrap();
+        let patient = two_balls();
         let mut pixels = vec![0; PIXELS * PIXELS * 4];
         let window = common_values(&image);
         assert!((window.level - 395.0).abs() < 30.0 && window.width > 600.0, "{window:?}");
-        paint(&mut pixels, Plane::Axial, [0.0; 3], (&image, window), &grid, &CutState::new(&grid));
+        paint(&mut pixels, Plane::Axial, [0.0; 3], (&image, window), &patient, &CutState::new(patient.grid()));
         let grey = |i: usize, j: usize| pixels[(j * PIXELS + i) * 4];
         assert!(grey(20, 40) + 20 < grey(88, 40) && grey(88, 40) + 20 < grey(150, 40));
         assert_eq!(grey(60, 30), grey(60, 140), "nothing changes downwards");

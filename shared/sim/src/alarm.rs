@@ -83,7 +83,7 @@ impl NeuralFields {
     pub fn build(patient: &Patient, settings: &Settings) -> Arc<Self> {
         let settings = settings.checked();
         let neural = || patient.structures().iter().filter(|s| s.class == TissueClass::Neural);
-        let widest = neural().map(|s| widening_mm(&settings, s.uncertainty_mm)).fold(0.0, f64::max);
+        let widest = neural().map(|s| settings.widening_mm(s.uncertainty_mm)).fold(0.0, f64::max);
         let look_mm = settings.caution_mm + widest + settings.alarm_hysteresis_mm + BEYOND_MM;
         let reach = Reach { fields_mm: look_mm + LARGEST_PART_MM, look_mm };
         let build = |s: &spinor_volume::Structure| {
@@ -130,12 +130,6 @@ impl NeuralFields {
         let distance = |at: Vec3| field.distance_mm(grid, at);
         Known { distance: &distance, reach_mm: self.reach.fields_mm, box_mm: field.box_mm }.least(a, b, limit)
     }
-}
-
-/// By how much an uncertainty widens the thresholds; what is not a number widens by the limit.
-fn widening_mm(settings: &Settings, uncertainty_mm: f32) -> f64 {
-    let uncertainty = f64::from(uncertainty_mm);
-    if uncertainty.is_nan() { settings.widening_limit_mm } else { uncertainty.clamp(0.0, settings.widening_limit_mm) }
 }
 
 /// Least distance from a tool's surface, none when that is `look_mm` or more; at most [`SPAN_ERROR_MM`] too large. `least_between` gives the least
@@ -284,7 +278,7 @@ fn contact_ms(distance_um: i32, approach_um: i32) -> Option<u16> {
 
 /// The level of a distance, with hysteresis on the way out, and the threshold in force.
 fn warning(settings: &Settings, uncertainty_mm: f32, structure: Label, distance_um: Option<i32>, was: AlarmLevel) -> Warning {
-    let widened_um = um(widening_mm(settings, uncertainty_mm));
+    let widened_um = um(settings.widening_mm(uncertainty_mm));
     let caution = um(settings.caution_mm) + widened_um;
     let danger = um(settings.danger_mm) + widened_um;
     let distance_um = distance_um.unwrap_or(i32::MAX);

@@ -199,6 +199,12 @@ impl Settings {
         (self.tissue.answers, self.tissue.yields) = (models.answers, models.yields);
     }
 
+    /// By how much a structure's uncertainty widens the alarm's thresholds for it, mm; what is not a number widens by the limit.
+    pub fn widening_mm(&self, uncertainty_mm: f32) -> f64 {
+        let uncertainty = f64::from(uncertainty_mm);
+        if uncertainty.is_nan() { self.widening_limit_mm } else { uncertainty.clamp(0.0, self.widening_limit_mm) }
+    }
+
     /// The same settings with every number put into the range that the models can bear, so that none can make a not-a-number.
     pub fn checked(self) -> Self {
         let within = |value: f64, low: f64, high: f64| if value.is_finite() { value.clamp(low, high) } else { low };
