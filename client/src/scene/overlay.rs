@@ -45,6 +45,10 @@ impl Overlay {
         let grid = patient.grid();
         let Some(place) = patient.structures().iter().position(|s| s.label == label) else { return Vec::new() };
         let Some(structure) = patient.structures().get(place) else { return Vec::new() };
+        let mut patches = patches.peekable();
+        if patches.peek().is_none() && !self.dents.contains_key(&(place as u16)) {
+            return Vec::new();
+        }
         let dents = self.dents.entry(place as u16).or_insert_with(|| {
             let nodes = Nodes::of(grid, structure, Settings::default().tissue.node_cell_mm);
             let offsets_um = vec![[0; 3]; nodes.count()];

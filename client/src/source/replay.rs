@@ -8,6 +8,7 @@ use bevy::prelude::*;
 use spinor_client_core::Film;
 use spinor_client_core::film::{Change, Drawing};
 use spinor_sim::{UserId, input::TICKS_PER_SECOND};
+use spinor_volume::{Label, TissueClass};
 use std::sync::Arc;
 
 use super::now;
@@ -19,6 +20,7 @@ use crate::hud::words::{clock, spoken};
 use crate::marks::{Marks, POINTER_SECONDS};
 use crate::room::{Mode, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
+use crate::scene::fragments::Fragments;
 use crate::wish::{Granted, Wish};
 
 /// Ticks per second.
@@ -202,6 +204,20 @@ fn show(player: &Player, anatomy: &Anatomy, room: &mut Room) {
     room.status = player.status();
 }
 
+/// Fragments, dents and veil where the film stands.
+fn show_tissues(film: &Film, anatomy: &mut Anatomy, fragments: &mut Fragments) {
+    let standing = film.standing();
+    anatomy.veil(standing.veil().map(|cell| (cell.brick, [cell.dust, cell.blood])).collect());
+    fragments.0 = standing.fragments().map(|f| (f.state.id.0, (f.state, f.shape.clone()))).collect();
+    let patches: Vec<_> = film.awake_patches().collect();
+    let neural: Vec<Label> =
+        anatomy.patient.structures().iter().filter(|s| s.class == TissueClass::Neural).map(|s| s.label).collect();
+    for label in neural {
+        let own = patches.iter().filter(|patch| patch.structure == label);
+        anatomy.dent(label, own.map(|patch| (patch.patch, patch.offsets_um.as_slice())));
+    }
+}
+
 /// What people have drawn where the film stands: all lines, and what was pointed at within the last seconds.
 fn drawn(player: &Player, frame: &WorldFrame) -> BTreeMap<UserId, Vec<Vec<Vec3>>> {
     let place = |um: &[i32; 3]| frame.world_from_patient(um.map(|v| f64::from(v) * 1e-3));
@@ -218,6 +234,8 @@ fn play(
     mut anatomy: ResMut<Anatomy>,
     mut room: ResMut<Room>,
     mut marks: ResMut<Marks>,
+    mut fragments: ResMut<Fragments>,
+    mut shown_at: Local<Option<u32>>,
     time: Res<Time<Real>>,
 ) {
     let player = &mut *player;
@@ -234,6 +252,9 @@ fn play(
     for (user, words) in player.film.take_notes() {
         let who = player.film.cast().get(&user).map_or("somebody", String::as_str);
         room.message = Some((format!("{who}: {words}"), now(&time)));
+    }
+    if shown_at.replace(player.head as u32) != Some(player.head as u32) {
+        show_tissues(&player.film, &mut anatomy, &mut fragments);
     }
     marks.show_only(drawn(player, &anatomy.frame));
     show(player, &anatomy, &mut room);

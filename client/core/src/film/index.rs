@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
 
 use spinor_shared::session::{Record, SessionError, SessionReader};
 use spinor_shared::wire::{WireEvent, WireEventKind};
-use spinor_sim::AlarmLevel;
+use spinor_sim::{AlarmLevel, Standing, TissueOutput};
 use spinor_volume::Label;
+use spinor_volume::cut::Stamp;
 
 use super::seats::Seats;
 
@@ -37,6 +39,40 @@ pub(super) struct Stop {
     pub(super) at: u64,
     /// Who sat where.
     pub(super) seats: Seats,
+    /// Fragments, tears and veil.
+    pub(super) standing: Standing,
+}
+
+/// What tissues did in the ticks that count.
+#[derive(Default)]
+struct Tissues {
+    outputs: Vec<(u32, TissueOutput)>,
+    standing: Standing,
+}
+
+impl Tissues {
+    /// Takes in one record.
+    fn take(&mut self, record: &Record) -> Result<(), SessionError> {
+        match record {
+            Record::Tissue(tissue) => {
+                let mut output = tissue.open()?;
+                // Neither where nodes were in every tick nor what left the cut fields is asked of an index: it would fill the memory.
+                output.nodes.clear();
+                for piece in &mut output.detached {
+                    piece.stamp = Arc::new(Stamp { class: piece.stamp.class, bricks: Vec::new() });
+                }
+                self.standing.take(&output);
+                self.outputs.push((tissue.tick, output));
+            }
+            Record::Epoch { from_tick, .. } if self.outputs.last().is_some_and(|(tick, _)| tick > from_tick) => {
+                self.outputs.retain(|(tick, _)| tick <= from_tick);
+                self.standing = Standing::default();
+                self.outputs.iter().for_each(|(_, output)| self.standing.take(output));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// What is where.
@@ -54,12 +90,13 @@ impl Index {
     /// Reads a recording from its start to its end.
     pub(super) fn build<R: Read>(reader: &mut SessionReader<R>) -> Result<Self, SessionError> {
         let mut index = Self::default();
-        let mut seats = Seats::default();
+        let (mut seats, mut tissues) = (Seats::default(), Tissues::default());
         loop {
             let at = reader.at();
             let Some(record) = reader.next_record()? else { return Ok(index) };
             index.end = index.end.max(record.tick().unwrap_or(0));
             seats.take(&record);
+            tissues.take(&record)?;
             if seats.people.len() > MOST_PEOPLE {
                 let reason = format!("more than {MOST_PEOPLE} people come in");
                 return Err(SessionError::Damaged { at, reason });
@@ -68,7 +105,7 @@ impl Index {
                 Record::Keyframe(keyframe) => {
                     let mut seats = seats.clone();
                     seats.tell_alarm_again();
-                    index.stops.push(Stop { tick: keyframe.tick, at, seats });
+                    index.stops.push(Stop { tick: keyframe.tick, at, seats, standing: tissues.standing.clone() });
                     if index.stops.len() > MOST_STOPS {
                         let mut keep = false;
                         index.stops.retain(|_| {

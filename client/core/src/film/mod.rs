@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use spinor_shared::case::Case;
 use spinor_shared::session::{Part, Record, Replay, ReplayError, ReplayState, SessionError, SessionReader, restore_keyframe};
-use spinor_sim::{Hand, NeuralFields, Settings, Simulation, Tick, TissueModels, ToolInput, ToolState, UserId};
+use spinor_sim::{
+    Hand, NeuralFields, PatchNodes, Settings, Simulation, Standing, Tick, TissueModels, ToolInput, ToolState, UserId,
+};
 use spinor_volume::{CutOp, CutState, Dirty};
 use thiserror::Error;
 
@@ -61,6 +63,8 @@ pub struct Film {
     /// The next record, read already, and the offset at which it starts.
     next: Option<(u64, Record)>,
     cut: CutState,
+    /// Fragments, tears and veil, from the recording.
+    standing: Standing,
     simulation: Simulation,
     seats: Seats,
     /// The last tick that has been played; none before the first.
@@ -89,6 +93,7 @@ impl Film {
         let mut film = Self {
             path: path.to_owned(),
             cut: CutState::new(case.patient.grid()),
+            standing: Standing::default(),
             case,
             reader: SessionReader::open(open(path)?)?,
             next: None,
@@ -117,6 +122,16 @@ impl Film {
     /// The cut fields where the film stands.
     pub fn cut(&self) -> &CutState {
         &self.cut
+    }
+
+    /// Fragments, tears and veil where the film stands.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The patches of dura and roots that are away from their rest where the film stands: computed again, as tools are.
+    pub fn awake_patches(&self) -> impl Iterator<Item = PatchNodes> + '_ {
+        self.simulation.awake_patches()
     }
 
     /// The tools where the film stands.
@@ -178,7 +193,7 @@ impl Film {
         match stop {
             None => {
                 self.reader = SessionReader::open(input)?;
-                self.cut = CutState::new(self.case.patient.grid());
+                (self.cut, self.standing) = (CutState::new(self.case.patient.grid()), Standing::default());
                 (self.seats, self.tick, self.last_op) = (Seats::default(), None, None);
                 self.seats.tell_alarm_again();
             }
@@ -189,11 +204,11 @@ impl Film {
                     return Err(SessionError::Incomplete("keyframe").into());
                 };
                 self.cut = restore_keyframe(&self.case.patient, &keyframe)?;
-                self.reader = reader;
+                (self.reader, self.standing) = (reader, stop.standing.clone());
                 (self.seats, self.tick, self.last_op) = (stop.seats.clone(), Some(stop.tick), Some(stop.tick));
             }
         }
-        self.simulation.restore(self.cut.clone());
+        self.simulation.restore_with(self.cut.clone(), &self.standing);
         self.simulation.set_tissues(self.seats.tissues);
         self.set_alarm();
         self.read_next()
@@ -236,7 +251,7 @@ impl Film {
             }
             if quick && tick >= quick_until {
                 quick = false;
-                self.simulation.restore(self.cut.clone());
+                self.simulation.restore_with(self.cut.clone(), &self.standing);
                 self.tick = Some(quick_until);
             }
             if !quick {
@@ -249,7 +264,7 @@ impl Film {
             self.read_next()?;
         }
         if quick {
-            self.simulation.restore(self.cut.clone());
+            self.simulation.restore_with(self.cut.clone(), &self.standing);
         }
         self.idle_until(to.saturating_add(1), to);
         self.tick = Some(to);
@@ -286,13 +301,18 @@ impl Film {
                     if let Change::Bricks(bricks) = change {
                         bricks.extend(outcome.dirty);
                     }
+                }
+                let mut output = tissue.open().map_err(|source| ReplayError::Wire { tick, op: 0, source })?;
+                output.nodes.clear();
+                if !output.is_empty() {
+                    self.standing.take(&output);
                     self.last_op = Some(tick);
                 }
             }
             Record::Epoch { from_tick, .. } if self.last_op.is_some_and(|last| last > *from_tick) => {
                 // Somebody rewound the room. Which operations count from here on only the whole recording tells.
-                self.cut = self.rebuilt(at)?;
-                self.simulation.restore(self.cut.clone());
+                (self.cut, self.standing) = self.rebuilt(at)?;
+                self.simulation.restore_with(self.cut.clone(), &self.standing);
                 self.last_op = Some(*from_tick);
                 *change = Change::Anything;
             }
@@ -313,15 +333,15 @@ impl Film {
         Ok(())
     }
 
-    /// The cut fields after all records up to and with the one that starts at an offset, from the first one on.
-    fn rebuilt(&self, until: u64) -> Result<CutState, FilmError> {
+    /// The cut fields, fragments, tears and veil after all records up to and with the one that starts at an offset, from the first one on.
+    fn rebuilt(&self, until: u64) -> Result<(CutState, Standing), FilmError> {
         let mut reader = SessionReader::open(open(&self.path)?)?;
         let mut state = ReplayState::new(Arc::clone(&self.case), Part::WHOLE);
         while reader.at() <= until {
             let Some(record) = reader.next_record()? else { break };
             state.advance(&record)?;
         }
-        Ok(state.cut().clone())
+        Ok((state.cut().clone(), state.standing().clone()))
     }
 
     /// Lets the simulation live through ticks without a record, before `tick`.

@@ -52,6 +52,11 @@ impl Standing {
         self.fragments.values()
     }
 
+    /// The places whose veil is not clear, by brick.
+    pub fn veil(&self) -> impl Iterator<Item = &VeilCell> {
+        self.veil.values()
+    }
+
     /// The tears of dura and roots, oldest first.
     pub fn tears(&self) -> impl Iterator<Item = &TearState> {
         self.tears.values()
