@@ -45,8 +45,8 @@ impl Room {
         let (hand, tool, size_tenth_mm) = (into as u8, held.tool as u8, held.size_tenth_mm);
         let control = Control::Pass { from_hand, to, hand, tool, size_tenth_mm };
         tracing::info!(room = %self.name, user = from, ?control, "passed");
-        self.record(Record::Control { tick: self.tick, user: from, control });
-        self.tell_all(&Notice::Passed { from, from_hand, to, hand, tool, size_tenth_mm });
+        let notice = Notice::Passed { from, from_hand, to, hand, tool, size_tenth_mm };
+        self.record_and_tell(Record::Control { tick: self.tick, user: from, control }, notice);
         self.tell_view();
         Ok(())
     }

@@ -87,8 +87,7 @@ impl Room {
                     self.refuse(user, "say", Refusal::Rate);
                     return Outcome::Done;
                 }
-                self.record(Record::Said { tick: self.tick, user, mark: mark.clone() });
-                self.tell_all(&Notice::Said { user, mark });
+                self.record_and_tell(Record::Said { tick: self.tick, user, mark: mark.clone() }, Notice::Said { user, mark });
             }
             Request::Rewind { to_tick } => {
                 if let Err(refusal) = self.begin_rewind(user, to_tick) {

@@ -80,6 +80,8 @@ pub(crate) struct HandInput {
 /// What waits until the recording can be written.
 pub(crate) enum Waiting {
     Record(Record),
+    /// A record, and what everybody is told once it is written.
+    Told(Record, Box<Notice>),
     /// What tissues did in a tick, which had no record yet.
     Tissue(u32, Box<TissueOutput>),
 }
@@ -338,6 +340,15 @@ impl Room {
         self.write(Waiting::Record(record));
     }
 
+    /// Appends to the recording, and tells everybody once it is written: nobody is shown what a crash could take back.
+    pub(crate) fn record_and_tell(&mut self, record: Record, notice: Notice) {
+        if self.recorder.is_none() {
+            self.tell_all(&notice);
+        } else {
+            self.write(Waiting::Told(record, Box::new(notice)));
+        }
+    }
+
     /// Appends what tissues did in a tick. When that cannot be packed the room stops as well: nothing is shown that is not recorded.
     pub(crate) fn record_tissue(&mut self, tick: u32, output: TissueOutput) {
         self.write(Waiting::Tissue(tick, Box::new(output)));
@@ -353,6 +364,8 @@ impl Room {
             tracing::error!(room = %self.name, path = %recorder.path().display(), %error, "the room waits: its recording cannot be written");
             self.backlog.push_back(waiting);
             self.stop_for_recording();
+        } else if let Waiting::Told(_, notice) = waiting {
+            self.tell_all(&notice);
         }
     }
 
@@ -365,13 +378,19 @@ impl Room {
     /// Tries to write what waits; true once nothing does and all of it can be brought onto the disk.
     pub(crate) fn catch_up_recording(&mut self) -> bool {
         let Some(recorder) = &mut self.recorder else { return true };
-        while let Some(waiting) = self.backlog.front() {
+        let mut told = Vec::new();
+        while let Some(waiting) = self.backlog.pop_front() {
             if waiting.append(recorder).is_err() {
-                return false;
+                self.backlog.push_front(waiting);
+                break;
             }
-            self.backlog.pop_front();
+            if let Waiting::Told(_, notice) = waiting {
+                told.push(notice);
+            }
         }
-        if recorder.is_failing() {
+        let failing = recorder.is_failing();
+        told.iter().for_each(|notice| self.tell_all(notice));
+        if failing || !self.backlog.is_empty() {
             return false;
         }
         if self.disk_full {
@@ -412,7 +431,7 @@ impl Room {
 impl Waiting {
     fn append(&self, recorder: &mut Recorder) -> Result<(), WriteError> {
         match self {
-            Self::Record(record) => recorder.append(record)?,
+            Self::Record(record) | Self::Told(record, _) => recorder.append(record)?,
             Self::Tissue(tick, output) => recorder.append(&Record::Tissue(TissueRecord::new(*tick, output)?))?,
         }
         Ok(())

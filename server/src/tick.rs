@@ -205,6 +205,7 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::Arc;
 
+    use spinor_shared::mark::Mark;
     use spinor_shared::session::SessionReader;
     use spinor_sim::{Detached, Hand, Holder, TissueOutput, ToolKind, UserId};
     use spinor_volume::cut::Stamp;
@@ -213,7 +214,7 @@ mod tests {
     use super::*;
     use crate::hall::session_head;
     use crate::recorder::Recorder;
-    use crate::room::HandInput;
+    use crate::room::{HandInput, Waiting};
 
     /// A recorded room without people.
     struct Theatre {
@@ -275,6 +276,26 @@ mod tests {
         let ticks: Vec<u32> =
             theatre.records().iter().filter_map(|r| if let Record::Tick(tick) = r { Some(tick.tick) } else { None }).collect();
         assert_eq!(ticks, [0, 1, 2]);
+    }
+
+    /// What somebody says while the recording cannot be written waits with its record, in its place, and is in the recording afterwards.
+    #[test]
+    fn what_is_said_waits_for_the_recording() {
+        let mut theatre = Theatre::open();
+        theatre.turn_to(File::open(&theatre.path).unwrap());
+        theatre.busy_tick();
+        let mark = Mark::Text("undercut here".to_owned());
+        let tick = theatre.room.tick;
+        theatre.room.record_and_tell(Record::Said { tick, user: 7, mark: mark.clone() }, Notice::Said { user: 7, mark });
+        assert!(
+            matches!(theatre.room.backlog.back(), Some(Waiting::Told(Record::Said { .. }, notice)) if matches!(**notice, Notice::Said { .. }))
+        );
+        theatre.turn_to(File::options().write(true).open(&theatre.path).unwrap());
+        for _ in 0..RETRY_EVERY {
+            theatre.room.tick();
+        }
+        assert!(theatre.room.backlog.is_empty());
+        assert!(theatre.records().iter().any(|record| matches!(record, Record::Said { user: 7, .. })));
     }
 
     /// A disk that takes writes and cannot keep them stops the room as a full one does, until it can.
