@@ -19,6 +19,9 @@ use crate::{Allow, Draw};
 /// Frames that a picture may wait for before the client gives up: a server that never answers must not hang a script.
 const PATIENCE_FRAMES: u32 = 20_000;
 
+/// What a picture takes, one after the other.
+const STAGES: [&str; 3] = ["waiting for the patient", "building its surfaces", "drawing"];
+
 /// Frames until what was spawned has reached the renderer: the first ones are black.
 const PIPELINE_FRAMES: u32 = 4;
 
@@ -43,6 +46,8 @@ struct Progress {
     drawn: u32,
     waited: u32,
     asked: bool,
+    /// How many of [`STAGES`] were told.
+    told: usize,
 }
 
 /// Takes [`Shot`] and ends the program.
@@ -116,6 +121,10 @@ fn take(
     mut exit: MessageWriter<AppExit>,
 ) {
     progress.waited += 1;
+    let stage = 1 + anatomy.as_ref().map_or(0, |anatomy| 1 + usize::from(anatomy.is_settled()));
+    // To whoever waits, not into what a script reads.
+    STAGES.iter().take(stage).skip(progress.told).for_each(|words| eprintln!("{words} ..."));
+    progress.told = progress.told.max(stage);
     if anatomy.is_some_and(|anatomy| anatomy.is_settled()) {
         progress.drawn += 1;
     }
