@@ -68,7 +68,8 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Syncing {
     shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    /// None once it is being waited for.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Syncing {
@@ -83,7 +84,7 @@ impl Syncing {
                 round(&*file, &theirs, &mut synced);
             }
         })?;
-        Ok(Self { shared, thread })
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Notes that the file holds `bytes` bytes of whole records now.
@@ -109,7 +110,11 @@ impl Syncing {
 impl Drop for Syncing {
     fn drop(&mut self) {
         self.shared.alive.store(false, Ordering::Relaxed);
-        self.thread.thread().unpark();
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It holds the file, and with it the lock: once a recorder is gone, somebody else may write on. A thread that panicked said so.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -18,8 +18,8 @@ use crate::frames::{ISOCENTRE_M, world_from_patient_direction};
 use crate::hud::alarm::{level_colour, tip_words};
 use crate::room::Room;
 
-/// Pixels of a label.
-const PIXELS: UVec2 = UVec2::new(640, 80);
+/// Pixels of a label: the longest, a distance inside a proposed root, has 32 letters.
+const PIXELS: UVec2 = UVec2::new(900, 80);
 /// Height of the letters, pixels.
 const LETTERS: f32 = 46.0;
 /// Height of a board as a share of its distance.
@@ -35,13 +35,13 @@ const TOWARDS_M: f32 = 0.012;
 /// The patient's sides by their directions (LPS), and how far from the middle each stands, m. A spine looks much the same from left and
 /// right, and a wrong side is an operation on the wrong root.
 const SIDES: [(&str, [f32; 3], f32); 4] = [
-    ("L", [1.0, 0.0, 0.0], 0.10),
-    ("R", [-1.0, 0.0, 0.0], 0.10),
+    ("L", [1.0, 0.0, 0.0], 0.12),
+    ("R", [-1.0, 0.0, 0.0], 0.12),
     ("head", [0.0, 0.0, 1.0], 0.17),
     ("feet", [0.0, 0.0, -1.0], 0.17),
 ];
-/// The sides stand so far below the isocentre, m: at the height of the drapes.
-const SIDES_BELOW_M: f32 = 0.06;
+/// The sides stand so far below the isocentre, m: beside the spine, above the drapes.
+const SIDES_BELOW_M: f32 = 0.02;
 /// Frames that a label's camera draws after the words changed: the layout of a text takes one or two.
 const FRAMES: u8 = 4;
 

@@ -162,7 +162,7 @@ fn build(mut commands: Commands, mut images: ResMut<Assets<Image>>, places: Opti
         commands.spawn((
             Caption(plane),
             Text::default(),
-            TextFont { font_size: FontSize::Px(12.0), ..default() },
+            TextFont { font_size: FontSize::Px(11.0), ..default() },
             TextColor(Color::srgb(0.85, 0.9, 0.9)),
             Node { position_type: PositionType::Absolute, top: Val::Px(4.0), left: Val::Px(6.0), ..default() },
             ChildOf(slice),
