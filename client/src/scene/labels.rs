@@ -25,7 +25,7 @@ const LETTERS: f32 = 46.0;
 /// Height of a board as a share of its distance.
 const SHARE: f32 = 0.034;
 /// Height of a board, m: at least and at most.
-const HEIGHT_M: (f32, f32) = (0.008, 0.075);
+const HEIGHT_M: (f32, f32) = (0.002, 0.075);
 /// A name stands so far above the middle of the head, m.
 const ABOVE_HEAD_M: f32 = 0.21;
 /// A distance stands so far up the shaft, and so far beside it and before it, m.

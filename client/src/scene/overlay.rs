@@ -8,9 +8,9 @@ use spinor_volume::{BRICK, BrickIndex, Dirty, Grid, Label, Patient};
 
 use super::palette::Linear;
 
-/// What a field that nobody sees through looks like: blood, and wet dust of bone (linear).
+/// What a field that nobody sees through looks like: blood, and the paste of blood and bone dust that a burr leaves (linear).
 const BLOOD: Linear = [0.16, 0.004, 0.006];
-const DUST: Linear = [0.5, 0.46, 0.4];
+const DUST: Linear = [0.33, 0.20, 0.16];
 /// Sixteenths in a full veil.
 const FULL: f32 = 16.0;
 /// How much of a surface the thickest veil hides.
