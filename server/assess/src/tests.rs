@@ -432,5 +432,5 @@ fn pauses_of_the_server_are_charged_to_nobody() {
 
     let (info, _, probe, report) = assessed(false);
     assert_eq!((info.stalls, report.contains("The server stood still")), (0, false));
-    assert!(probe.peak_mm_per_s > 150.0 && probe.tremor_mm.unwrap() > 0.1, "{probe:?}");
+    assert!(probe.peak_mm_per_s > 150.0 && probe.peak_jerk_mm_per_s3.unwrap() > 10_000.0, "{probe:?}");
 }
