@@ -170,14 +170,16 @@ mod tests {
         let patient = two_balls();
         let mut cut = CutState::new(patient.grid());
         let bone = ClassMask::of(&[TissueClass::Bone]);
-        let op = CutOp::capsule_mm(patient.grid(), [-2.0, 14.0, 0.0], [-2.0, 4.0, 0.0], 2.0, bone).unwrap();
-        cut.apply(&patient, &op);
+        for op in CutOp::sweep_mm(patient.grid(), [-2.0, 14.0, 0.0], [-2.0, 4.0, 0.0], 2.0, bone).unwrap() {
+            cut.apply(&patient, &op);
+        }
         let at = |at_mm: [f64; 3]| {
             worked(&patient, &cut, VoxelIndex(patient.grid().index_from_patient(at_mm).map(|v| v.round() as i32)))
         };
         assert_eq!(at([-2.0, 6.0, 0.0]), (true, false), "bone in the burr's way");
         assert_eq!(at([-2.0, 12.0, 0.0]), (false, false), "air in the burr's way");
-        assert_eq!(at([-2.0, 1.75, 0.0]), (false, true), "bone that was left beside it");
+        let walls = (0..8).filter(|n| at([-2.0, 3.0 - 0.25 * f64::from(*n), 0.0]) == (false, true)).count();
+        assert!((1..=3).contains(&walls), "a voxel of bone that was left beside it: {walls}");
         assert_eq!(at([-2.0, -4.0, 0.0]), (false, false), "bone far from it");
     }
 
