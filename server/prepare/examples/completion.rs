@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         bones.voxels.iter_mut().filter(|n| Label(**n).class() != Some(TissueClass::Bone)).for_each(|n| *n = 0);
         let baked = bake(&bones, None, &BakeOptions::default())?;
         let start = Instant::now();
-        let made = complete(&baked.grid, &baked.structures);
+        let made = complete(&baked.grid, &baked.structures, Some(&phantom.ct));
         let seconds = start.elapsed().as_secs_f64();
         let mut structures = baked.structures;
         structures.extend(made.structures);

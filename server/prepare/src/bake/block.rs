@@ -30,6 +30,17 @@ impl Block {
         [0, 1, 2].map(|k| self.first[k] + self.size[k] as i32)
     }
 
+    /// Place in `values` of the lattice point nearest to a position in LPS mm; none beyond the block.
+    pub(crate) fn place(&self, p: [f64; 3]) -> Option<usize> {
+        let strides = self.strides();
+        let mut place = 0;
+        for k in 0..3 {
+            let at = (p[k] / self.h).round() as i64 - i64::from(self.first[k]);
+            place += usize::try_from(at).ok().filter(|at| *at < self.size[k])? * strides[k];
+        }
+        Some(place)
+    }
+
     /// Distance in `values` between neighbours along x, y, z.
     pub(crate) fn strides(&self) -> [usize; 3] {
         [1, self.size[0], self.size[0] * self.size[1]]

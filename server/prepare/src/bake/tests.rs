@@ -261,7 +261,7 @@ fn a_real_patient_keeps_labels_and_volumes() {
     println!("overlap {both} voxels, least sum of distances {least:.3} mm");
     assert_eq!(both, 0);
     let start = std::time::Instant::now();
-    let made = crate::complete::complete(&baked.grid, &baked.structures);
+    let made = crate::complete::complete(&baked.grid, &baked.structures, Some(&ct));
     println!("{} structures proposed in {:.1} s: {:?}", made.structures.len(), start.elapsed().as_secs_f64(), made.warnings);
     let sac = made.structures.iter().find(|s| s.label == Label::DURAL_SAC);
     check_sac(&baked, sac.expect("the arches of a lumbar spine close around a canal"), &ct);

@@ -6,7 +6,8 @@
 //! sizes of healthy adults in `settings`, which leave out what a scan without contrast does not show, stenosis by soft tissue above
 //! all. Every structure is marked [`Source::Proposed`] and carries an uncertainty that widens the alarm.
 //!
-//! What a level's bone does not show clearly is left out and named, not guessed.
+//! What a level's bone does not show clearly is left out and named, not guessed. Bone that the CT shows and nobody labelled is in nobody's way
+//! but the roots': they end at it, or are left out.
 
 mod canal;
 mod discs;
@@ -20,10 +21,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use spinor_volume::{Grid, Label, Source, SparseField, Structure, TissueClass};
 
 use crate::bake::canal::union;
+use crate::volume3d::Image;
+use canal::Section;
 use levels::Vertebra;
+use roots::{Refused, Root};
 use space::Bones;
 pub(crate) use space::{V3, add, distance, dot, sub, unit};
 
@@ -45,96 +50,153 @@ pub struct Completion {
 
 /// Proposes discs, dural sac, roots and flava where `given` lacks them. Fields share `grid`.
 ///
-/// Work takes some seconds for a lumbar spine on one core; nothing depends on the number of threads.
-pub fn complete(grid: &Grid, given: &[Structure]) -> Completion {
+/// `ct`, in HU and in the same frame, shows bone that nobody labelled, at which roots end; without it they may run through such bone. Work
+/// runs on rayon's current pool and takes some seconds for a lumbar spine; nothing depends on the number of threads.
+pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Completion {
     let mut out = Completion::default();
     let bones: Vec<&Structure> = given.iter().filter(|s| s.class == TissueClass::Bone).collect();
-    let Some(field) = Bones::new(grid, &bones) else { return out };
-    let bone = union(grid, &bones);
+    let Some(field) = Bones::new(grid, &bones, ct) else { return out };
+    let union = union(grid, &bones);
     let has = |label: Label| given.iter().any(|s| s.label == label);
     let given_soft: Vec<&SparseField> = given.iter().filter(|s| s.class != TissueClass::Bone).map(|s| &s.sdf).collect();
 
-    let sections = canal::canal(grid, &bone, &field, &bones);
+    let sections = canal::canal(grid, &union, &field, &bones);
     if !has(Label::DURAL_SAC) && !has(Label::SPINAL_CORD) {
-        match sections.as_ref().and_then(|sections| canal::sac(grid, &bone, sections)) {
+        match sections.as_ref().and_then(|sections| canal::sac(grid, &union, sections)) {
             Some(sac) => out.structures.push(sac),
             None => out
                 .warnings
                 .push("No dural sac could be proposed: the arches of the vertebrae do not close around a canal.".to_owned()),
         }
     }
-    let vertebrae = measure(grid, &bone, &field, &bones);
+    let scene = Scene { grid, union: &union, bones: &field, ct, vertebrae: measure(grid, &union, &field, &bones) };
 
-    let mut missing: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    let mut roots: Vec<Structure> = Vec::new();
-    for (level, left) in (1..=6_u16).flat_map(|level| [(level, true), (level, false)]) {
-        let label = Label::root(level, left);
-        let own = if level == 6 { Label::SACRUM } else { Label::lumbar(level) };
-        if has(label) || !has(own) {
-            continue;
-        }
-        let line = sections.as_ref().and_then(|sections| {
-            if level == 6 {
-                return roots::first_sacral(&field, sections, left);
-            }
-            let vertebra = vertebrae.iter().find(|v| v.label == own)?;
-            let pedicle = vertebra.pedicles[usize::from(!left)]?;
-            roots::lumbar(&field, sections, vertebra, pedicle, left, usize::from(level))
-        });
-        let diameter = settings::ROOTS[usize::from(level) - 1][0];
-        let made = line.and_then(|line| {
-            let sac = out.structures.iter().filter(|s| s.label == Label::DURAL_SAC).map(|s| &s.sdf);
-            let outside: Vec<&SparseField> = sac.chain(given_soft.iter().copied()).collect();
-            Some((roots::tube(grid, &bone, label, &line, diameter, &outside)?, line))
-        });
+    let wanted: Vec<(u16, bool)> = (1..=6)
+        .flat_map(|level| [(level, true), (level, false)])
+        .filter(|(level, left)| !has(Label::root(*level, *left)) && has(bone_of_root(*level)))
+        .collect();
+    let sac = out.structures.first().map(|sac| &sac.sdf);
+    let made: Vec<Result<Root, Refused>> = wanted
+        .par_iter()
+        .map(|(level, left)| scene.root(sections.as_deref().ok_or(Refused::NotSeen)?, *level, *left, sac, &given_soft))
+        .collect();
+    let mut missing: BTreeMap<(&'static str, Refused), Vec<String>> = BTreeMap::new();
+    let mut ending: Vec<String> = Vec::new();
+    for ((level, left), made) in wanted.iter().zip(made) {
+        let label = Label::root(*level, *left);
         match made {
-            Some((root, line)) => {
-                out.root_lines.insert(label, line);
-                roots.push(root);
+            Ok(root) => {
+                if root.ends_early {
+                    ending.push(label.name());
+                }
+                out.root_lines.insert(label, root.line);
+                out.structures.push(root.structure);
             }
-            None => missing.entry("nerve root").or_default().push(label.name()),
+            Err(why) => missing.entry(("nerve root", why)).or_default().push(label.name()),
         }
     }
-    out.structures.append(&mut roots);
+    if !ending.is_empty() {
+        out.warnings.push(format!(
+            "Proposed roots end where they meet dense bone that nobody labelled: {}. The alarm guards nothing beyond. {LABEL_IT}",
+            ending.join(", ")
+        ));
+    }
 
-    let nerves: Vec<SparseField> = out.structures.iter().map(|s| s.sdf.clone()).collect();
-    let keep_off: Vec<&SparseField> = nerves.iter().chain(given_soft.iter().copied()).collect();
-    for pair in neighbours(&bones) {
-        let [upper, lower] = pair;
-        let vertebra = vertebrae.iter().find(|v| v.label == upper);
-        if let Some(label) = disc_between(upper, lower).filter(|label| !has(*label)) {
-            let made = vertebra.and_then(|v| {
-                let back_wall = v.frame.outer([v.middle, v.wall, v.bottom]);
-                let space = discs::space(&field, (upper, v.frame.origin, v.frame.up), lower, v.frame.back, back_wall)?;
-                space.structure(grid, &bone, label, &keep_off)
-            });
-            match made {
-                Some(disc) => out.structures.push(disc),
-                None => missing.entry("disc").or_default().push(label.name()),
-            }
-        }
-        if let Some(level) = (1..=5_u16).find(|n| Label::lumbar(*n) == upper)
-            && !has(Label::flavum_below(level))
-        {
-            let label = Label::flavum_below(level);
-            let made = vertebra.and_then(|v| {
-                let inner = v.pedicles.iter().flatten().map(|p| p.inner).fold(f64::INFINITY, f64::min);
-                let half_width = if inner.is_finite() { inner + 0.5 } else { 12.0 };
-                let thickness = settings::FLAVUM[usize::from(level) - 1];
-                flavum::sheet(&field, v, lower, half_width, thickness)?.structure(grid, &bone, label, &keep_off)
-            });
-            match made {
-                Some(flavum) => out.structures.push(flavum),
-                None => missing.entry("ligamentum flavum").or_default().push(label.name()),
-            }
+    let keep_off: Vec<&SparseField> = out.structures.iter().map(|s| &s.sdf).chain(given_soft.iter().copied()).collect();
+    let wanted: Vec<(Label, [Label; 2])> = neighbours(&bones)
+        .into_iter()
+        .flat_map(|pair| [disc_between(pair[0], pair[1]), flavum_under(pair[0])].map(|label| label.map(|label| (label, pair))))
+        .flatten()
+        .filter(|(label, _)| !has(*label))
+        .collect();
+    let made: Vec<Option<Structure>> =
+        wanted.par_iter().map(|(label, [upper, lower])| scene.between(*label, *upper, *lower, &keep_off)).collect();
+    for ((label, _), made) in wanted.iter().zip(made) {
+        let what = if label.class() == Some(TissueClass::Disc) { "disc" } else { "ligamentum flavum" };
+        match made {
+            Some(structure) => out.structures.push(structure),
+            None => missing.entry((what, Refused::NotSeen)).or_default().push(label.name()),
         }
     }
-    for (what, names) in missing {
-        out.warnings
-            .push(format!("No {what} could be proposed for {}: the bone there does not show where it lies.", names.join(", ")));
+    for ((what, why), names) in missing {
+        let names = names.join(", ");
+        out.warnings.push(match why {
+            Refused::NotSeen => format!("No {what} could be proposed for {names}: the bone there does not show where it lies."),
+            Refused::Dense => {
+                format!("No {what} is proposed for {names}: the way of it runs into dense bone that nobody labelled. {LABEL_IT}")
+            }
+            Refused::NoRoom => format!(
+                "No {what} is proposed for {names}: the bone leaves it no room on its way out (a narrow foramen, or a label that is too \
+                 large). Draw it (--contours) to have an alarm there."
+            ),
+        });
     }
     debug_assert!(out.structures.iter().all(|s| s.source == Source::Proposed), "nothing here was seen");
     out
+}
+
+/// What to do about dense bone without a label.
+const LABEL_IT: &str = "Label that bone (the sacrum?) and prepare again, or draw the root (--contours).";
+
+/// What is known while structures are proposed.
+struct Scene<'a> {
+    grid: &'a Grid,
+    union: &'a SparseField,
+    bones: &'a Bones,
+    ct: Option<&'a Image<i16>>,
+    vertebrae: Vec<Vertebra>,
+}
+
+impl Scene<'_> {
+    fn vertebra(&self, label: Label) -> Option<&Vertebra> {
+        self.vertebrae.iter().find(|v| v.label == label)
+    }
+
+    /// A root (level 1 = L1 ... 6 = S1).
+    fn root(
+        &self,
+        sections: &[Section],
+        level: u16,
+        left: bool,
+        sac: Option<&SparseField>,
+        given: &[&SparseField],
+    ) -> Result<Root, Refused> {
+        let number = usize::from(level);
+        let line = if level == 6 {
+            roots::first_sacral(self.bones, sections, left)
+        } else {
+            self.vertebra(bone_of_root(level)).and_then(|vertebra| {
+                let pedicle = vertebra.pedicles[usize::from(!left)]?;
+                roots::lumbar(self.bones, sections, vertebra, pedicle, left, number)
+            })
+        };
+        let around = roots::Around { bones: self.bones, union: self.union, sac, given, ct: self.ct };
+        roots::root(self.grid, Label::root(level, left), line.ok_or(Refused::NotSeen)?, settings::ROOTS[number - 1][0], &around)
+    }
+
+    /// The disc or flavum between two bones.
+    fn between(&self, label: Label, upper: Label, lower: Label, keep_off: &[&SparseField]) -> Option<Structure> {
+        let v = self.vertebra(upper)?;
+        if label.class() == Some(TissueClass::Disc) {
+            let back_wall = v.frame.outer([v.middle, v.wall, v.bottom]);
+            let space = discs::space(self.bones, (upper, v.frame.origin, v.frame.up), lower, v.frame.back, back_wall)?;
+            return space.structure(self.grid, self.union, label, keep_off);
+        }
+        let inner = v.pedicles.iter().flatten().map(|p| p.inner).fold(f64::INFINITY, f64::min);
+        let half_width = if inner.is_finite() { inner + 0.5 } else { 12.0 };
+        let thickness = *settings::FLAVUM.get(usize::from(upper.0.checked_sub(Label::lumbar(1).0)?))?;
+        flavum::sheet(self.bones, v, lower, half_width, thickness)?.structure(self.grid, self.union, label, keep_off)
+    }
+}
+
+/// The bone below whose pedicle a root leaves (level 1 = L1 ... 6 = S1).
+fn bone_of_root(level: u16) -> Label {
+    if level == 6 { Label::SACRUM } else { Label::lumbar(level) }
+}
+
+/// The flavum below a bone; none but at lumbar levels.
+fn flavum_under(upper: Label) -> Option<Label> {
+    (1..=5_u16).find(|n| Label::lumbar(*n) == upper).map(Label::flavum_below)
 }
 
 /// Pairs of bones that follow each other down the spine.
@@ -145,7 +207,7 @@ fn neighbours(bones: &[&Structure]) -> Vec<[Label; 2]> {
 }
 
 /// The disc between two bones that follow each other; none where one is missing between them.
-fn disc_between(upper: Label, lower: Label) -> Option<Label> {
+pub(crate) fn disc_between(upper: Label, lower: Label) -> Option<Label> {
     let next = match upper.0 {
         17 => 21,
         32 => 41,
@@ -173,10 +235,10 @@ fn disc_between(upper: Label, lower: Label) -> Option<Label> {
 fn measure(grid: &Grid, bone: &SparseField, field: &Bones, bones: &[&Structure]) -> Vec<Vertebra> {
     let mut labels: Vec<Label> = bones.iter().map(|s| s.label).filter(|l| *l != Label::SACRUM).collect();
     labels.sort_unstable();
-    let centres: Vec<Option<V3>> = labels.iter().map(|label| levels::body_centre(field, *label)).collect();
+    let centres: Vec<Option<V3>> = labels.par_iter().map(|label| levels::body_centre(field, *label)).collect();
     let beside = |n: Option<usize>| n.and_then(|n| centres.get(n).copied().flatten());
     labels
-        .iter()
+        .par_iter()
         .enumerate()
         .filter_map(|(n, label)| {
             let centre = centres[n]?;

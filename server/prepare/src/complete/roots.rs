@@ -1,9 +1,12 @@
 //! Nerve roots: out of the sac, along the pedicle's inner side, below it and through the foramen; S1 through the sacrum's first foramen.
+//!
+//! A root keeps off bone, labelled or not. Where its way enters dense bone that nobody labelled (mostly a sacrum without a label) it ends; one
+//! that does not come through its foramen before that is not proposed at all: half a root would promise an alarm that does not come.
 
 use std::collections::BinaryHeap;
 
 use spinor_volume::query::volume_mm3;
-use spinor_volume::{Grid, Label, Source, SparseField, Structure, TissueClass};
+use spinor_volume::{BRICK, BRICK_VOXELS, BrickIndex, Grid, Label, Source, SparseField, Structure, TissueClass};
 
 use super::NEURAL_UNCERTAINTY_MM;
 use super::canal::Section;
@@ -12,9 +15,10 @@ use super::settings::*;
 use super::space::{Bones, Frame, V3, add, distance, dot, sub, unit};
 use crate::bake::block::Block;
 use crate::bake::canal::keep_off_bone;
-use crate::bake::pieces::keep_large_pieces;
+use crate::bake::pieces::keep_piece;
 use crate::bake::quantise::sparse_field;
 use crate::bake::redistance::redistance;
+use crate::volume3d::Image;
 
 /// Points of a centre line are this far apart, mm.
 const STEP_MM: f64 = 1.0;
@@ -30,6 +34,52 @@ const S1_AHEAD_MM: f64 = 30.0;
 const S1_ONWARDS_MM: f64 = 8.0;
 /// Least room on that way to bone, mm: a foramen is wider than the root in it.
 const S1_ROOM_MM: f64 = 1.2;
+/// A root ends where its middle comes as near as this to dense bone that nobody labelled, mm.
+const DENSE_MM: f64 = 0.5;
+/// What is over so many HU is bone, and the largest share of a proposed root that may be: partial volume beside the foramen's wall.
+const BONE_HU: f64 = 300.0;
+const BONE_SHARE: f64 = 0.1;
+
+/// Why a root is not proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Refused {
+    /// Canal, pedicle or foramen cannot be made out.
+    NotSeen,
+    /// Its way runs into dense bone that nobody labelled before it has come through its foramen.
+    Dense,
+    /// Bone leaves it no room before it has come through its foramen.
+    NoRoom,
+}
+
+/// A centre line from the sac outwards.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) points: Vec<V3>,
+    /// The point at which it has come through the foramen.
+    through: usize,
+}
+
+impl Line {
+    /// Cuts the line where it enters dense bone that nobody labelled; what lies in the sac does not count. Whether anything was cut.
+    fn end_at_dense(&mut self, bones: &Bones, within_sac: impl Fn(V3) -> bool) -> Result<bool, Refused> {
+        let from = self.points.iter().position(|p| !within_sac(*p)).unwrap_or(0);
+        let entry = self.points.iter().skip(from).position(|p| bones.dense_mm(*p) < DENSE_MM);
+        let Some(end) = entry.map(|n| n + from) else { return Ok(false) };
+        if end <= self.through {
+            return Err(Refused::Dense);
+        }
+        self.points.truncate(end);
+        Ok(true)
+    }
+}
+
+/// A proposed root.
+pub(super) struct Root {
+    pub(super) structure: Structure,
+    pub(super) line: Vec<V3>,
+    /// Whether it ends early, at dense bone that nobody labelled.
+    pub(super) ends_early: bool,
+}
 
 /// The centre line of root `level` (1 = L1 ... 5 = L5) on one side of its vertebra.
 pub(super) fn lumbar(
@@ -39,7 +89,7 @@ pub(super) fn lumbar(
     pedicle: Pedicle,
     left: bool,
     level: usize,
-) -> Option<Vec<V3>> {
+) -> Option<Line> {
     let [diameter, angle] = *ROOTS.get(level.checked_sub(1)?)?;
     let r = diameter / 2.0;
     let Pedicle { inner, outer, lower } = pedicle;
@@ -58,7 +108,7 @@ pub(super) fn lumbar(
         place(end[0], end[1], end[2]),
     ];
     knots.insert(0, leaves(sections, knots[0], side, angle)?);
-    Some(settle(bones, &curve(&knots), r + CLEARANCE_MM))
+    Some(settled(bones, &knots, 3, r))
 }
 
 /// Where a root that runs through `at` leaves the sac, higher up.
@@ -79,7 +129,7 @@ pub(super) fn nearest(sections: &[Section], at: V3) -> Option<(usize, &Section)>
 }
 
 /// The centre line of root S1 on one side: the way of most room from the canal's side through the sacrum to its front.
-pub(super) fn first_sacral(bones: &Bones, sections: &[Section], left: bool) -> Option<Vec<V3>> {
+pub(super) fn first_sacral(bones: &Bones, sections: &[Section], left: bool) -> Option<Line> {
     let [diameter, angle] = ROOTS[5];
     let r = diameter / 2.0;
     let side = if left { 1.0 } else { -1.0 };
@@ -94,7 +144,15 @@ pub(super) fn first_sacral(bones: &Bones, sections: &[Section], left: bool) -> O
     let (end, before) = (*way.last()?, *way.get(way.len().saturating_sub(12))?);
     knots.extend(unit(sub(end, before)).map(|along| add(end, along, S1_ONWARDS_MM)));
     knots.insert(0, leaves(sections, *way.first()?, side, angle)?);
-    Some(settle(bones, &curve(&knots), r + CLEARANCE_MM))
+    // Half-way it is in the foramen's mouth.
+    let through = knots.len() / 2;
+    Some(settled(bones, &knots, through, r))
+}
+
+/// The line through knots, off the bone; at knot `through` it has come through the foramen.
+fn settled(bones: &Bones, knots: &[V3], through: usize, r: f64) -> Line {
+    let ahead = curve(&knots[..(through + 1).min(knots.len())]).len() - 1;
+    Line { points: settle(bones, &curve(knots), r + CLEARANCE_MM), through: ahead }
 }
 
 /// Dijkstra's shortest way on the lattice of distances, narrow places costing more, in a box beside and in front of the canal.
@@ -184,9 +242,9 @@ fn settle(bones: &Bones, line: &[V3], room_mm: f64) -> Vec<V3> {
         for n in 1..now.len().saturating_sub(1) {
             let mean = [0, 1, 2].map(|k| (before[n - 1][k] + before[n + 1][k]) / 2.0);
             let mut p = add(before[n], sub(mean, before[n]), 0.3);
-            let missing = room_mm - bones.mm(p);
+            let missing = room_mm - bones.room_mm(p);
             if missing > 0.0
-                && let Some(away) = bones.away(p)
+                && let Some(away) = bones.away_from_all(p)
             {
                 p = add(p, away, 0.4 * missing);
             }
@@ -198,18 +256,88 @@ fn settle(bones: &Bones, line: &[V3], room_mm: f64) -> Vec<V3> {
     now
 }
 
-/// A root along its line: a tube that stays out of the sac and off the bone; none where nothing is left of it.
-pub(super) fn tube(
-    grid: &Grid,
-    union: &SparseField,
-    label: Label,
-    line: &[V3],
-    diameter: f64,
-    outside: &[&SparseField],
-) -> Option<Structure> {
+/// What a root must keep off: bones, sac and whatever else was given.
+pub(super) struct Around<'a> {
+    pub(super) bones: &'a Bones,
+    pub(super) union: &'a SparseField,
+    /// The sac, in which roots begin.
+    pub(super) sac: Option<&'a SparseField>,
+    pub(super) given: &'a [&'a SparseField],
+    pub(super) ct: Option<&'a Image<i16>>,
+}
+
+/// A root along its line: a tube in one piece that stays out of the sac and off the bone.
+pub(super) fn root(grid: &Grid, label: Label, mut line: Line, diameter: f64, around: &Around<'_>) -> Result<Root, Refused> {
+    let within_sac = |p: V3| around.sac.is_some_and(|sac| spinor_volume::query::sdf_mm(grid, sac, p) < 0.0);
+    let ends_early = line.end_at_dense(around.bones, within_sac)?;
+    let mut block = tube(grid, &line.points, diameter).ok_or(Refused::NotSeen)?;
+    keep_off_bone(grid, around.union, &mut block, CLEARANCE_MM);
+    keep_off_dense(around.bones, &mut block);
+    around.sac.iter().chain(around.given).for_each(|field| keep_off_bone(grid, field, &mut block, 0.0));
+    // The piece that comes out of the sac; what bone cuts off from it hangs in the air.
+    let voxel = |p: &V3| block.place(*p).filter(|at| block.values[*at] < 0.0);
+    let places: Vec<Option<usize>> = line.points.iter().map(voxel).collect();
+    let start = places.iter().copied().flatten().next().ok_or(Refused::NoRoom)?;
+    keep_piece(&mut block, start);
+    let reached = places.iter().rposition(|at| at.is_some_and(|at| block.values[at] < 0.0)).unwrap_or(0);
+    if reached < line.through {
+        return Err(Refused::NoRoom);
+    }
+    line.points.truncate(reached + 1);
+    redistance(&mut block);
+    let sdf = sparse_field(grid, &block);
+    if around.ct.is_some_and(|ct| share_of_bone(grid, &sdf, ct) > BONE_SHARE) {
+        return Err(Refused::Dense);
+    }
+    let structure = Structure {
+        label,
+        class: TissueClass::Neural,
+        source: Source::Proposed,
+        uncertainty_mm: NEURAL_UNCERTAINTY_MM,
+        volume_mm3: volume_mm3(grid, &sdf),
+        sdf,
+    };
+    Ok(Root { structure, line: line.points, ends_early })
+}
+
+/// The share of a structure's voxels that the CT shows as bone.
+pub(super) fn share_of_bone(grid: &Grid, sdf: &SparseField, ct: &Image<i16>) -> f64 {
+    let (mut bone, mut all) = (0_u64, 0_u64);
+    let mut look = |brick: BrickIndex, inside: &dyn Fn(usize) -> bool| {
+        let first = grid.brick_coords(brick).map(|v| v * BRICK as i32);
+        for at in (0..BRICK_VOXELS).filter(|at| inside(*at)) {
+            let place = [at % BRICK, at / BRICK % BRICK, at / (BRICK * BRICK)];
+            let p = grid.patient_from_index([0, 1, 2].map(|k| f64::from(first[k] + place[k] as i32)));
+            all += 1;
+            bone += u64::from(ct.trilinear_at_mm(p).is_some_and(|hu| hu > BONE_HU));
+        }
+    };
+    sdf.inside().for_each(|brick| look(brick, &|_| true));
+    sdf.stored().for_each(|(brick, samples)| look(brick, &|at| samples[at] < 0));
+    bone as f64 / all.max(1) as f64
+}
+
+/// Takes off what is nearer than the clearance to dense bone that nobody labelled.
+fn keep_off_dense(bones: &Bones, block: &mut Block) {
+    let [nx, ny, _] = block.size;
+    for at in 0..block.values.len() {
+        let value = block.values[at];
+        if value > 2.0 {
+            continue;
+        }
+        let place = [at % nx, at / nx % ny, at / (nx * ny)];
+        let p = [0, 1, 2].map(|k| f64::from(block.first[k] + place[k] as i32) * block.h);
+        block.values[at] = value.max((CLEARANCE_MM - bones.dense_mm(p)) as f32);
+    }
+}
+
+/// Signed distances to a tube along a line, near it; none where there is no line.
+fn tube(grid: &Grid, line: &[V3], diameter: f64) -> Option<Block> {
     let h = grid.spacing_mm();
     let r = diameter / 2.0;
-    let reach = r + 4.0;
+    // As far as distances are kept, and a little more.
+    let around = 5.0 * h + 0.5;
+    let reach = r + around;
     let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
     for p in line {
         for k in 0..3 {
@@ -221,7 +349,7 @@ pub(super) fn tube(
         return None;
     }
     let mut block = Block::covering(low, high, h);
-    block.values.fill(4.0);
+    block.values.fill(around as f32);
     let strides = block.strides();
     for pair in line.windows(2) {
         let (a, axis) = (pair[0], sub(pair[1], pair[0]));
@@ -244,20 +372,30 @@ pub(super) fn tube(
             }
         }
     }
-    keep_off_bone(grid, union, &mut block, CLEARANCE_MM);
-    outside.iter().for_each(|field| keep_off_bone(grid, field, &mut block, 0.0));
-    keep_large_pieces(&mut block, false);
-    if !block.values.iter().any(|v| *v < 0.0) {
-        return None;
+    Some(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume3d::Geometry;
+
+    /// The share of bone is counted where the root is, and nowhere else.
+    #[test]
+    fn bone_within_a_root_is_counted() {
+        let grid = Grid::new([0.0; 3], 1.0, [1; 3]).unwrap();
+        let mut block = Block::covering([0.0; 3], [15.0; 3], 1.0);
+        let n = block.size[0];
+        for at in 0..block.values.len() {
+            block.values[at] = if (4..8).contains(&(at % n)) { -1.0 } else { 1.0 };
+        }
+        let sdf = sparse_field(&grid, &block);
+        let mut ct = Image::filled(Geometry::axis_aligned([16; 3], [1.0; 3], [0.0; 3]).unwrap(), 40_i16);
+        for at in 0..ct.voxels.len() {
+            if at % 16 >= 7 {
+                ct.voxels[at] = 900;
+            }
+        }
+        assert_eq!(share_of_bone(&grid, &sdf, &ct), 0.25);
     }
-    redistance(&mut block);
-    let sdf = sparse_field(grid, &block);
-    Some(Structure {
-        label,
-        class: TissueClass::Neural,
-        source: Source::Proposed,
-        uncertainty_mm: NEURAL_UNCERTAINTY_MM,
-        volume_mm3: volume_mm3(grid, &sdf),
-        sdf,
-    })
 }

@@ -1,5 +1,6 @@
 //! Vectors, frames and the distance to bone, as completion needs them.
 
+use rayon::prelude::*;
 use spinor_volume::{BRICK, BRICK_VOXELS, Grid, Label, Structure};
 
 use crate::edt::nearest_features;
@@ -67,16 +68,25 @@ const AROUND_MM: f64 = 14.0;
 const LATTICE_MM: f64 = 0.8;
 /// Step of a ray, mm.
 const RAY_MM: f64 = 0.4;
+/// Outside all labels the CT shows bone from here on, HU (K: soft tissue and vessels, with contrast agent too, stay below; cortical bone with a
+/// part of soft tissue in its voxel lies above).
+const DENSE_HU: i16 = 250;
+/// What is as near as this to labelled bone is that bone's rim, mm.
+const RIM_MM: f32 = 1.0;
+/// Smaller pieces of dense tissue are noise or specks of calcium, mm³.
+const LEAST_DENSE_MM3: f64 = 100.0;
 
-/// All bones on a lattice of about 0.8 mm: whose a place is, and how far it is from any bone.
+/// All bones on a lattice of about 0.8 mm: whose a place is, how far it is from any bone, and how far from dense bone that nobody labelled.
 pub(super) struct Bones {
     own: Image<u16>,
     distance: Image<f32>,
+    /// None where there is no CT, or all dense bone in it is labelled.
+    dense: Option<Image<f32>>,
 }
 
 impl Bones {
-    /// None where there is no bone.
-    pub(super) fn new(grid: &Grid, bones: &[&Structure]) -> Option<Self> {
+    /// None where there is no bone. Without a CT nothing is known of bone that nobody labelled.
+    pub(super) fn new(grid: &Grid, bones: &[&Structure], ct: Option<&Image<i16>>) -> Option<Self> {
         let (mut low, mut high) = ([i32::MAX; 3], [i32::MIN; 3]);
         for brick in bones.iter().flat_map(|s| s.sdf.stored().map(|(brick, _)| brick).chain(s.sdf.inside())) {
             let at = grid.brick_coords(brick);
@@ -111,18 +121,37 @@ impl Bones {
             bone.sdf.inside().for_each(|brick| put(brick, &|_| true));
             bone.sdf.stored().for_each(|(brick, samples)| put(brick, &|at| at < BRICK_VOXELS && samples[at] < 0));
         }
-        let spacing = geometry.spacing_mm;
-        let to_bone = nearest_features(size, spacing, |at| own.voxels[at] != 0).distances_mm();
-        let to_rest = nearest_features(size, spacing, |at| own.voxels[at] == 0).distances_mm();
-        let half = (0.5 * h) as f32;
-        let voxels =
-            to_bone.iter().zip(to_rest).map(|(out, within)| if *out > 0.0 { out - half } else { half - within }).collect();
-        Some(Self { own, distance: Image { geometry, voxels } })
+        let distance = signed(&geometry, |at| own.voxels[at] != 0);
+        let dense = ct.and_then(|ct| {
+            let mut is_dense: Vec<bool> = distance
+                .voxels
+                .par_iter()
+                .with_min_len(1 << 14)
+                .enumerate()
+                .map(|(at, to_bone)| {
+                    let place = || geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64));
+                    *to_bone > RIM_MM && ct.nearest(place()).is_some_and(|hu| hu >= DENSE_HU)
+                })
+                .collect();
+            without_specks(&mut is_dense, size, (LEAST_DENSE_MM3 / geometry.voxel_mm3()) as usize);
+            is_dense.contains(&true).then(|| signed(&geometry, |at| is_dense[at]))
+        });
+        Some(Self { own, distance, dense })
     }
 
     /// Signed distance to the nearest bone, mm, negative inside; far beyond the lattice.
     pub(super) fn mm(&self, p: V3) -> f64 {
         self.distance.trilinear_at_mm(p).unwrap_or(AROUND_MM)
+    }
+
+    /// Signed distance to the nearest dense bone that nobody labelled, mm, negative inside; far where there is none.
+    pub(super) fn dense_mm(&self, p: V3) -> f64 {
+        self.dense.as_ref().and_then(|dense| dense.trilinear_at_mm(p)).unwrap_or(AROUND_MM)
+    }
+
+    /// Signed distance to the nearest bone, labelled or not, mm.
+    pub(super) fn room_mm(&self, p: V3) -> f64 {
+        self.mm(p).min(self.dense_mm(p))
     }
 
     /// The bone at a place, or the nearest one within `within_mm`.
@@ -131,14 +160,14 @@ impl Bones {
         look(p).or_else(|| look(add(p, self.away(p)?, -(self.mm(p) + 0.5)))).filter(|_| self.mm(p) <= within_mm)
     }
 
-    /// Unit direction away from the nearest bone.
+    /// Unit direction away from the nearest labelled bone.
     pub(super) fn away(&self, p: V3) -> Option<V3> {
-        let slope = |k: usize| {
-            let mut e = [0.0; 3];
-            e[k] = 1.0;
-            self.mm(add(p, e, 0.8)) - self.mm(add(p, e, -0.8))
-        };
-        unit([slope(0), slope(1), slope(2)])
+        uphill(p, |p| self.mm(p))
+    }
+
+    /// Unit direction away from the nearest bone, labelled or not.
+    pub(super) fn away_from_all(&self, p: V3) -> Option<V3> {
+        uphill(p, |p| self.room_mm(p))
     }
 
     /// How far along a unit direction bone begins, mm, and which bone; none within `far_mm`.
@@ -181,5 +210,70 @@ impl Bones {
     /// Edge of the lattice's voxels, mm.
     pub(super) fn spacing_mm(&self) -> f64 {
         self.own.geometry.spacing_mm[0]
+    }
+}
+
+fn uphill(p: V3, height: impl Fn(V3) -> f64) -> Option<V3> {
+    let slope = |k: usize| {
+        let mut e = [0.0; 3];
+        e[k] = 1.0;
+        height(add(p, e, 0.8)) - height(add(p, e, -0.8))
+    };
+    unit([slope(0), slope(1), slope(2)])
+}
+
+/// Signed distances to some voxels, mm, negative inside.
+fn signed(geometry: &Geometry, is_inside: impl Fn(usize) -> bool + Sync) -> Image<f32> {
+    let half = (0.5 * geometry.spacing_mm[0]) as f32;
+    let out = nearest_features(geometry.size, geometry.spacing_mm, &is_inside).distances_mm();
+    let within = nearest_features(geometry.size, geometry.spacing_mm, |at| !is_inside(at)).distances_mm();
+    let voxels = out.iter().zip(within).map(|(out, within)| if *out > 0.0 { out - half } else { half - within }).collect();
+    Image { geometry: *geometry, voxels }
+}
+
+/// Takes out pieces (6-connected) of fewer than `least` voxels.
+fn without_specks(inside: &mut [bool], [nx, ny, nz]: [usize; 3], least: usize) {
+    let strides = [1, nx, nx * ny];
+    let mut seen = vec![false; inside.len()];
+    let mut piece = Vec::new();
+    for start in 0..inside.len() {
+        if seen[start] || !inside[start] {
+            continue;
+        }
+        piece.clear();
+        piece.push(start);
+        seen[start] = true;
+        let mut next = 0;
+        while let Some(at) = piece.get(next).copied() {
+            next += 1;
+            let place = [at % nx, at / nx % ny, at / (nx * ny)];
+            for (k, last) in [nx, ny, nz].map(|n| n - 1).into_iter().enumerate() {
+                let around = [(place[k] > 0).then(|| at - strides[k]), (place[k] < last).then(|| at + strides[k])];
+                for other in around.into_iter().flatten().filter(|other| inside[*other]) {
+                    if !std::mem::replace(&mut seen[other], true) {
+                        piece.push(other);
+                    }
+                }
+            }
+        }
+        if piece.len() < least {
+            piece.iter().for_each(|at| inside[*at] = false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A speck goes, a piece of the wanted size stays.
+    #[test]
+    fn specks_are_taken_out() {
+        let mut inside = vec![false; 6 * 5 * 4];
+        let at = |x: usize, y: usize, z: usize| x + 6 * (y + 5 * z);
+        let piece = [at(0, 0, 0), at(1, 0, 0), at(1, 1, 0), at(1, 1, 1)];
+        piece.iter().chain(&[at(4, 4, 3), at(5, 4, 3)]).for_each(|n| inside[*n] = true);
+        without_specks(&mut inside, [6, 5, 4], 4);
+        assert_eq!((0..inside.len()).filter(|n| inside[*n]).collect::<Vec<_>>(), piece);
     }
 }

@@ -24,7 +24,7 @@ fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
     let mut bones = phantom.labels.clone();
     bones.voxels.iter_mut().filter(|n| Label(**n).class() != Some(TissueClass::Bone)).for_each(|n| *n = 0);
     let baked = bake(&bones, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
-    let made = complete(&baked.grid, &baked.structures);
+    let made = complete(&baked.grid, &baked.structures, Some(&phantom.ct));
     let names: Vec<u16> = made.structures.iter().map(|s| s.label.0).collect();
     assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
     assert!(made.structures.iter().all(|s| s.source == Source::Proposed && s.uncertainty_mm > 1.0));
@@ -90,7 +90,7 @@ fn what_is_there_stays_and_what_cannot_be_seen_is_named() {
         };
     }
     let baked = bake(&labels, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
-    let made = complete(&baked.grid, &baked.structures);
+    let made = complete(&baked.grid, &baked.structures, None);
     assert!(made.structures.is_empty(), "{:?}", made.structures.iter().map(|s| s.label.name()).collect::<Vec<_>>());
     assert!(made.warnings.iter().any(|w| w.contains("No dural sac")), "{:?}", made.warnings);
     assert!(made.warnings.iter().any(|w| w.contains("nerve_root_L4_left")), "{:?}", made.warnings);
@@ -99,4 +99,120 @@ fn what_is_there_stays_and_what_cannot_be_seen_is_named() {
         "a disc that was given is not missing: {:?}",
         made.warnings
     );
+}
+
+/// Without the sacrum's label nothing is lost of the roots that go past it. A wall of bone without a label across the way of a root ends it
+/// behind the foramen and keeps it away before it; both are told by name. Without the CT, which shows that bone, the roots run through.
+#[test]
+fn roots_end_at_bone_that_nobody_labelled() {
+    let options = Options {
+        seed: 77,
+        levels: "L4-S1".parse().unwrap(),
+        spacing_mm: [1.0, 1.0, 1.2],
+        mr_spacing_mm: [4.0; 3],
+        ..Options::default()
+    };
+    let phantom = generate(&options).unwrap();
+    let mut bones = phantom.labels.clone();
+    let lumbar = [Label::lumbar(4), Label::lumbar(5)];
+    bones.voxels.iter_mut().filter(|n| !lumbar.contains(&Label(**n))).for_each(|n| *n = 0);
+    let baked = bake(&bones, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
+    let [left, right] = [true, false].map(|left| Label::root(5, left));
+    let blind = complete(&baked.grid, &baked.structures, None);
+    let made = complete(&baked.grid, &baked.structures, Some(&phantom.ct));
+    check_roots(&baked.grid, &made, &phantom.ct);
+    assert_eq!(made.root_lines.keys().collect::<Vec<_>>(), blind.root_lines.keys().collect::<Vec<_>>(), "{:?}", made.warnings);
+
+    // Across the left root near its end, and across the right one where it turns into the foramen.
+    let mut ct = phantom.ct.clone();
+    for (label, share, wide) in [(left, 0.8, 14.0), (right, 0.35, 9.0)] {
+        let line = &blind.root_lines[&label];
+        let n = (share * line.len() as f64) as usize;
+        let along = unit(sub(line[n + 2], line[n - 2])).unwrap();
+        for at in 0..ct.voxels.len() {
+            let d = sub(ct.geometry.patient_from_index(ct.geometry.index_of(at).map(|v| v as f64)), line[n]);
+            let through = dot(d, along);
+            if through.abs() < 2.5 && dot(d, d) - through * through < wide * wide {
+                ct.voxels[at] = 800;
+            }
+        }
+    }
+    let share = |made: &Completion, label: Label| {
+        let root = made.structures.iter().find(|s| s.label == label).unwrap();
+        roots::share_of_bone(&baked.grid, &root.sdf, &ct)
+    };
+    assert!(share(&blind, left) > 0.05 && share(&blind, right) > 0.05, "the walls stand in nobody's way");
+    let made = complete(&baked.grid, &baked.structures, Some(&ct));
+    check_roots(&baked.grid, &made, &ct);
+    assert!(made.root_lines[&left].len() < blind.root_lines[&left].len() && !made.root_lines.contains_key(&right));
+    let told = |label: Label, what: &str| made.warnings.iter().any(|w| w.contains(&label.name()) && w.contains(what));
+    assert!(told(left, "end where they meet dense bone that nobody labelled"), "{:?}", made.warnings);
+    assert!(told(right, "runs into dense bone that nobody labelled"), "{:?}", made.warnings);
+}
+
+/// On a real CT whose sacrum has no label (VerSe014) no proposed root runs through bone, and every root is one piece.
+#[test]
+fn a_real_patients_roots_keep_off_bone() {
+    let data = std::env::var_os("SPINOR_DATA")
+        .map_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), std::path::PathBuf::from);
+    if !data.join("ct").is_dir() {
+        println!("skipped: a_real_patients_roots_keep_off_bone: SPINOR_DATA not found");
+        return;
+    }
+    let ct = crate::nifti_io::read_nifti_i16(&data.join("ct/sub-verse014_ct.nii.gz")).unwrap();
+    let mut labels = crate::nifti_io::read_nifti_u16(&data.join("ct/sub-verse014_seg-vert_msk.nii.gz")).unwrap();
+    Scheme::Verse.relabel(&mut labels.voxels);
+    let baked = bake(&labels, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
+    let made = complete(&baked.grid, &baked.structures, Some(&ct));
+    check_roots(&baked.grid, &made, &ct);
+    println!("{:?}", made.warnings);
+    for level in 1..=4 {
+        for left in [true, false] {
+            assert!(made.root_lines.contains_key(&Label::root(level, left)), "L{level}: {:?}", made.warnings);
+        }
+    }
+    for left in [true, false] {
+        let label = Label::root(5, left).name();
+        assert!(made.warnings.iter().any(|w| w.contains(&label) && w.contains("nobody labelled")), "{:?}", made.warnings);
+    }
+}
+
+/// Every proposed root hangs together, and at most a tenth of it looks like bone.
+fn check_roots(grid: &Grid, made: &Completion, ct: &Image<i16>) {
+    for root in made.structures.iter().filter(|s| made.root_lines.contains_key(&s.label)) {
+        let share = roots::share_of_bone(grid, &root.sdf, ct);
+        let mut rest: std::collections::BTreeSet<[i32; 3]> = voxels(grid, &root.sdf).into_iter().collect();
+        let all = rest.len();
+        let mut queue: Vec<[i32; 3]> = rest.pop_first().into_iter().collect();
+        while let Some(at) = queue.pop() {
+            for k in 0..3 {
+                for step in [-1, 1] {
+                    let mut next = at;
+                    next[k] += step;
+                    if rest.remove(&next) {
+                        queue.push(next);
+                    }
+                }
+            }
+        }
+        println!("{}: {:.1} % of {all} voxels over 300 HU", root.label, 100.0 * share);
+        assert!(share <= 0.1, "{}: {share}", root.label);
+        assert!(rest.is_empty(), "{} of {all} voxels of {} hang apart", rest.len(), root.label);
+    }
+}
+
+/// The voxels inside a field.
+fn voxels(grid: &Grid, sdf: &SparseField) -> Vec<[i32; 3]> {
+    use spinor_volume::{BRICK, BRICK_VOXELS};
+    let inside = sdf.inside().flat_map(|brick| (0..BRICK_VOXELS).map(move |at| (brick, at)));
+    let stored =
+        sdf.stored().flat_map(|(brick, samples)| (0..BRICK_VOXELS).filter(|at| samples[*at] < 0).map(move |at| (brick, at)));
+    inside
+        .chain(stored)
+        .map(|(brick, at)| {
+            let first = grid.brick_coords(brick).map(|v| v * BRICK as i32);
+            let place = [at % BRICK, at / BRICK % BRICK, at / (BRICK * BRICK)];
+            [0, 1, 2].map(|k| first[k] + place[k] as i32)
+        })
+        .collect()
 }

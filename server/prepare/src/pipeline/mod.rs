@@ -308,7 +308,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
 
     let since = Instant::now();
     if !options.no_proposals {
-        pool.install(|| propose(&mut baked, &mut warnings));
+        pool.install(|| propose(&mut baked, &ct, &mut warnings));
     }
     warnings.splice(0..0, checks::check(&baked.grid, &baked.structures));
     if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
@@ -485,8 +485,8 @@ fn check_labels(labels: &Image<u16>, ct: &Image<i16>, warnings: &mut Vec<String>
 }
 
 /// Adds what the bones allow to be proposed and nobody gave.
-fn propose(baked: &mut Baked, warnings: &mut Vec<String>) {
-    let made = complete(&baked.grid, &baked.structures);
+fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
+    let made = complete(&baked.grid, &baked.structures, Some(ct));
     warnings.extend(made.warnings);
     if made.structures.is_empty() {
         return;
