@@ -3,6 +3,7 @@
 mod align;
 mod checks;
 mod corrected;
+mod coverage;
 mod drawn;
 #[cfg(test)]
 mod identity;
@@ -15,9 +16,10 @@ use std::time::Instant;
 
 use rayon::ThreadPoolBuilder;
 use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, StructureMeta, case_hash};
-use spinor_volume::{BRICK, Grid, Label, Patient, PatientError, Source, Structure, TissueClass};
+use spinor_volume::{Label, Patient, PatientError, Source, Structure, TissueClass};
 use thiserror::Error;
 
+pub use coverage::{LevelCoverage, coverage};
 pub use summary::{CaseSummary, peak_rss_mb};
 
 use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers};
@@ -311,10 +313,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         pool.install(|| propose(&mut baked, &ct, &mut warnings));
     }
     warnings.splice(0..0, checks::check(&baked.grid, &baked.structures));
+    warnings.splice(0..0, coverage::warnings(&coverage::of(&baked.grid, &baked.structures)));
     if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
         warnings.insert(0, NO_NEURAL.to_owned());
-    } else {
-        warnings.splice(0..0, unguarded(&baked));
     }
     seconds.fuse = since.elapsed().as_secs_f64();
 
@@ -492,7 +493,6 @@ fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
         return;
     }
     let sac = made.structures.iter().find(|s| s.label == Label::DURAL_SAC);
-    let missed = sac.map(|sac| beyond(baked, &[sac])).unwrap_or_default();
     let nerves: Vec<&Structure> = made.structures.iter().filter(|s| s.class == TissueClass::Neural).collect();
     let uncertainty_mm = nerves.iter().map(|s| s.uncertainty_mm).fold(0.0, f32::max);
     let roots: Vec<String> = nerves.iter().filter(|s| s.label != Label::DURAL_SAC).map(|s| short(s.label)).collect();
@@ -504,9 +504,6 @@ fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
             "The dural sac is proposed from the vertebral foramina, nobody saw it in an image: stenosis by soft tissue is not in it. The \
              alarm guards it with {uncertainty_mm:.1} mm of uncertainty."
         ));
-    }
-    if !missed.is_empty() {
-        said.push(format!("The proposed dural sac does not reach {}: the alarm guards nothing there.", missed.join(", ")));
     }
     if !roots.is_empty() {
         said.push(format!(
@@ -536,52 +533,6 @@ fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
 /// A root as one says it: `L5 left`.
 fn short(root: Label) -> String {
     root.name().trim_start_matches("nerve_root_").replace('_', " ")
-}
-
-/// What the alarm does not guard although the case holds neural structures: levels that sac and cord do not reach, and roots.
-fn unguarded(baked: &Baked) -> Vec<String> {
-    let is_central = |s: &&Structure| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD);
-    let central: Vec<&Structure> = baked.structures.iter().filter(is_central).collect();
-    let mut out = Vec::new();
-    // What was proposed has said so itself. A sac ends within the sacrum.
-    let missed: Vec<String> = beyond(baked, &central).into_iter().filter(|name| *name != Label::SACRUM.name()).collect();
-    if !missed.is_empty() && !central.iter().any(|s| s.source == Source::Proposed) {
-        out.push(format!(
-            "Neither dural sac nor spinal cord was given at {}: the alarm guards nothing in the canal there.",
-            missed.join(", ")
-        ));
-    }
-    if !baked.structures.iter().any(|s| s.class == TissueClass::Neural && !is_central(&s)) {
-        out.push("No nerve root was given: the alarm guards none.".to_owned());
-    }
-    out
-}
-
-/// Bones whose middle lies above or below all of the given structures.
-fn beyond(baked: &Baked, structures: &[&Structure]) -> Vec<String> {
-    let spans: Vec<(f64, f64)> = structures.iter().filter_map(|s| extent_z_mm(&baked.grid, s)).collect();
-    let bones = baked.structures.iter().filter(|s| s.class == TissueClass::Bone);
-    bones
-        .filter(|bone| {
-            extent_z_mm(&baked.grid, bone).is_some_and(|(from, to)| {
-                let middle = 0.5 * (from + to);
-                !spans.iter().any(|(low, high)| (*low..=*high).contains(&middle))
-            })
-        })
-        .map(|bone| bone.label.name())
-        .collect()
-}
-
-/// Lowest and highest brick that holds tissue of a structure, along z, mm.
-fn extent_z_mm(grid: &Grid, structure: &Structure) -> Option<(f64, f64)> {
-    let stored = structure.sdf.stored().filter(|(_, samples)| samples.iter().any(|s| *s < 0)).map(|(brick, _)| brick);
-    let z = |brick| f64::from(grid.brick_coords(brick)[2]);
-    let (low, high) = stored
-        .chain(structure.sdf.inside())
-        .map(z)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z + 1.0)));
-    let mm = |z: f64| grid.patient_from_index([0.0, 0.0, z * BRICK as f64])[2];
-    (low <= high).then(|| (mm(low), mm(high)))
 }
 
 fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions) -> CaseMeta {

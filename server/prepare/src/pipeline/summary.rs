@@ -9,6 +9,7 @@ use spinor_shared::case::{Case, CaseHash, ImageBricks, RegistrationMeta};
 use spinor_volume::TissueClass;
 
 use super::Prepared;
+use super::coverage::{LevelCoverage, coverage};
 
 /// One structure of a summary.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,6 +51,8 @@ pub struct CaseSummary {
     pub scheme: String,
     /// Vertebrae from head to foot.
     pub levels: Vec<String>,
+    /// What is given, proposed and missing at each level, from head to foot.
+    pub coverage: Vec<LevelCoverage>,
     /// Structures by name.
     pub structures: BTreeMap<String, StructureSummary>,
     /// How MR came to lie in the CT's frame; none without MR.
@@ -94,6 +97,7 @@ impl CaseSummary {
             created_with: case.meta.created_with.clone(),
             scheme: case.meta.scheme.clone(),
             levels: bones.filter_map(|s| s.label.level()).collect(),
+            coverage: coverage(patient),
             structures: structures.collect(),
             registration: case.meta.registration.as_ref().map_or(Value::Null, registration),
             voxel_mm: patient.grid().spacing_mm(),
@@ -132,6 +136,10 @@ impl fmt::Display for CaseSummary {
                 writeln!(f, "{name} {a} × {b} × {c} voxels of {p:.2} × {q:.2} × {r:.2} mm")?;
             }
         }
+        writeln!(f, "level by level, from head to foot:")?;
+        for level in &self.coverage {
+            writeln!(f, "{}", level.line())?;
+        }
         for (name, s) in &self.structures {
             write!(f, "  {name:<32}{:>9.1} cm³  {:<10}", s.volume_mm3 / 1000.0, s.source)?;
             if s.uncertainty_mm > 0.0 {
@@ -157,6 +165,7 @@ impl Prepared {
             "hash": summary.hash,
             "bytes": self.bytes.len(),
             "levels": summary.levels,
+            "coverage": summary.coverage,
             "structures": summary.structures,
             "registration": summary.registration,
             "seconds": {

@@ -54,13 +54,22 @@ fn a_case_is_made_and_says_what_is_proposed() {
     assert_eq!(sac.source, Source::Proposed);
     let slab = sac.volume_mm3 / (std::f64::consts::PI * 7.5 * 7.5);
     assert!((30.0..=70.0).contains(&slab), "a sac of 15 mm would be {slab} mm long");
-    assert!(made.case.meta.warnings[0].contains("proposed"), "{:?}", made.case.meta.warnings);
+    let [silent, empty, proposed, ..] = made.case.meta.warnings.as_slice() else { panic!("{:?}", made.case.meta.warnings) };
+    assert!(silent.contains("NO ALARM") && silent.contains("L4 roots left + right") && !silent.contains("canal"), "{silent}");
+    assert!(empty.contains("L4 disc L4/L5, flavum L4/L5"), "{empty}");
+    assert!(proposed.contains("The dural sac is proposed"), "{proposed}");
     assert!(!made.case.meta.warnings.iter().any(|w| w == NO_NEURAL));
 
     let json = made.json("x.spinor");
     assert_eq!(json["levels"], serde_json::json!(["L3", "L4"]));
     assert_eq!(json["structures"]["vertebrae_L4"]["source"], "labelled");
     assert_eq!(json["structures"]["dural_sac"]["source"], "proposed");
+    let l4 = &json["coverage"][1];
+    assert_eq!(
+        (&l4["level"], &l4["given"], &l4["proposed"][0]),
+        (&"L4".into(), &serde_json::json!(["vertebra"]), &"canal".into())
+    );
+    assert_eq!(l4["no_alarm"], serde_json::json!(["root left", "root right"]));
     for key in ["total", "ingest", "register", "segment", "fuse", "bake"] {
         assert!(json["seconds"][key].is_number(), "{key}");
     }
@@ -85,6 +94,7 @@ fn a_case_without_nerves_says_so_first() {
     let labels = Some((labels, Scheme::Verse));
     let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
     assert_eq!(made.case.meta.warnings[0], NO_NEURAL);
+    assert!(made.case.meta.warnings[1].starts_with("NO ALARM"), "{:?}", made.case.meta.warnings);
     assert_eq!(made.json("x")["warnings"][0], NO_NEURAL);
 }
 
@@ -109,9 +119,8 @@ fn levels_and_roots_without_a_guard_are_named() {
     let labels = Some((path, Scheme::TotalSpineSeg));
     let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
     assert!(made.case.patient.structures().iter().all(|s| s.source == Source::Labelled));
-    let [levels, roots, ..] = made.case.meta.warnings.as_slice() else { panic!("{:?}", made.case.meta.warnings) };
-    assert!(levels.contains("vertebrae_L3") && !levels.contains("vertebrae_L4"), "{levels}");
-    assert!(roots.contains("No nerve root"), "{roots}");
+    let [silent, ..] = made.case.meta.warnings.as_slice() else { panic!("{:?}", made.case.meta.warnings) };
+    assert!(silent.contains("L3 canal, roots left + right; L4 roots left + right."), "{silent}");
 }
 
 /// An MR in which nothing looks like the CT's bones stays where its headers put it, and the case says so and never calls it verified.
