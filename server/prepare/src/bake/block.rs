@@ -114,7 +114,6 @@ impl Block {
     }
 
     /// Tissue of the block in mm³: the sum of sub-voxel occupancy, from signed distances in mm.
-    #[cfg(test)]
     pub(crate) fn volume_mm3(&self) -> f64 {
         let h = self.h as f32;
         self.values.iter().map(|v| f64::from((0.5 - v / h).clamp(0.0, 1.0))).sum::<f64>() * self.h.powi(3)

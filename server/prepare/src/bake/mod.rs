@@ -14,7 +14,7 @@ pub(crate) mod pieces;
 pub(crate) mod quantise;
 pub(crate) mod redistance;
 mod separate;
-mod smooth;
+pub(crate) mod smooth;
 
 use std::collections::BTreeMap;
 
@@ -365,4 +365,4 @@ fn smooth_field(extent: &Extent<'_>, shape: Block, sigma_mm: f64) -> Block {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

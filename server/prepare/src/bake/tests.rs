@@ -315,7 +315,7 @@ fn check_sac(baked: &Baked, sac: &Structure, ct: &Image<i16>) {
 }
 
 /// Root mean square of the angle between triangles that share an edge: how smooth a surface is.
-fn rms_dihedral_degrees(patient: &Patient, structure: usize) -> f64 {
+pub(crate) fn rms_dihedral_degrees(patient: &Patient, structure: usize) -> f64 {
     let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
     let mut edges: BTreeMap<[[i64; 3]; 2], Vec<[f64; 3]>> = Default::default();
     for brick in surface_bricks(patient, None, structure) {

@@ -1,4 +1,7 @@
 //! Discs: what lies between two endplates, where both neighbours show one.
+//!
+//! Rays find the endplates, and rays are ragged where an endplate ends. So the outline is closed and opened, and the whole is smoothed
+//! as labelled structures are, with its volume given back, before bone and nerves are taken off it.
 
 use spinor_volume::query::volume_mm3;
 use spinor_volume::{Grid, Label, Source, SparseField, Structure, TissueClass};
@@ -11,11 +14,16 @@ use crate::bake::canal::keep_off_bone;
 use crate::bake::pieces::keep_large_pieces;
 use crate::bake::quantise::sparse_field;
 use crate::bake::redistance::redistance;
-use crate::edt::nearest_features;
+use crate::bake::smooth::{twice, volume_offset};
+use crate::edt::{NearestFeatures, nearest_features};
 
 /// Pixel of the maps of both endplates and half their width, mm.
 const PIXEL_MM: f64 = 0.8;
 const HALF_PIXELS: i32 = 44;
+/// Notches and teeth of the outline up to twice this wide are filled and cut off, mm.
+const NOTCH_MM: f64 = 2.4;
+/// Smoothing of the disc, mm: as for labels on slices 2 mm apart.
+const SMOOTH_MM: f64 = 1.6;
 
 /// Both endplates over a plane between them.
 pub(super) struct Space {
@@ -67,17 +75,29 @@ pub(super) fn space(bones: &Bones, upper: (Label, V3, V3), lower: Label, back: V
     if inside.iter().filter(|v| **v).count() < 200 {
         return None;
     }
-    let size = [SIDE, SIDE, 1];
-    let pixel = [PIXEL_MM, PIXEL_MM, 1.0];
-    let to = nearest_features(size, pixel, |n| inside[n]);
-    let out = nearest_features(size, pixel, |n| !inside[n]);
+    let to = pixels(|n| inside[n]);
+    let even = without_notches(&inside);
+    let (near, out) = (pixels(|n| even[n]), pixels(|n| !even[n]));
     let outline = (0..SIDE * SIDE)
-        .map(|n| (if inside[n] { 0.5 * PIXEL_MM - out.distance_mm(n) } else { to.distance_mm(n) - 0.5 * PIXEL_MM }) as f32)
+        .map(|n| (if even[n] { 0.5 * PIXEL_MM - out.distance_mm(n) } else { near.distance_mm(n) - 0.5 * PIXEL_MM }) as f32)
         .collect();
     // Beyond the outline the nearest height goes on.
     let height =
         |k: usize| -> Vec<f32> { (0..SIDE * SIDE).map(|n| to.nearest(n).and_then(|m| maps[m]).map_or(0.0, |h| h[k])).collect() };
     Some(Space { frame, heights: [height(0), height(1)], outline })
+}
+
+fn pixels(is_feature: impl Fn(usize) -> bool + Sync) -> NearestFeatures {
+    nearest_features([SIDE, SIDE, 1], [PIXEL_MM, PIXEL_MM, 1.0], is_feature)
+}
+
+/// Closes notches of an outline, then cuts off what stands out.
+fn without_notches(inside: &[bool]) -> Vec<bool> {
+    let grown = |inside: &[bool], value: bool| -> Vec<bool> {
+        let to = pixels(|n| inside[n] == value);
+        (0..inside.len()).map(|n| (to.distance_mm(n) <= NOTCH_MM) == value).collect()
+    };
+    [true, false, false, true].into_iter().fold(inside.to_vec(), |inside, value| grown(&inside, value))
 }
 
 /// The piece of the maps that holds their middle.
@@ -136,12 +156,21 @@ impl Space {
             let p = [0, 1, 2].map(|k| f64::from(block.first[k] + place[k] as i32) * block.h);
             block.values[at] = self.distance(p).clamp(-6.0, 6.0) as f32;
         }
-        keep_off_bone(grid, union, &mut block, 0.0);
-        nerves.iter().for_each(|field| keep_off_bone(grid, field, &mut block, NEURAL_GAP_MM));
-        keep_large_pieces(&mut block, false);
+        let keep_off = |block: &mut Block| {
+            keep_off_bone(grid, union, block, 0.0);
+            nerves.iter().for_each(|field| keep_off_bone(grid, field, block, NEURAL_GAP_MM));
+            keep_large_pieces(block, false);
+        };
+        keep_off(&mut block);
         if !block.values.iter().any(|v| *v < 0.0) {
             return None;
         }
+        redistance(&mut block);
+        let volume = block.volume_mm3();
+        twice(&mut block, SMOOTH_MM);
+        let shift = volume_offset(&block, volume);
+        block.values.iter_mut().for_each(|v| *v += shift);
+        keep_off(&mut block);
         redistance(&mut block);
         let sdf = sparse_field(grid, &block);
         Some(Structure {
@@ -165,4 +194,27 @@ pub(super) fn column(above: Option<V3>, own: V3, below: Option<V3>) -> V3 {
         (None, None) => None,
     }
     .unwrap_or([0.0, 0.0, 1.0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A notch and a tooth of a pixel's width in a disc's outline go; what is round stays as it is, to a pixel.
+    #[test]
+    fn notches_and_teeth_go() {
+        let place = |n: usize| [(n % SIDE) as i32 - HALF_PIXELS, (n / SIDE) as i32 - HALF_PIXELS];
+        let radius = |n: usize| f64::from(place(n)[0]).hypot(f64::from(place(n)[1]));
+        let round: Vec<bool> = (0..SIDE * SIDE).map(|n| radius(n) < 22.0).collect();
+        let mut ragged = round.clone();
+        for n in 0..ragged.len() {
+            let [x, y] = place(n);
+            ragged[n] = (ragged[n] && !(y == 3 && x > 12)) || (y == -4 && (0..30).contains(&x));
+        }
+        let even = without_notches(&ragged);
+        let differs = |a: &[bool], b: &[bool]| a.iter().zip(b).filter(|(a, b)| a != b).count();
+        assert!(differs(&ragged, &round) >= 15, "the outline is not ragged");
+        assert!(differs(&even, &round) <= 6, "{}", differs(&even, &round));
+        assert!((0..even.len()).all(|n| even[n] == round[n] || (radius(n) - 22.0).abs() < 1.5));
+    }
 }
