@@ -97,11 +97,13 @@ impl Block {
         let strides = self.strides();
         let index = [at % self.size[0], at / strides[1] % self.size[1], at / strides[2]];
         let h = self.h as f32;
-        [0, 1, 2].map(|k| {
+        let mut slope = [0.0; 3];
+        for k in 0..3 {
             let (below, above) = (usize::from(index[k] > 0), usize::from(index[k] + 1 < self.size[k]));
             let span = (below + above).max(1) as f32;
-            (self.values[at + above * strides[k]] - self.values[at - below * strides[k]]) / (span * h)
-        })
+            slope[k] = (self.values[at + above * strides[k]] - self.values[at - below * strides[k]]) / (span * h);
+        }
+        slope
     }
 
     /// Divides every sample by the length of its gradient (at least 0.2), so that it is nearly a distance in mm near the surface.

@@ -225,21 +225,38 @@ pub(crate) fn keep_off_bone(grid: &Grid, bone: &SparseField, block: &mut Block, 
     let origin = super::quantise::lattice_origin(grid);
     let mm = grid.spacing_mm() / f64::from(SDF_PER_VOXEL);
     let [nx, ny, _] = block.size;
-    for at in 0..block.values.len() {
-        let place = [at % nx, at / nx % ny, at / (nx * ny)];
-        let voxel = [0, 1, 2].map(|k| block.first[k] + place[k] as i32 - origin[k]);
-        let Some((brick, n)) = grid.locate(VoxelIndex(voxel)) else {
-            // The field ends at the grid's border, and so does the tube.
-            block.values[at] = block.values[at].max(block.h as f32);
+    let h = block.h as f32;
+    let shift = [0, 1, 2].map(|k| block.first[k] - origin[k]);
+    let voxels = grid.voxels().map(|n| n as i32);
+    // What lies farther out than this is so far out whatever the bone.
+    let most = (clearance_mm + 127.0 * mm) as f32;
+    for (row, values) in block.values.chunks_exact_mut(nx).enumerate() {
+        let (y, z) = (shift[1] + (row % ny) as i32, shift[2] + (row / ny) as i32);
+        // The field ends at the grid's border, and so does the tube.
+        if !(0..voxels[1]).contains(&y) || !(0..voxels[2]).contains(&z) {
+            values.iter_mut().for_each(|value| *value = value.max(h));
             continue;
-        };
-        let sample = match bone.brick(brick) {
-            BrickState::Outside => continue,
-            BrickState::Inside => -127,
-            BrickState::Samples(samples) => samples[n],
-        };
-        let to_bone = f64::from(sample) * mm;
-        block.values[at] = block.values[at].max((clearance_mm - to_bone) as f32);
+        }
+        let mut x = 0;
+        while x < nx {
+            let at = shift[0] + x as i32;
+            let edge = BRICK as i32;
+            let end = (x + (edge - at.rem_euclid(edge)) as usize).min(nx);
+            let run = &mut values[x..end];
+            x = end;
+            match grid.locate(VoxelIndex([at, y, z])) {
+                None => run.iter_mut().for_each(|value| *value = value.max(h)),
+                Some((brick, first)) => match bone.brick(brick) {
+                    BrickState::Outside => {}
+                    BrickState::Inside => run.iter_mut().for_each(|value| *value = value.max(most)),
+                    BrickState::Samples(samples) => {
+                        for (value, sample) in run.iter_mut().zip(&samples[first..]).filter(|(value, _)| **value < most) {
+                            *value = value.max((clearance_mm - f64::from(*sample) * mm) as f32);
+                        }
+                    }
+                },
+            }
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::block::{Block, length};
 
-/// How far from the surface distances are made, mm; beyond it the field is this far, with its sign.
+/// How far from the surface distances are made, voxels; beyond it the field is this far, with its sign.
 const BAND_VOXELS: f32 = 5.0;
-/// How far a field that is roughly a distance may be off and still be inside the band, voxels.
-const SLACK_VOXELS: f32 = 6.0;
+/// Rows and places so far from the surface, voxels, cannot come into the band.
+const REACH: usize = 6;
 
 /// Replaces samples by signed distances in mm up to five voxels from the zero surface, which stays where it is (to about 0.01 mm).
 pub(crate) fn redistance(block: &mut Block) {
@@ -15,16 +15,13 @@ pub(crate) fn redistance(block: &mut Block) {
     let strides = block.strides();
     let mut distance = vec![band; block.values.len()];
     let mut frozen = vec![false; block.values.len()];
-    // Places to sweep, as a range of x in every row.
-    let mut ranges = vec![(usize::MAX, 0); ny * nz];
-    for (row, range) in ranges.iter_mut().enumerate() {
+    // Where the surface crosses a row, as a range of x.
+    let mut crossed = vec![(usize::MAX, 0); ny * nz];
+    for (row, range) in crossed.iter_mut().enumerate() {
         let (y, z) = (row % ny, row / ny);
         for x in 0..nx {
             let at = row * nx + x;
             let value = block.values[at];
-            if value.abs() < band + SLACK_VOXELS * h {
-                *range = (range.0.min(x), x + 1);
-            }
             let differs = |possible: bool, other: usize| possible && (block.values[other] < 0.0) != (value < 0.0);
             let crossing = differs(x > 0, at.wrapping_sub(1))
                 || differs(x + 1 < nx, at + 1)
@@ -33,11 +30,13 @@ pub(crate) fn redistance(block: &mut Block) {
                 || differs(z > 0, at.wrapping_sub(strides[2]))
                 || differs(z + 1 < nz, at + strides[2]);
             if crossing {
+                *range = (range.0.min(x), x + 1);
                 frozen[at] = true;
                 distance[at] = (value.abs() / length(block.gradient(at)).max(0.2)).min(1.2 * h);
             }
         }
     }
+    let ranges = around(&crossed, nx, ny, nz);
     for sweep in 0..8 {
         let order = |n: usize, count: usize, bit: usize| if sweep >> bit & 1 == 0 { n } else { count - 1 - n };
         for n in 0..nz {
@@ -73,6 +72,27 @@ pub(crate) fn redistance(block: &mut Block) {
     for (value, distance) in block.values.iter_mut().zip(distance) {
         *value = if *value < 0.0 { -distance } else { distance };
     }
+}
+
+/// Ranges of x in rows, each as wide as the crossed ranges of all rows within reach, and the reach on both sides.
+fn around(crossed: &[(usize, usize)], nx: usize, ny: usize, nz: usize) -> Vec<(usize, usize)> {
+    let none = (usize::MAX, 0);
+    let join = |a: (usize, usize), b: (usize, usize)| (a.0.min(b.0), a.1.max(b.1));
+    let near = |n: usize, count: usize| n.saturating_sub(REACH)..(n + REACH + 1).min(count);
+    let row = |n: usize| (n % ny, n / ny);
+    let along_y: Vec<(usize, usize)> = (0..crossed.len())
+        .map(|n| {
+            let (y, z) = row(n);
+            near(y, ny).fold(none, |all, y| join(all, crossed[y + ny * z]))
+        })
+        .collect();
+    (0..crossed.len())
+        .map(|n| {
+            let (y, z) = row(n);
+            let (from, to) = near(z, nz).fold(none, |all, z| join(all, along_y[y + ny * z]));
+            if from >= to { none } else { (from.saturating_sub(REACH), (to + REACH).min(nx)) }
+        })
+        .collect()
 }
 
 /// The distance that solves |∇u| = 1 from the nearest neighbours along three axes.

@@ -1,5 +1,6 @@
 //! The canal from foot to head, as wide as the bone leaves it, and the dural sac that is proposed in it.
 
+use rayon::prelude::*;
 use spinor_volume::query::volume_mm3;
 use spinor_volume::{Grid, Label, Source, SparseField, Structure, TissueClass};
 
@@ -46,7 +47,7 @@ impl Section {
 /// The canal's sections, a millimetre apart, from foot to head; none where the arches do not close around one.
 pub(super) fn canal(grid: &Grid, union: &SparseField, bones: &Bones, structures: &[&Structure]) -> Option<Vec<Section>> {
     let curve = spine_curve(grid, structures)?;
-    let rings: Vec<Option<(V3, f64)>> = curve.iter().map(|(at, up)| canal_at(grid, union, *at, *up)).collect();
+    let rings: Vec<Option<(V3, f64)>> = curve.par_iter().map(|(at, up)| canal_at(grid, union, *at, *up)).collect();
     let rings = without_strays(&without_side_spaces(&rings));
     let mut all: Vec<(Option<(V3, f64)>, V3)> = rings.into_iter().zip(curve.iter().map(|(_, up)| *up)).collect();
     let lowest = all.iter().position(|(ring, _)| ring.is_some())?;
@@ -125,8 +126,8 @@ fn sacral(grid: &Grid, union: &SparseField, bones: &Bones, start: V3, up: V3) ->
         let off: Vec<f64> = way(bend).iter().step_by(3).filter_map(|plane| Some(distance(ring(plane)?.0, plane.0))).collect();
         off.len() as f64 - 0.5 * off.iter().sum::<f64>() / off.len().max(1) as f64
     };
-    let bends = (0..=10).map(|n| 5.0 * f64::from(n));
-    let best = bends.map(|bend| (rate(bend), bend)).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    let rated: Vec<(f64, f64)> = (0..=10).into_par_iter().map(|n| 5.0 * f64::from(n)).map(|bend| (rate(bend), bend)).collect();
+    let best = rated.into_iter().max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
     let Some((_, bend)) = best.filter(|(rate, _)| *rate > 1.0) else { return Vec::new() };
     way(bend).iter().map(|plane| (ring(plane), plane.1)).collect()
 }
@@ -211,15 +212,22 @@ fn paint(grid: &Grid, sections: &[Section]) -> Option<Block> {
             from.max(0) as usize..(to.max(0) as usize + 1).min(block.size[k])
         });
         let [wide, deep] = section.sac;
-        for z in range[2].clone() {
-            for y in range[1].clone() {
-                for x in range[0].clone() {
+        // Each section speaks for its own slab only; the slabs overlap a little. In a column that is this stretch of z.
+        let slab = 1.2 * STEP_MM;
+        for y in range[1].clone() {
+            for x in range[0].clone() {
+                let [px, py] = [(0, x), (1, y)].map(|(k, n)| f64::from(block.first[k] + n as i32) * h - c[k]);
+                let middle = (-(px * frame.up[0] + py * frame.up[1]) / frame.up[2] + c[2]) / h - f64::from(block.first[2]);
+                let half = slab / frame.up[2].abs() / h + 1.0;
+                let (from, to) = ((middle - half).floor(), (middle + half).ceil());
+                if !(from.is_finite() && to.is_finite()) {
+                    continue;
+                }
+                for z in range[2].start.max(from.max(0.0) as usize)..range[2].end.min(to.max(0.0) as usize + 1) {
                     let place = [x, y, z];
                     let p = [0, 1, 2].map(|k| f64::from(block.first[k] + place[k] as i32) * h);
                     let d = sub(p, c);
-                    // Each section speaks for its own slab only; the slabs overlap a little.
-                    let along = dot(d, frame.up);
-                    if along.abs() > 1.2 * STEP_MM {
+                    if dot(d, frame.up).abs() > slab {
                         continue;
                     }
                     let q = [dot(d, frame.left), dot(d, frame.back)];
