@@ -11,7 +11,9 @@ use crate::schemes::label_from_name;
 /// Largest file of names, bytes.
 const MAX_BYTES: u64 = 1 << 20;
 /// Words that say nothing about which structure it is.
-const DECORATION: [&str; 14] = [
+const DECORATION: [&str; 15] = [
+    // As our own exports name what no image shows.
+    "proposed",
     "corrected",
     "edited",
     "manual",

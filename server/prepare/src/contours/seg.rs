@@ -65,6 +65,15 @@ pub(super) fn read(object: &DefaultDicomObject, target: Target<'_>, names: &Name
     if !compared {
         warnings.push(UNCHECKED.to_owned());
     }
+    let named =
+        |item: &&InMemDicomObject| text(item, tags::SEGMENT_LABEL).is_some_and(|name| name.to_lowercase().contains("(proposed)"));
+    let proposed = items(object, tags::SEGMENT_SEQUENCE).filter(named).count();
+    if proposed > 0 {
+        warnings.push(format!(
+            "{proposed} segments are named as proposed: no image showed them, and here they pass for drawn by hand. Delete those that nobody \
+             corrected; they are proposed anew."
+        ));
+    }
 
     let numbers =
         if kind == Kind::LabelMap { vec![None; facts.frames.len()] } else { frame_segments(object, facts.frames.len())? };

@@ -14,7 +14,7 @@ use spinor_shared::case::{Case, ImageBricks};
 use spinor_volume::cut::CutState;
 use spinor_volume::{Source, Structure};
 
-use super::{ExportError, labels::labels_on_geometry};
+use super::{ExportError, labels::labels_on_geometry, shown_name};
 use crate::contours::code_of_label;
 use crate::dicom_pixels::read_header;
 use crate::ingest::{Modality, Request, scan};
@@ -355,19 +355,21 @@ fn segment(n: u16, structure: &Structure) -> InMemDicomObject {
         Source::Contoured => ("MANUAL", "drawn by hand"),
         Source::Labelled => ("SEMIAUTOMATIC", "from a label map"),
         Source::Segmented => ("AUTOMATIC", "segmented by a model"),
-        Source::Proposed => ("AUTOMATIC", "proposed from the anatomy around, seen in no image"),
+        Source::Proposed => ("AUTOMATIC", "Proposed from the anatomy around, seen in no image: no segmentation"),
         Source::Phantom => ("AUTOMATIC", "a phantom's own definition"),
     };
     let mut made = item([
         number(tags::SEGMENT_NUMBER, n),
-        text(tags::SEGMENT_LABEL, VR::LO, &label.name()),
+        text(tags::SEGMENT_LABEL, VR::LO, &shown_name(*label, *source)),
         text(tags::SEGMENT_DESCRIPTION, VR::ST, words),
         text(tags::SEGMENT_ALGORITHM_TYPE, VR::CS, algorithm),
         code(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, "SCT", "123037004", "Anatomical Structure"),
         code(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, "SCT", value, meaning),
     ]);
     if algorithm != "MANUAL" {
-        made.put(text(tags::SEGMENT_ALGORITHM_NAME, VR::LO, "Spinor"));
+        // A proposal is no segmentation; the type knows no word for it.
+        let name = if *source == Source::Proposed { "Spinor, proposed from the anatomy around" } else { "Spinor" };
+        made.put(text(tags::SEGMENT_ALGORITHM_NAME, VR::LO, name));
     }
     made
 }
@@ -513,6 +515,26 @@ mod tests {
         assert!(!dir.path().join("seg.dcm").exists());
         let format = Format::DicomSeg { source: dir.path().join("none"), series: None };
         assert!(matches!(export(&made.case, None, &format, &dir.path().join("x")), Err(ExportError::Source(_))));
+    }
+
+    /// A segment that nobody saw says so in its label, its description and its algorithm's name; one that was seen does not. Its label is
+    /// understood when it comes back.
+    #[test]
+    fn proposed_segments_say_so() {
+        let grid = spinor_volume::Grid::new([0.0; 3], 1.0, [1, 1, 1]).unwrap();
+        let label = Label::root(5, true);
+        for (source, proposed) in [(Source::Proposed, true), (Source::Segmented, false)] {
+            let sdf = spinor_volume::SparseField::outside(&grid);
+            let structure = Structure { label, class: label.class().unwrap(), source, uncertainty_mm: 2.0, volume_mm3: 1.0, sdf };
+            let item = segment(1, &structure);
+            let read = |tag: Tag| item.get(tag).unwrap().to_str().unwrap().trim().to_owned();
+            assert_eq!(read(tags::SEGMENT_LABEL) == "nerve_root_L5_left (proposed)", proposed);
+            assert_eq!(read(tags::SEGMENT_DESCRIPTION).contains("seen in no image"), proposed);
+            assert_eq!(read(tags::SEGMENT_ALGORITHM_NAME).contains("proposed"), proposed);
+            assert_eq!(read(tags::SEGMENT_ALGORITHM_TYPE), "AUTOMATIC");
+            assert_eq!(crate::contours::structure_of_name(&read(tags::SEGMENT_LABEL)), Some(label));
+            assert!(read(tags::SEGMENT_LABEL).len() <= 64);
+        }
     }
 
     #[test]

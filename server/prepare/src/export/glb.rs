@@ -1,24 +1,25 @@
 //! Binary glTF 2.0.
 
 use serde_json::{Value, json};
-use spinor_volume::Label;
+use spinor_volume::{Label, Source};
 
-use super::{ExportError, Surface, colour};
+use super::{ExportError, Surface, colour, shown_name};
 
 const FLOAT: u32 = 5126;
 const UNSIGNED_INT: u32 = 5125;
 const VERTICES: u32 = 34_962;
 const INDICES: u32 = 34_963;
 
-/// A GLB with one node, mesh and material per structure, named as the structure. Metres, Y to the head, Z to the front, X to the left.
+/// A GLB with one node, mesh and material per structure, named as the structure, `(proposed)` behind the name of one that no image shows;
+/// a node's extras say where its surface comes from. Metres, Y to the head, Z to the front, X to the left.
 ///
 /// # Errors
 /// More bytes than the format's 32 bits count.
-pub fn encode_glb(surfaces: &[(Label, Surface)]) -> Result<Vec<u8>, ExportError> {
+pub fn encode_glb(surfaces: &[(Label, Source, Surface)]) -> Result<Vec<u8>, ExportError> {
     let mut bytes: Vec<u8> = Vec::new();
     let (mut views, mut accessors) = (Vec::new(), Vec::new());
     let (mut nodes, mut meshes, mut materials) = (Vec::new(), Vec::new(), Vec::new());
-    for (label, surface) in surfaces.iter().filter(|(_, surface)| !surface.triangles.is_empty()) {
+    for (label, source, surface) in surfaces.iter().filter(|(_, _, surface)| !surface.triangles.is_empty()) {
         let positions: Vec<[f32; 3]> = surface.positions_mm.iter().map(|p| gltf_from_patient(*p).map(|v| v * 0.001)).collect();
         let normals: Vec<[f32; 3]> = surface.normals.iter().map(|n| gltf_from_patient(*n)).collect();
         let first = accessors.len();
@@ -42,8 +43,9 @@ pub fn encode_glb(surfaces: &[(Label, Surface)]) -> Result<Vec<u8>, ExportError>
         let indices = surface.triangles.iter().flatten().flat_map(|n| n.to_le_bytes()).collect();
         let count = 3 * surface.triangles.len();
         add(indices, INDICES, json!({ "componentType": UNSIGNED_INT, "count": count, "type": "SCALAR" }));
-        let name = label.name();
-        nodes.push(json!({ "name": name, "mesh": meshes.len() }));
+        let name = shown_name(*label, *source);
+        let extras = json!({ "structure": label.name(), "source": source.word(), "proposed": *source == Source::Proposed });
+        nodes.push(json!({ "name": name, "mesh": meshes.len(), "extras": extras }));
         meshes.push(json!({ "name": name, "primitives": [{
             "attributes": { "POSITION": first, "NORMAL": first + 1 }, "indices": first + 2, "material": materials.len(),
         }] }));

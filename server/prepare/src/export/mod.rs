@@ -8,8 +8,9 @@ mod surface;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use spinor_volume::cut::CutState;
-use spinor_volume::{Label, Patient, TissueClass};
+use spinor_volume::{Label, Patient, Source, Structure, TissueClass};
 use thiserror::Error;
 
 pub use glb::encode_glb;
@@ -26,11 +27,12 @@ use spinor_shared::case::Case;
 /// A file format to export to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Binary STL, LPS mm: one file for a single structure, else a folder with one file per structure.
+    /// Binary STL, LPS mm: one file for a single structure, else a folder with one file per structure; `_proposed` ends the name of one that
+    /// no image shows.
     Stl,
     /// One binary glTF 2.0 with a node per structure, metres, Y up.
     Glb,
-    /// A label map in the case's numbers.
+    /// A label map in the case's numbers, with a file of names beside it that says where each structure comes from.
     Nifti(LabelGrid),
     /// A binary DICOM SEG on the grid of the CT series the case came from, under its patient and study.
     DicomSeg {
@@ -96,18 +98,18 @@ pub fn export(case: &Case, cut: Option<&CutState>, format: &Format, out: &Path) 
     match format {
         Format::Stl => export_stl(patient, cut, out),
         Format::Glb => {
-            let surfaces: Vec<(Label, Surface)> =
-                patient.structures().iter().enumerate().map(|(n, s)| (s.label, surface(patient, cut, n))).collect();
+            let surfaces: Vec<(Label, Source, Surface)> =
+                patient.structures().iter().enumerate().map(|(n, s)| (s.label, s.source, surface(patient, cut, n))).collect();
             write(out, &encode_glb(&surfaces)?).map(|file| vec![file])
         }
         Format::Nifti(LabelGrid::Case) => {
             write_nifti(out, &labels_on_case_grid(patient, cut))?;
-            Ok(vec![out.to_owned()])
+            Ok(vec![out.to_owned(), write_names(patient, out)?])
         }
         Format::Nifti(LabelGrid::Ct) => {
             let ct = case.ct.as_ref().ok_or(ExportError::NoCt)?;
             write_nifti(out, &labels_on_image(patient, cut, ct.geometry())?)?;
-            Ok(vec![out.to_owned()])
+            Ok(vec![out.to_owned(), write_names(patient, out)?])
         }
         Format::DicomSeg { source, series } => {
             dicom_seg::export_dicom_seg(case, cut, source, series.as_deref(), out).map(|file| vec![file])
@@ -122,15 +124,43 @@ fn export_stl(patient: &Patient, cut: Option<&CutState>, out: &Path) -> Result<V
     }
     let mut files = Vec::new();
     for (n, structure) in patient.structures().iter().enumerate() {
-        let name = structure.label.name();
         let surface = surface(patient, cut, n);
         if surface.triangles.is_empty() {
             continue;
         }
-        let path = if single { out.to_owned() } else { out.join(format!("{name}.stl")) };
-        files.push(write(&path, &encode_stl(&name, &surface)?)?);
+        let suffix = if structure.source == Source::Proposed { "_proposed" } else { "" };
+        let path = if single { out.to_owned() } else { out.join(format!("{}{suffix}.stl", structure.label.name())) };
+        files.push(write(&path, &encode_stl(&shown_name(structure.label, structure.source), &surface)?)?);
     }
     Ok(files)
+}
+
+/// A structure's name in files for other programs, which says where no image shows it.
+fn shown_name(label: Label, source: Source) -> String {
+    if source == Source::Proposed { format!("{} (proposed)", label.name()) } else { label.name() }
+}
+
+/// Writes what the numbers of a label map stand for beside it, `labels.nii.gz` as `labels.names.json`: a NIfTI has no room for it.
+fn write_names(patient: &Patient, out: &Path) -> Result<PathBuf, ExportError> {
+    let entry = |s: &Structure| {
+        let about = json!({
+            "name": s.label.name(),
+            "shown": shown_name(s.label, s.source),
+            "source": s.source.word(),
+            "proposed": s.source == Source::Proposed,
+        });
+        (s.label.0.to_string(), about)
+    };
+    let labels: serde_json::Map<String, serde_json::Value> = patient.structures().iter().map(entry).collect();
+    let about = json!({
+        "purpose": "For education and rehearsal; not a medical device.",
+        "proposed": "made from the anatomy around and seen in no image: no segmentation of this patient",
+        "labels": labels,
+    });
+    let file = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = file.strip_suffix(".gz").unwrap_or(&file);
+    let stem = stem.strip_suffix(".nii").unwrap_or(stem);
+    write(&out.with_file_name(format!("{stem}.names.json")), format!("{about:#}\n").as_bytes())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, ExportError> {

@@ -104,6 +104,39 @@ fn glb_names_every_structure() {
     }
 }
 
+/// Every file for other programs says which structure no image shows: names of files and nodes, headers, and the names beside a label map.
+#[test]
+fn proposed_structures_are_named_so_in_every_export() {
+    let (case, _) = case();
+    let mut structures = case.patient.structures().to_vec();
+    structures[0].source = Source::Proposed;
+    let patient = Patient::new(*case.patient.grid(), structures, spinor_volume::DensityField::default()).unwrap();
+    let case = Case { patient, ..case };
+    let dir = tempfile::tempdir().unwrap();
+    let files = export(&case, None, &Format::Stl, &dir.path().join("meshes")).unwrap();
+    assert!(files[0].ends_with("vertebrae_L3_proposed.stl") && files[1].ends_with("vertebrae_L4.stl"), "{files:?}");
+    let header = |path: &Path| String::from_utf8(std::fs::read(path).unwrap()[..80].to_vec()).unwrap();
+    assert!(header(&files[0]).starts_with("Spinor vertebrae_L3 (proposed) SPACE=LPS UNIT=mm"));
+    assert!(!header(&files[1]).contains("proposed"));
+
+    let path = dir.path().join("case.glb");
+    export(&case, None, &Format::Glb, &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let length = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+    let json: serde_json::Value = serde_json::from_slice(&bytes[20..20 + length]).unwrap();
+    let nodes = &json["nodes"];
+    assert_eq!((&nodes[0]["name"], &nodes[1]["name"]), (&"vertebrae_L3 (proposed)".into(), &"vertebrae_L4".into()));
+    assert_eq!((&nodes[0]["extras"]["proposed"], &nodes[1]["extras"]["proposed"]), (&true.into(), &false.into()));
+    assert_eq!(nodes[1]["extras"]["source"], case.patient.structures()[1].source.word());
+
+    let path = dir.path().join("labels.nii.gz");
+    let files = export(&case, None, &Format::Nifti(LabelGrid::Ct), &path).unwrap();
+    assert!(files[0] == path && files[1].ends_with("labels.names.json"), "{files:?}");
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&files[1]).unwrap()).unwrap();
+    assert_eq!((&json["labels"]["43"]["proposed"], &json["labels"]["44"]["proposed"]), (&true.into(), &false.into()));
+    assert_eq!(json["labels"]["43"]["shown"], "vertebrae_L3 (proposed)");
+}
+
 /// A label map on the CT's grid gives the labels back; one after a cut lacks what was cut, and only that class.
 #[test]
 fn label_maps_give_labels_back() {
