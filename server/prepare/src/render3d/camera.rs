@@ -19,6 +19,20 @@ pub enum Direction {
     Superior,
 }
 
+impl Direction {
+    /// Where the viewer looks, and what is up in the picture, patient LPS.
+    pub const fn axes(self) -> ([f64; 3], [f64; 3]) {
+        match self {
+            Self::Posterior => ([0.0, -1.0, 0.0], [0.0, 0.0, 1.0]),
+            Self::Anterior => ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]),
+            Self::Left => ([-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]),
+            Self::Right => ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]),
+            Self::Oblique => ([-0.62, -0.72, -0.32], [0.0, 0.0, 1.0]),
+            Self::Superior => ([0.0, 0.0, -1.0], [0.0, -1.0, 0.0]),
+        }
+    }
+}
+
 /// A point of view with parallel or perspective rays.
 #[derive(Clone, Copy, Debug)]
 pub struct Camera {
@@ -70,19 +84,22 @@ impl Camera {
     pub fn of(patient: &Patient, from: Direction, aspect: f64) -> Self {
         let (low, high) = extent(patient);
         let middle = [0, 1, 2].map(|k| (low[k] + high[k]) / 2.0);
-        let (forward, up) = match from {
-            Direction::Posterior => ([0.0, -1.0, 0.0], [0.0, 0.0, 1.0]),
-            Direction::Anterior => ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]),
-            Direction::Left => ([-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]),
-            Direction::Right => ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]),
-            Direction::Oblique => ([-0.62, -0.72, -0.32], [0.0, 0.0, 1.0]),
-            Direction::Superior => ([0.0, 0.0, -1.0], [0.0, -1.0, 0.0]),
-        };
+        let (forward, up) = from.axes();
         let mut camera = Self::parallel(middle, forward, up, 1.0);
         let reach = |axis: [f64; 3]| (0..3).map(|k| axis[k].abs() * (high[k] - low[k])).sum::<f64>();
         let loose = if from == Direction::Oblique { 0.97 } else { 1.04 };
         camera.height = loose * reach(camera.up).max(reach(camera.right) / aspect.max(0.1));
         camera
+    }
+
+    /// The direction to the picture's right, a unit vector in patient LPS.
+    pub fn right(&self) -> [f64; 3] {
+        self.right
+    }
+
+    /// The direction to the picture's lower edge, a unit vector in patient LPS.
+    pub fn down(&self) -> [f64; 3] {
+        self.up.map(|v| -v)
     }
 
     pub(super) fn ray(&self, x: f64, y: f64, size: [f64; 2]) -> Ray {

@@ -1,11 +1,14 @@
 //! The colour that a ray brings back.
 
-use spinor_volume::{Label, TissueClass};
+use spinor_volume::{Label, Source, TissueClass};
 
 use super::Style;
 use super::camera::Ray;
 use super::scene::Scene;
 use crate::palette;
+
+/// Period of the stripes on what is proposed, mm.
+const STRIPES_MM: f64 = 3.0;
 
 fn linear(c: u8) -> f32 {
     let v = f32::from(c) / 255.0;
@@ -53,7 +56,7 @@ pub(super) fn colour(scene: &Scene<'_>, ray: &Ray, down: f64, style: &Style<'_>)
     if dot(normal, view) < 0.0 {
         normal = unit([0, 1, 2].map(|k| normal[k] - 2.0 * dot(normal, view).min(0.0) * view[k]));
     }
-    let base = palette::colour(label).map(linear);
+    let base = palette::colour(label).map(linear).map(|v| if is_stripe(scene, label, at) { 0.5 * v } else { v });
     // The key lamp stands over the viewer's left shoulder, the fill lamp low on the right.
     let right = unit([ray.direction[1], -ray.direction[0], 0.0001]);
     let key = unit([0, 1, 2].map(|k| view[k] * 0.9 - right[k] * 0.75 + [0.0, 0.0, 0.85][k]));
@@ -82,6 +85,13 @@ pub(super) fn colour(scene: &Scene<'_>, ray: &Ray, down: f64, style: &Style<'_>)
         c[k] = base[k] * light as f32 + (gloss * warm[k] + rim) as f32;
     }
     (c, (u32::from(number(label)), way as f32))
+}
+
+/// Whether a place lies in a stripe: proposed structures are striped, for nobody saw them.
+fn is_stripe(scene: &Scene<'_>, label: Label, at: [f64; 3]) -> bool {
+    let proposed = scene.patient.structure(label).is_some_and(|s| s.source == Source::Proposed);
+    let [x, y, z] = scene.patient_from_index(at);
+    proposed && ((x + y + z) / STRIPES_MM).rem_euclid(1.0) < 0.35
 }
 
 fn number(label: Label) -> u16 {

@@ -5,6 +5,7 @@
 
 mod canal;
 mod facts;
+mod marks;
 mod page;
 mod slice;
 
@@ -67,7 +68,24 @@ pub fn write_report(dir: &Path, case: &Case, ct: Option<&Image<i16>>, hash: &str
     let path = dir.join("report.html");
     write_whole(&path, html.as_bytes()).map_err(io(&path))?;
     let path = dir.join("report.json");
-    write_whole(&path, (serde_json::to_string_pretty(&facts)? + "\n").as_bytes()).map_err(io(&path))
+    let mut numbers = serde_json::to_value(&facts)?;
+    round(&mut numbers);
+    write_whole(&path, (serde_json::to_string_pretty(&numbers)? + "\n").as_bytes()).map_err(io(&path))
+}
+
+/// Rounds fractions to four places: a tenth of a micrometre, and no digits that only binary numbers have.
+fn round(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(number) if number.is_f64() => {
+            let short = number.as_f64().map(|v| (v * 1e4).round() / 1e4 + 0.0);
+            if let Some(short) = short.and_then(serde_json::Number::from_f64) {
+                *number = short;
+            }
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(round),
+        serde_json::Value::Object(map) => map.values_mut().for_each(round),
+        _ => {}
+    }
 }
 
 fn png(picture: &image::RgbImage) -> Result<Vec<u8>, ReportError> {
@@ -94,7 +112,9 @@ fn views(case: &Case) -> Result<Vec<Picture>, ReportError> {
             continue;
         }
         let hide: &(dyn Fn(Label) -> bool + Sync) = if only_soft { &bone } else { &all };
-        let picture = render(patient, &Camera::of(patient, from, aspect), &Style { size, hide, ..Style::default() });
+        let camera = Camera::of(patient, from, aspect);
+        let mut picture = render(patient, &camera, &Style { size, hide, ..Style::default() });
+        marks::draw(&mut picture, camera.right(), camera.down());
         out.push(Picture { caption: caption.to_owned(), png: png(&picture)?, width: size[0] });
     }
     Ok(out)

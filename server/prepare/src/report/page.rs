@@ -6,6 +6,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Picture;
 use super::facts::{Facts, StructureFacts};
+use spinor_volume::Source;
+
+/// What the letters in the pictures stand for.
+const SIDES: &str = "Letters: L and R the patient's left and right, A front, P back, S head, I feet. Views from behind have the patient's left on \
+     the left; axial and coronal slices follow the radiological convention, with the patient's right on the left.";
 
 const STYLE: &str = "
 :root { color-scheme: light }
@@ -32,16 +37,28 @@ fn figure(picture: &Picture) -> Markup {
     html! { figure style=(format!("width:{}px", picture.width)) { img src=(data) alt=(picture.caption) width=(picture.width); figcaption { (picture.caption) } } }
 }
 
-fn chip(colour: [u8; 3]) -> Markup {
+fn chip(colour: [u8; 3], proposed: bool) -> Markup {
     let [r, g, b] = colour;
-    html! { span.chip style=(format!("background:rgb({r},{g},{b})")) {} }
+    // As the pictures have it: whole where a structure was seen, hatched with a broken outline where it is proposed.
+    let style = if proposed {
+        format!(
+            "background:repeating-linear-gradient(135deg,rgb({r},{g},{b}) 0 2px,#10151b 2px 5px);border:1px dashed rgb({r},{g},{b})"
+        )
+    } else {
+        format!("background:rgb({r},{g},{b})")
+    };
+    html! { span.chip style=(style) {} }
+}
+
+fn is_proposed(s: &StructureFacts) -> bool {
+    s.source == Source::Proposed.word()
 }
 
 fn row(name: &str, s: &StructureFacts) -> Markup {
-    let source = if s.source == "proposed" { "proposed" } else { "" };
+    let source = if is_proposed(s) { "proposed" } else { "" };
     html! {
         tr {
-            td { (chip(s.colour)) (name) }
+            td { (chip(s.colour, is_proposed(s))) (name) @if is_proposed(s) { " (proposed)" } }
             td.n { (format!("{:.0}", s.volume_mm3)) }
             td.n { (s.mean_hu.map_or("–".to_owned(), |v| format!("{v:.0}"))) }
             td class=(source) { (s.source) @if let Some(before) = &s.corrects { " by hand, instead of " (before) } }
@@ -53,11 +70,12 @@ fn row(name: &str, s: &StructureFacts) -> Markup {
 
 fn legend(facts: &Facts) -> Markup {
     // One entry per colour: the structures that share it are told apart by where they are.
-    let mut seen: Vec<([u8; 3], Vec<&str>)> = Vec::new();
+    let mut seen: Vec<([u8; 3], bool, Vec<&str>)> = Vec::new();
     for (name, s) in &facts.structures {
-        match seen.iter_mut().find(|(c, _)| *c == s.colour) {
-            Some((_, names)) => names.push(name),
-            None => seen.push((s.colour, vec![name])),
+        let key = (s.colour, is_proposed(s));
+        match seen.iter_mut().find(|(colour, proposed, _)| (*colour, *proposed) == key) {
+            Some((_, _, names)) => names.push(name),
+            None => seen.push((key.0, key.1, vec![name])),
         }
     }
     let word = |names: &[&str]| match names {
@@ -70,7 +88,9 @@ fn legend(facts: &Facts) -> Markup {
         [first, ..] if first.starts_with("nerve") => "nerve roots".to_owned(),
         _ => names.join(", "),
     };
-    html! { div.legend { @for (colour, names) in &seen { span { (chip(*colour)) (word(names)) } } } }
+    html! { div.legend { @for (colour, proposed, names) in &seen {
+        span { (chip(*colour, *proposed)) (word(names)) @if *proposed { " (proposed)" } }
+    } } }
 }
 
 /// The page as one self-contained HTML document.
@@ -90,6 +110,7 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
         (region, level.get(1..).and_then(|n| n.parse::<u32>().ok()).unwrap_or(99))
     });
     let [x, y, z] = facts.extent_mm;
+    let any_proposed = facts.structures.values().any(is_proposed);
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -106,18 +127,20 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
                 p.quiet { @for (n, (source, count)) in facts.sources.iter().enumerate() { @if n > 0 { " · " } (count) " " (source) } " structures" }
                 h2 { "In space" }
                 div.row.views { @for p in views { (figure(p)) } }
+                p.quiet { (SIDES) @if any_proposed { " Striped: proposed from the anatomy around, seen in no image." } }
                 h2 { "Slices" }
                 (legend(facts))
                 div.row { @for p in overview { (figure(p)) } }
+                @if any_proposed { p.quiet { "Broken outlines with hatching: proposed from the anatomy around, seen in no image. Whole outlines: seen." } }
                 h2 { "Level by level" }
-                p.quiet { "Across the spine at each level, seen from below: the patient's right is on the left, the front is up." }
+                p.quiet { "Across the spine at each level, in the radiological convention: seen from below, the patient's right (R) on the left, the front (A) up." }
                 div.row.levels { @for p in levels { (figure(p)) } }
                 @if !facts.canal.is_empty() {
                     h2 { "Area of the canal" }
                     table {
                         tr { th { "Where" } th.n { "Dural sac with cord, mm²" } th { "Source" } th { "" } }
                         @for c in &facts.canal {
-                            @let proposed = if c.source == "proposed" { "proposed" } else { "" };
+                            @let proposed = if c.source == Source::Proposed.word() { "proposed" } else { "" };
                             tr { td { (c.place) } td.n { (format!("{:.0}", c.area_mm2)) } td class=(proposed) { (c.source) } td { (c.remark()) } }
                         }
                     }
@@ -135,7 +158,7 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
                 h2 { "Geometry" }
                 table {
                     tr { th { "What" } th { "Value" } }
-                    tr { td { "Fields of the case" } td { (format!("{x:.0} × {y:.0} × {z:.0} mm at {} mm", facts.voxel_mm)) } }
+                    tr { td { "Fields of the case" } td { (format!("{x:.0} × {y:.0} × {z:.0} mm at {:.1} mm", facts.voxel_mm)) } }
                     @if let Some(ct) = &facts.ct {
                         @let [a, b, c] = ct.size;
                         @let [i, j, k] = ct.spacing_mm;

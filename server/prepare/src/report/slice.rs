@@ -2,16 +2,17 @@
 
 use image::{Rgb, RgbImage};
 use spinor_volume::query::sdf_mm;
-use spinor_volume::{BrickState, Patient, Structure, TissueClass, VoxelIndex};
+use spinor_volume::{BrickState, Patient, Source, Structure, TissueClass, VoxelIndex};
 
+use super::marks;
 use crate::palette;
 use crate::volume3d::Image;
 
 /// Directions of a picture in patient LPS: its right and its lower edge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axes {
-    right: [f64; 3],
-    down: [f64; 3],
+    pub(super) right: [f64; 3],
+    pub(super) down: [f64; 3],
 }
 
 impl Axes {
@@ -49,7 +50,18 @@ const WINDOW: [f64; 2] = [-160.0, 1000.0];
 /// Half-width of an outline in pixels.
 const LINE: f64 = 0.75;
 
-/// The slice with the outlines of all structures; black where the image ends.
+/// Whether a pixel lies in a stripe of the hatch, or a dash of the outline, that proposed structures have.
+fn is_hatch(x: u32, y: u32) -> bool {
+    (x + y) % 7 < 2
+}
+
+fn is_dash(x: u32, y: u32) -> bool {
+    // Two frequencies, so that neither horizontals, verticals nor diagonals run along a dash.
+    (5 * x + 8 * y) % 40 < 22
+}
+
+/// The slice with the outlines of all structures, dashed and hatched where they are proposed, and the letters of the patient's sides; black
+/// where the image ends.
 pub(super) fn draw(patient: &Patient, ct: Option<&Image<i16>>, plane: &Plane) -> RgbImage {
     let [w, h] = plane.size_mm.map(|mm| (mm / plane.mm_per_pixel).round().clamp(16.0, 2000.0) as u32);
     let grid = patient.grid();
@@ -72,8 +84,13 @@ pub(super) fn draw(patient: &Patient, ct: Option<&Image<i16>>, plane: &Plane) ->
                 continue;
             }
             let d = sdf_mm(grid, &s.sdf, at) / plane.mm_per_pixel;
-            let line = (LINE + 0.5 - d.abs()).clamp(0.0, 1.0);
-            let wash = if d < 0.0 && s.class != TissueClass::Bone { 0.10 } else { 0.0 };
+            let proposed = s.source == Source::Proposed;
+            let line = if proposed && !is_dash(x, y) { 0.0 } else { (LINE + 0.5 - d.abs()).clamp(0.0, 1.0) };
+            let wash = match (d < 0.0, proposed) {
+                (true, true) if is_hatch(x, y) => 0.30,
+                (true, _) if s.class != TissueClass::Bone => 0.10,
+                _ => 0.0,
+            };
             let alpha = (0.92 * line).max(wash);
             let own = palette::outline(s.label);
             for k in 0..3 {
@@ -82,5 +99,108 @@ pub(super) fn draw(patient: &Patient, ct: Option<&Image<i16>>, plane: &Plane) ->
         }
         *pixel = Rgb(colour.map(|v| v.round().clamp(0.0, 255.0) as u8));
     }
+    marks::draw(&mut out, plane.axes.right, plane.axes.down);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render3d::{Camera, Direction, Style, render};
+    use spinor_volume::{BRICK, BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, SparseField};
+
+    /// A bone that is a ball of 7 mm on the patient's left, at the front, towards the head.
+    fn patient(source: Source) -> Patient {
+        let grid = Grid::new([-24.0; 3], 1.0, [3, 3, 3]).unwrap();
+        let mut sdf = SparseField::outside(&grid);
+        for n in 0..grid.brick_count() as u32 {
+            let first = grid.brick_coords(BrickIndex(n)).map(|c| f64::from(c) * BRICK as f64);
+            let mut samples = [0_i8; BRICK_VOXELS];
+            for (at, s) in samples.iter_mut().enumerate() {
+                let local = [at % 16, at / 16 % 16, at / 256];
+                let p = grid.patient_from_index([0, 1, 2].map(|k| first[k] + local[k] as f64));
+                let from = [12.0, -12.0, 12.0];
+                let d = (0..3).map(|k| (p[k] - from[k]).powi(2)).sum::<f64>().sqrt() - 7.0;
+                *s = (d * 32.0).round().clamp(-127.0, 127.0) as i8;
+            }
+            *sdf.brick_mut(BrickIndex(n)).unwrap() = samples;
+        }
+        let bone =
+            Structure { label: Label::lumbar(3), class: TissueClass::Bone, source, uncertainty_mm: 0.0, volume_mm3: 1.0, sdf };
+        Patient::new(grid, vec![bone], DensityField::default()).unwrap()
+    }
+
+    fn slice(patient: &Patient, axes: Axes, through: [f64; 3]) -> RgbImage {
+        draw(patient, None, &Plane { centre: through, axes, size_mm: [60.0, 60.0], mm_per_pixel: 0.25 })
+    }
+
+    /// Where the ball lies in a picture: its letter at the edge that it is nearer to, across and along.
+    fn beside(picture: &RgbImage, other: &RgbImage) -> [String; 2] {
+        let (mut sum, mut n) = ([0.0; 2], 0.0);
+        for (x, y, _) in picture.enumerate_pixels().filter(|(x, y, p)| *p != other.get_pixel(*x, *y)) {
+            (sum[0], sum[1], n) = (sum[0] + f64::from(x), sum[1] + f64::from(y), n + 1.0);
+        }
+        assert!(n > 100.0, "{n} pixels of the ball");
+        let [left, right, top, bottom] = marks::tests::words(picture).map(Option::unwrap);
+        let (w, h) = picture.dimensions();
+        let off = [sum[0] / n - f64::from(w) / 2.0, sum[1] / n - f64::from(h) / 2.0];
+        assert!(off.iter().all(|v| v.abs() > 8.0), "{off:?}");
+        [if off[0] < 0.0 { left } else { right }, if off[1] < 0.0 { top } else { bottom }]
+    }
+
+    /// What lies on the patient's left (+x), in front (-y) and towards the head (+z) is drawn beside the letters L, A and S, in every slice and
+    /// every view; axial and coronal slices follow the radiological convention: the patient's left is on the right.
+    #[test]
+    fn letters_stand_on_the_patients_sides() {
+        let (patient, at) = (patient(Source::Segmented), [12.0, -12.0, 12.0]);
+        let through = |k: usize| std::array::from_fn(|n| if n == k { at[n] } else { 0.0 });
+        let nothing = |k: usize| std::array::from_fn(|n| if n == k { -20.0 } else { 0.0 });
+        let up = [0.0, 0.0, 1.0];
+        for (axes, k, expected, right) in
+            [(Axes::axial(up), 2, ["L", "A"], "L"), (Axes::CORONAL, 1, ["L", "S"], "L"), (Axes::SAGITTAL, 0, ["A", "S"], "P")]
+        {
+            let drawn = slice(&patient, axes, through(k));
+            assert_eq!(beside(&drawn, &slice(&patient, axes, nothing(k))), expected, "axis {k}");
+            assert_eq!(marks::tests::words(&drawn)[1].as_deref(), Some(right), "axis {k}");
+        }
+        for (from, expected, right) in [
+            (Direction::Posterior, ["L", "S"], "R"),
+            (Direction::Anterior, ["L", "S"], "L"),
+            (Direction::Left, ["A", "S"], "P"),
+            (Direction::Right, ["A", "S"], "A"),
+            (Direction::Superior, ["L", "A"], "R"),
+        ] {
+            let (forward, up) = from.axes();
+            let camera = Camera::parallel([0.0; 3], forward, up, 60.0);
+            let view = |hide: bool| {
+                let mut picture = render(&patient, &camera, &Style { size: [240, 240], hide: &|_| hide, ..Style::default() });
+                marks::draw(&mut picture, camera.right(), camera.down());
+                picture
+            };
+            let drawn = view(false);
+            assert_eq!(beside(&drawn, &view(true)), expected, "{from:?}");
+            assert_eq!(marks::tests::words(&drawn)[1].as_deref(), Some(right), "{from:?}");
+        }
+    }
+
+    /// A proposed outline is broken and its inside hatched; a seen one is whole and, of bone, empty.
+    #[test]
+    fn proposed_outlines_are_dashed_and_hatched() {
+        let drawn = |source: Source| slice(&patient(source), Axes::axial([0.0, 0.0, 1.0]), [12.0, -12.0, 12.0]);
+        let (seen, proposed) = (drawn(Source::Segmented), drawn(Source::Proposed));
+        // In pixels from the ball's middle, which is the picture's.
+        let count = |picture: &RgbImage, from: f64, to: f64| {
+            let off = |v: u32| f64::from(v) + 0.5 - 120.0;
+            let ring = picture.enumerate_pixels().filter(|(x, y, _)| {
+                let r = off(*x).hypot(off(*y));
+                r >= from && r <= to
+            });
+            let (mut lit, mut all) = (0.0, 0.0);
+            ring.for_each(|(_, _, p)| (lit, all) = (lit + f64::from(u8::from(p.0[0] > 40)), all + 1.0));
+            lit / all
+        };
+        assert!(count(&seen, 27.5, 28.5) > 0.97 && count(&seen, 5.0, 22.0) < 0.01);
+        let (line, inside) = (count(&proposed, 27.5, 28.5), count(&proposed, 5.0, 22.0));
+        assert!((0.4..0.75).contains(&line) && (0.2..0.4).contains(&inside), "{line} {inside}");
+    }
 }
