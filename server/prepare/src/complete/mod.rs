@@ -81,13 +81,13 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
         .map(|(level, left)| scene.root(sections.as_deref().ok_or(Refused::NotSeen)?, *level, *left, sac, &given_soft))
         .collect();
     let mut missing: BTreeMap<(&'static str, Refused), Vec<String>> = BTreeMap::new();
-    let mut ending: Vec<String> = Vec::new();
+    let mut ending: BTreeMap<Refused, Vec<String>> = BTreeMap::new();
     for ((level, left), made) in wanted.iter().zip(made) {
         let label = Label::root(*level, *left);
         match made {
             Ok(root) => {
-                if root.ends_early {
-                    ending.push(label.name());
+                if let Some(why) = root.ends {
+                    ending.entry(why).or_default().push(label.name());
                 }
                 out.root_lines.insert(label, root.line);
                 out.structures.push(root.structure);
@@ -95,11 +95,14 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
             Err(why) => missing.entry(("nerve root", why)).or_default().push(label.name()),
         }
     }
-    if !ending.is_empty() {
-        out.warnings.push(format!(
-            "Proposed roots end where they meet dense bone that nobody labelled: {}. The alarm guards nothing beyond. {LABEL_IT}",
-            ending.join(", ")
-        ));
+    for (why, names) in ending {
+        let (names, beyond) = (names.join(", "), "The alarm guards nothing beyond.");
+        out.warnings.push(match why {
+            Refused::Dense => {
+                format!("Proposed roots end where they meet dense bone that nobody labelled: {names}. {beyond} {LABEL_IT}")
+            }
+            _ => format!("Proposed roots end where bone leaves them no room: {names}. {beyond} Draw them (--contours) to have an alarm there."),
+        });
     }
 
     let keep_off: Vec<&SparseField> = out.structures.iter().map(|s| &s.sdf).chain(given_soft.iter().copied()).collect();

@@ -47,7 +47,7 @@ pub(super) enum Refused {
     NotSeen,
     /// Its way runs into dense bone that nobody labelled before it has come through its foramen.
     Dense,
-    /// Bone leaves it no room before it has come through its foramen.
+    /// Bone, or what was given, leaves it no room before it has come through its foramen.
     NoRoom,
 }
 
@@ -77,8 +77,8 @@ impl Line {
 pub(super) struct Root {
     pub(super) structure: Structure,
     pub(super) line: Vec<V3>,
-    /// Whether it ends early, at dense bone that nobody labelled.
-    pub(super) ends_early: bool,
+    /// Why it ends early, where it does: [`Refused::Dense`] or [`Refused::NoRoom`].
+    pub(super) ends: Option<Refused>,
 }
 
 /// The centre line of root `level` (1 = L1 ... 5 = L5) on one side of its vertebra.
@@ -269,7 +269,7 @@ pub(super) struct Around<'a> {
 /// A root along its line: a tube in one piece that stays out of the sac and off the bone.
 pub(super) fn root(grid: &Grid, label: Label, mut line: Line, diameter: f64, around: &Around<'_>) -> Result<Root, Refused> {
     let within_sac = |p: V3| around.sac.is_some_and(|sac| spinor_volume::query::sdf_mm(grid, sac, p) < 0.0);
-    let ends_early = line.end_at_dense(around.bones, within_sac)?;
+    let mut ends = line.end_at_dense(around.bones, within_sac)?.then_some(Refused::Dense);
     let mut block = tube(grid, &line.points, diameter).ok_or(Refused::NotSeen)?;
     keep_off_bone(grid, around.union, &mut block, CLEARANCE_MM);
     keep_off_dense(around.bones, &mut block);
@@ -280,8 +280,12 @@ pub(super) fn root(grid: &Grid, label: Label, mut line: Line, diameter: f64, aro
     let start = places.iter().copied().flatten().next().ok_or(Refused::NoRoom)?;
     keep_piece(&mut block, start);
     let reached = places.iter().rposition(|at| at.is_some_and(|at| block.values[at] < 0.0)).unwrap_or(0);
-    if reached < line.through {
-        return Err(Refused::NoRoom);
+    if let Some(beyond) = line.points.get(reached + 1) {
+        let dense = around.bones.dense_mm(*beyond) < around.bones.mm(*beyond);
+        ends = Some(if dense { Refused::Dense } else { Refused::NoRoom });
+    }
+    if let Some(why) = ends.filter(|_| reached < line.through) {
+        return Err(why);
     }
     line.points.truncate(reached + 1);
     redistance(&mut block);
@@ -297,7 +301,7 @@ pub(super) fn root(grid: &Grid, label: Label, mut line: Line, diameter: f64, aro
         volume_mm3: volume_mm3(grid, &sdf),
         sdf,
     };
-    Ok(Root { structure, line: line.points, ends_early })
+    Ok(Root { structure, line: line.points, ends })
 }
 
 /// The share of a structure's voxels that the CT shows as bone.
