@@ -227,7 +227,7 @@ pub(crate) fn keep_off_bone(grid: &Grid, bone: &SparseField, block: &mut Block, 
     let [nx, ny, _] = block.size;
     let h = block.h as f32;
     let shift = [0, 1, 2].map(|k| block.first[k] - origin[k]);
-    let voxels = grid.voxels().map(|n| n as i32);
+    let voxels = grid.voxels();
     // What lies farther out than this is so far out whatever the bone.
     let most = (clearance_mm + 127.0 * mm) as f32;
     for (row, values) in block.values.chunks_exact_mut(nx).enumerate() {
