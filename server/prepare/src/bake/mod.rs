@@ -234,19 +234,30 @@ pub fn bake_layers(layers: &[Layer<'_>], ct: Option<&Image<i16>>, options: &Bake
             at_border: (0..3).any(|k| extent.low[k] == 0 || extent.high[k] + 1 == extent.labels.geometry.size[k]),
         })
         .collect();
+    warnings.extend(at_border(&reports));
     reports.iter().for_each(|report| warnings.extend(report.warnings()));
     let structures: Vec<Structure> = made.into_iter().map(|(structure, _)| structure).collect();
     let density = ct.map(|ct| density::density(&grid, &structures, ct)).unwrap_or_default();
     Ok(Baked { grid, structures, density, reports, sigma_mm, warnings })
 }
 
+/// One warning for all structures that the labelled image cuts off.
+fn at_border(reports: &[StructureReport]) -> Option<String> {
+    let names: Vec<String> = reports.iter().filter(|r| r.at_border).map(|r| r.label.name()).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} reaches the border of the labelled image and is closed there: it goes on in the patient.")),
+        all => Some(format!(
+            "{} reach the border of the labelled image and are closed there: they go on in the patient.",
+            all.join(", ")
+        )),
+    }
+}
+
 impl StructureReport {
     fn warnings(&self) -> Vec<String> {
         let name = self.label.name();
         let mut out = Vec::new();
-        if self.at_border {
-            out.push(format!("{name} reaches the border of the labelled image and is closed there: it goes on in the patient."));
-        }
         if self.pieces > 1 && self.label.class() == Some(TissueClass::Bone) {
             out.push(format!("{name} is in {} separate pieces (a defect of the pars, or a break in the labels).", self.pieces));
         }

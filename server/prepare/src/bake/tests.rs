@@ -190,6 +190,12 @@ fn labels_without_structures_are_refused() {
     assert!(matches!(bake(&Image::filled(geometry, 44), None, &fine), Err(BakeError::Option(_))));
     let whole = bake(&Image::filled(geometry, 44), None, &BakeOptions::default()).unwrap();
     assert!(whole.reports[0].at_border && !whole.warnings.is_empty());
+    // However many structures are cut off, one line says so, with all their names.
+    let mut halves = Image::filled(geometry, 44);
+    (0..halves.voxels.len()).filter(|at| at % 8 < 4).for_each(|at| halves.voxels[at] = 43);
+    let halves = bake(&halves, None, &BakeOptions::default()).unwrap();
+    let told: Vec<&String> = halves.warnings.iter().filter(|w| w.contains("border")).collect();
+    assert!(matches!(told[..], [one] if one.starts_with("vertebrae_L3, vertebrae_L4 reach the border")), "{told:?}");
     assert!((whole.structures[0].volume_mm3 / 512.0 - 1.0).abs() < 0.02, "{}", whole.structures[0].volume_mm3);
 }
 

@@ -96,7 +96,7 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
         }
     }
     for (why, names) in ending {
-        let (names, beyond) = (names.join(", "), "The alarm guards nothing beyond.");
+        let (names, beyond) = (places_of(&names), "The alarm guards nothing beyond.");
         out.warnings.push(match why {
             Refused::Dense => {
                 format!("Proposed roots end where they meet dense bone that nobody labelled: {names}. {beyond} {LABEL_IT}")
@@ -122,7 +122,7 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
         }
     }
     for ((what, why), names) in missing {
-        let names = names.join(", ");
+        let names = places_of(&names);
         out.warnings.push(match why {
             Refused::NotSeen => format!("No {what} could be proposed for {names}: the bone there does not show where it lies."),
             Refused::Dense => {
@@ -249,4 +249,18 @@ fn measure(grid: &Grid, bone: &SparseField, field: &Bones, bones: &[&Structure])
             levels::measure(grid, bone, field, *label, centre, column)
         })
         .collect()
+}
+
+/// The places of several structures as one says them.
+fn places_of(names: &[String]) -> String {
+    names.iter().map(|name| place_of(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Where a structure lies, by its name: `L4/L5` of `ligamentum_flavum_L4_L5`, `L4 left` of `nerve_root_L4_left`; the words of others.
+pub(crate) fn place_of(name: &str) -> String {
+    let rest = ["intervertebral_disc_", "ligamentum_flavum_"].into_iter().find_map(|kind| name.strip_prefix(kind));
+    match rest {
+        Some(levels) => levels.replace('_', "/"),
+        None => name.strip_prefix("nerve_root_").unwrap_or(name).replace('_', " "),
+    }
 }

@@ -23,7 +23,7 @@ pub use coverage::{LevelCoverage, coverage};
 pub use summary::{CaseSummary, peak_rss_mb};
 
 use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers};
-use crate::complete::complete;
+use crate::complete::{complete, place_of};
 use crate::contours::{ContourFileError, ContourOptions};
 use crate::ingest::{IngestError, Modality, Request, ingest};
 use crate::models;
@@ -495,9 +495,14 @@ fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
     let sac = made.structures.iter().find(|s| s.label == Label::DURAL_SAC);
     let nerves: Vec<&Structure> = made.structures.iter().filter(|s| s.class == TissueClass::Neural).collect();
     let uncertainty_mm = nerves.iter().map(|s| s.uncertainty_mm).fold(0.0, f32::max);
-    let roots: Vec<String> = nerves.iter().filter(|s| s.label != Label::DURAL_SAC).map(|s| short(s.label)).collect();
+    let roots: Vec<String> = nerves.iter().filter(|s| s.label != Label::DURAL_SAC).map(|s| place_of(&s.label.name())).collect();
+    let of = |class: TissueClass, what: &str| {
+        let own = made.structures.iter().filter(|s| s.class == class).map(|s| place_of(&s.label.name()));
+        let places = own.collect::<Vec<_>>().join(", ");
+        (!places.is_empty()).then(|| format!("{what} {places}"))
+    };
     let rest: Vec<String> =
-        made.structures.iter().filter(|s| s.class != TissueClass::Neural).map(|s| s.label.name().replace('_', " ")).collect();
+        [of(TissueClass::Disc, "discs"), of(TissueClass::Flavum, "ligamenta flava")].into_iter().flatten().collect();
     let mut said = Vec::new();
     if sac.is_some() {
         said.push(format!(
@@ -512,7 +517,7 @@ fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
         ));
     }
     if !rest.is_empty() {
-        said.push(format!("Also proposed by the sizes of healthy adults, seen in no image: {}.", rest.join(", ")));
+        said.push(format!("Also proposed by the sizes of healthy adults, seen in no image: {}.", rest.join("; ")));
     }
     warnings.splice(0..0, said);
     for structure in made.structures {
@@ -528,11 +533,6 @@ fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
         baked.structures.insert(at, structure);
         baked.reports.insert(at, report);
     }
-}
-
-/// A root as one says it: `L5 left`.
-fn short(root: Label) -> String {
-    root.name().trim_start_matches("nerve_root_").replace('_', " ")
 }
 
 fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions) -> CaseMeta {
