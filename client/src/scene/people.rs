@@ -1,7 +1,9 @@
-//! Everybody else in the theatre: a head with cap and mask, a name above it, hands at the tools.
+//! Everybody else in the theatre: a head with cap and mask, a name above it, hands at the tools. None of them throws a shadow: a theatre's
+//! lamps shine past heads and hands from many sides.
 
 use std::collections::BTreeMap;
 
+use bevy::light::NotShadowCaster;
 use bevy::prelude::*;
 use spinor_shared::room::Role;
 use spinor_sim::{Hand, UserId};
@@ -11,13 +13,19 @@ use crate::room::Room;
 
 /// How far along the shaft a hand holds a tool, m.
 const GRIP_M: f32 = 0.105;
+/// A head nearer to the eye than this is not drawn: a free viewpoint may be within it, m.
+const HEAD_AWAY_M: f32 = 0.25;
+/// The same for a hand, which would hide the wound from a camera close above it, m.
+const HAND_AWAY_M: f32 = 0.16;
 
 /// Draws the people of [`Room`] but oneself.
 pub(crate) struct PeoplePlugin;
 
 impl Plugin for PeoplePlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Bodies>().add_systems(Startup, make_parts).add_systems(Update, (show_heads, show_hands).in_set(Draw));
+        app.init_resource::<Bodies>()
+            .add_systems(Startup, make_parts)
+            .add_systems(Update, (show_heads, show_hands, clear_the_view).chain().in_set(Draw));
     }
 }
 
@@ -100,7 +108,7 @@ fn show_heads(
         let gown = parts.gowns.get(&person.role).unwrap_or(&parts.white);
         let head = commands.spawn((at, Visibility::default())).id();
         let mut part = |mesh: &Handle<Mesh>, material: &Handle<StandardMaterial>, at: Transform| {
-            commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(material.clone()), at, ChildOf(head)));
+            commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(material.clone()), at, NotShadowCaster, ChildOf(head)));
         };
         part(&parts.face, &parts.skin, Transform::from_xyz(0.0, 0.0, 0.03).with_scale(Vec3::new(0.86, 1.12, 0.98)));
         part(&parts.cap, gown, Transform::from_xyz(0.0, 0.042, 0.042).with_scale(Vec3::new(0.88, 0.88, 0.98)));
@@ -141,7 +149,7 @@ fn show_hands(
         let side = if key.1 == Hand::Left { -1.0 } else { 1.0 };
         let hand = commands.spawn((at, Visibility::default())).id();
         let mut part = |mesh: &Handle<Mesh>, at: Transform| {
-            commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(parts.nitrile.clone()), at, ChildOf(hand)));
+            commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(parts.nitrile.clone()), at, NotShadowCaster, ChildOf(hand)));
         };
         part(&parts.glove, Transform::from_xyz(side * 0.03, 0.012, 0.045).with_scale(Vec3::new(0.75, 1.0, 1.25)));
         // Three fingers and the thumb meet at the handle, as one holds a pen.
@@ -151,5 +159,20 @@ fn show_hands(
             part(&parts.finger, Transform::from_translation(out + Vec3::Z * (0.004 * k as f32)).with_rotation(tilt));
         }
         bodies.hands.insert(*key, hand);
+    }
+}
+
+/// Heads and hands right before an eye are not drawn, so that a viewpoint that one chose shows what it looks at.
+fn clear_the_view(
+    bodies: Res<Bodies>,
+    eyes: Query<&GlobalTransform, With<Camera3d>>,
+    mut bodily: Query<(&Transform, &mut Visibility), Without<Camera3d>>,
+) {
+    let parts =
+        bodies.heads.values().map(|head| (head, HEAD_AWAY_M)).chain(bodies.hands.values().map(|hand| (hand, HAND_AWAY_M)));
+    for (entity, away_m) in parts {
+        let Ok((at, mut visibility)) = bodily.get_mut(*entity) else { continue };
+        let near = eyes.iter().any(|eye| eye.translation().distance(at.translation) < away_m);
+        visibility.set_if_neq(if near { Visibility::Hidden } else { Visibility::Inherited });
     }
 }

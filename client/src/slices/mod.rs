@@ -23,6 +23,8 @@ const PRESETS: [(&str, Window); 3] = [
     ("soft", Window { level: 50.0, width: 400.0 }),
     ("spine", Window { level: 150.0, width: 800.0 }),
 ];
+/// Behind letters on an image, so that they can be read on bright bone.
+const BEHIND: BackgroundColor = BackgroundColor(Color::srgba(0.0, 0.02, 0.02, 0.6));
 /// A step of brightness or contrast, as a share of the width.
 const STEP: f32 = 0.1;
 
@@ -164,12 +166,13 @@ fn build(mut commands: Commands, mut images: ResMut<Assets<Image>>, places: Opti
             Text::default(),
             TextFont { font_size: FontSize::Px(11.0), ..default() },
             TextColor(Color::srgb(0.85, 0.9, 0.9)),
-            Node { position_type: PositionType::Absolute, top: Val::Px(4.0), left: Val::Px(6.0), ..default() },
+            BEHIND,
+            Node { position_type: PositionType::Absolute, top: Val::Px(4.0), left: Val::Px(4.0), ..default() },
             ChildOf(slice),
         ));
         for (letter, place) in plane.edges().into_iter().zip(edge_nodes()) {
             let font = TextFont { font_size: FontSize::Px(13.0), ..default() };
-            let centre = (Text::new(letter), font, TextColor(Color::srgb(1.0, 0.86, 0.4)));
+            let centre = (Text::new(letter), font, TextColor(Color::srgb(1.0, 0.86, 0.4)), BEHIND);
             commands.spawn((place, ChildOf(slice))).with_child(centre);
         }
     }
