@@ -10,7 +10,7 @@ use crate::frames::ISOCENTRE_M;
 /// Height of the draped table's top below the isocentre, m: an adult's trunk lies between.
 const TABLE_BELOW_M: f32 = 0.085;
 /// Diffuse light from everywhere: the walls, cd/m².
-const AMBIENT: f32 = 95.0;
+const AMBIENT: f32 = 210.0;
 
 /// How every camera of the theatre renders: no lookup table, four samples a pixel.
 pub(crate) fn camera_look() -> impl Bundle {
