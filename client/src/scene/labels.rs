@@ -28,10 +28,12 @@ const SHARE: f32 = 0.034;
 const HEIGHT_M: (f32, f32) = (0.002, 0.075);
 /// A name stands so far above the middle of the head, m.
 const ABOVE_HEAD_M: f32 = 0.21;
-/// A distance stands so far up the shaft, and so far beside it and before it, m.
+/// A distance stands so far up the shaft, and so far beside it, m.
 const ALONG_SHAFT_M: f32 = 0.02;
 const BESIDE_M: f32 = 0.010;
-const TOWARDS_M: f32 = 0.012;
+/// Where on the way from the eye to its place a distance hangs, as large as it would look there: bone around the wound, which lies deep,
+/// does not cover it.
+const ON_THE_WAY: f32 = 0.7;
 /// The patient's sides by their directions (LPS), and how far from the middle each stands, m. A spine looks much the same from left and
 /// right, and a wrong side is an operation on the wrong root.
 const SIDES: [(&str, [f32; 3], f32); 4] = [
@@ -96,8 +98,8 @@ fn board(at: Vec3, eye: Vec3, ahead: Vec3, beside: bool) -> Transform {
     if !beside {
         return place;
     }
-    let aside = place.rotation * Vec3::new(size.x * 0.5 + BESIDE_M, 0.0, TOWARDS_M);
-    place.with_translation(at + aside)
+    let aside = place.rotation * Vec3::X * (size.x * 0.5 + BESIDE_M);
+    place.with_translation(eye + (at + aside - eye) * ON_THE_WAY).with_scale(size * ON_THE_WAY)
 }
 
 /// The entities of a label.
@@ -298,8 +300,11 @@ mod tests {
             assert!((HEIGHT_M.0..=HEIGHT_M.1).contains(&place.scale.y));
             let beside = board(at, eye, ahead, true);
             let left_edge = beside.transform_point(Vec3::NEG_X * 0.5);
-            assert!((left_edge - at).dot(place.rotation * Vec3::X) > 0.9 * BESIDE_M);
-            assert!(left_edge.distance(eye) < at.distance(eye));
+            // It hangs nearer, and looks as if it began right beside the place.
+            assert!(left_edge.distance(eye) < 0.75 * at.distance(eye));
+            let looks = eye + (left_edge - eye) / ON_THE_WAY;
+            assert!(((looks - at) - place.rotation * Vec3::X * BESIDE_M).length() < 1e-4);
+            assert!((beside.scale.y / left_edge.distance(eye) / (place.scale.y / looks.distance(eye)) - 1.0).abs() < 1e-3);
         }
     }
 }
