@@ -340,20 +340,20 @@ impl Field {
         let here = at(y, z);
         let edges = [at(y, z + passed), at(y + passed, z)];
         let corners = [at(y - 1, z + passed), at(y + 1, z + passed)];
-        let old = &self.rooms[here];
-        let mut new = *old;
+        let old = part(&self.rooms[here], 0);
+        let mut new = old;
         for (rows, [along, aside]) in [(edges, [STEPS[0], STEPS[1]]), (corners, [STEPS[1], STEPS[2]])] {
             if rows.iter().all(|row| self.bare[*row]) {
                 continue;
             }
             let [a, b] = rows.map(|row| &self.rooms[row]);
-            for x in BESIDE..BESIDE + WIDE {
-                let beside = a[x - 1].min(b[x - 1]).min(a[x + 1].min(b[x + 1]));
-                new[x] = new[x].min(a[x].min(b[x]).saturating_add(along)).min(beside.saturating_add(aside));
-            }
+            let level = nearer(part(a, 0), part(b, 0));
+            let before = nearer(part(a, -1), part(b, -1));
+            let after = nearer(part(a, 1), part(b, 1));
+            new = nearer(new, nearer(farther(level, along), farther(nearer(before, after), aside)));
         }
-        if new != *old {
-            self.rooms[here] = new;
+        if new != old {
+            self.rooms[here][BESIDE..BESIDE + WIDE].copy_from_slice(&new);
             (self.bare[here], self.settled[here]) = (false, false);
         }
     }
@@ -365,13 +365,38 @@ impl Field {
             return;
         }
         let old = &self.rooms[here];
-        let mut new = *old;
-        for steps in 1..=BESIDE {
+        let mut new = part(old, 0);
+        for steps in 1..=BESIDE as isize {
             let far = STEPS[0] * steps as u8;
-            for x in BESIDE..BESIDE + WIDE {
-                new[x] = new[x].min(old[x - steps].min(old[x + steps]).saturating_add(far));
-            }
+            new = nearer(new, farther(nearer(part(old, -steps), part(old, steps)), far));
         }
-        self.rooms[here] = new;
+        self.rooms[here][BESIDE..BESIDE + WIDE].copy_from_slice(&new);
     }
+}
+
+/// The samples of a row, each the one that lies `by` places on from it.
+#[inline(always)]
+fn part(line: &Line, by: isize) -> [u8; WIDE] {
+    let mut part = [0; WIDE];
+    let first = BESIDE.wrapping_add_signed(by);
+    part.copy_from_slice(&line[first..first + WIDE]);
+    part
+}
+
+/// The lesser of two rows' rooms.
+#[inline(always)]
+fn nearer(mut a: [u8; WIDE], b: [u8; WIDE]) -> [u8; WIDE] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = (*a).min(b);
+    }
+    a
+}
+
+/// A row's rooms and a step.
+#[inline(always)]
+fn farther(mut a: [u8; WIDE], step: u8) -> [u8; WIDE] {
+    for a in &mut a {
+        *a = a.saturating_add(step);
+    }
+    a
 }
