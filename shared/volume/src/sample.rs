@@ -4,7 +4,7 @@
 //! sample is ever exactly on the surface (a mesher never divides by zero nor makes an edge of no length), negating a field is the
 //! bitwise complement, and carving a surface out of tissue is as unbiased as storing one.
 
-use crate::grid::SDF_PER_VOXEL;
+use crate::grid::{SDF_PER_VOXEL, floor};
 
 /// Steps of an occupancy per voxel: volumes are counted exactly, in whole steps.
 pub const OCCUPANCY_PER_VOXEL: i32 = 32;
@@ -18,8 +18,9 @@ pub const OCCUPANCY_PER_VOXEL: i32 = 32;
 /// assert_eq!(encode(1000.0), 127);
 /// assert_eq!(decode(0), 0.5 / 32.0);
 /// ```
+#[inline]
 pub fn encode(distance_voxels: f64) -> i8 {
-    (distance_voxels * f64::from(SDF_PER_VOXEL)).floor().clamp(-127.0, 127.0) as i8
+    floor(distance_voxels * f64::from(SDF_PER_VOXEL)).clamp(-127, 127) as i8
 }
 
 /// The signed distance in voxels that a sample stands for.
@@ -60,7 +61,7 @@ mod tests {
             assert_eq!(occupancy(v) + occupancy(!v), OCCUPANCY_PER_VOXEL);
             assert_eq!(encode(decode(v)), v);
         }
-        assert_eq!(encode(f64::NAN), 0);
+        assert_eq!([f64::NAN, 1e300, -1e300, f64::INFINITY, f64::NEG_INFINITY].map(encode), [0, 127, -127, 127, -127]);
         assert_eq!(carve(-127, 127), -127);
         assert_eq!(carve(-127, -20), 19);
     }
