@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use spinor_shared::codec;
 use spinor_shared::delta::{BrickDelta, Cause, DeltaError, LaneFrame, Packer, SnapshotEnd, SnapshotFrame, UNTOUCHED, lane_of};
 use spinor_shared::net::LANES;
-use spinor_shared::net::frame::{frame, kind};
+use spinor_shared::net::frame::kind;
 use spinor_volume::cut::CutState;
 use spinor_volume::{BrickIndex, BrickSamples, BrickState, TissueClass};
+
+use crate::peer::framed;
 
 /// A brick of a cut field.
 pub(crate) type BrickKey = (TissueClass, BrickIndex);
@@ -106,8 +107,7 @@ impl Sender {
 }
 
 fn lane_frame(epoch: u32, tick: u32, causes: Vec<Cause>, bricks: Vec<BrickDelta>) -> Bytes {
-    let payload = codec::encode(&LaneFrame { epoch, tick, causes, bricks }).unwrap_or_default();
-    frame(kind::LANE, &payload)
+    framed(kind::LANE, &LaneFrame { epoch, tick, causes, bricks })
 }
 
 /// The frames of a cut snapshot, the end included.
@@ -120,7 +120,7 @@ pub(crate) fn snapshot_frames(
     let (mut chunk, mut bytes) = (Vec::new(), 0);
     let flush = |chunk: &mut Vec<BrickDelta>, frames: &mut Vec<Bytes>| {
         let piece = SnapshotFrame { epoch, bricks: std::mem::take(chunk) };
-        frames.push(frame(kind::SNAPSHOT, &codec::encode(&piece).unwrap_or_default()));
+        frames.push(framed(kind::SNAPSHOT, &piece));
     };
     for ((class, brick), version, samples) in bricks {
         let whole = packer.whole(*class, *brick, *version, samples)?;
@@ -135,6 +135,6 @@ pub(crate) fn snapshot_frames(
         flush(&mut chunk, &mut frames);
     }
     let end = SnapshotEnd { epoch, tick, bricks: bricks.len() as u32 };
-    frames.push(frame(kind::SNAPSHOT_END, &codec::encode(&end).unwrap_or_default()));
+    frames.push(framed(kind::SNAPSHOT_END, &end));
     Ok(frames)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bevy_ecs::entity::Entity;
 use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream};
+use serde::Serialize;
 use spinor_shared::codec;
 use spinor_shared::delta::{Cause, lane_of};
 use spinor_shared::net::control::{Notice, Request};
@@ -86,7 +87,7 @@ impl Peer {
         (heard, waker): (Sender<Heard>, Waker),
     ) -> Self {
         let control = Arc::new(Lane::default());
-        control.push(frame(kind::ANSWER, &codec::encode(answer).unwrap_or_default()));
+        control.push(framed(kind::ANSWER, answer));
         let lanes: [Arc<Lane>; LANES] = Default::default();
         runtime.spawn(write_control(control.clone(), send));
         for lane in &lanes {
@@ -223,7 +224,18 @@ impl Drop for Peer {
 
 /// A notice's frame.
 pub(crate) fn notice_bytes(notice: &Notice) -> Bytes {
-    frame(kind::NOTICE, &codec::encode(notice).unwrap_or_default())
+    framed(kind::NOTICE, notice)
+}
+
+/// A value's frame. One that has no encoding, which no type of the protocol can hold, is told in the log and sends nothing.
+pub(crate) fn framed<T: Serialize>(kind: u8, value: &T) -> Bytes {
+    match codec::encode(value) {
+        Ok(payload) => frame(kind, &payload),
+        Err(error) => {
+            tracing::error!(%error, "cannot be sent");
+            Bytes::new()
+        }
+    }
 }
 
 async fn write_control(control: Arc<Lane>, mut send: SendStream) {

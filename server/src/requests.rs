@@ -13,6 +13,9 @@ use crate::bulk;
 use crate::delta::{BrickKey, snapshot_frames};
 use crate::room::{Member, Room};
 
+/// Records that may wait for a full disk.
+const MOST_WAITING: usize = 10_000;
+
 /// What a request comes to beyond the room itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -36,6 +39,11 @@ impl Room {
         );
         if directs && !role.may_direct() {
             self.refuse(user, request.word(), Refusal::Role(role));
+            return Outcome::Done;
+        }
+        // What people direct is told them and waits to be recorded; while the disk is full it does not pile up without end.
+        if self.backlog.len() >= MOST_WAITING && (directs || matches!(request, Request::Pass { .. })) {
+            self.refuse(user, request.word(), Refusal::Disk);
             return Outcome::Done;
         }
         match request {
@@ -78,6 +86,7 @@ impl Room {
             Request::Repair(names) => return self.repair(user, &names),
             Request::Stats => return Outcome::Stats,
             Request::Digest => peer.wants_digest = true,
+            Request::Say(_) if self.disk_full => self.refuse(user, "say", Refusal::Disk),
             Request::Say(mark) => {
                 if !mark.is_fine() {
                     return Outcome::Close(Refusal::Garbage);

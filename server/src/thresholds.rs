@@ -8,6 +8,7 @@ use std::sync::Arc;
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::session::Control;
 use spinor_sim::NeuralFields;
+use spinor_sim::settings::MOST_CAUTION_MM;
 use tokio::sync::oneshot::{Receiver, channel, error::TryRecvError};
 
 use crate::room::Room;
@@ -28,7 +29,7 @@ fn mm(um: u32) -> f64 {
 impl Room {
     /// Sets the thresholds, at once or as soon as the distances for them are there; or says why not.
     pub(crate) fn set_alarm(&mut self, by: u32, caution_um: u32, danger_um: u32) -> Result<(), Refusal> {
-        if danger_um > caution_um || caution_um > 50_000 {
+        if danger_um > caution_um || mm(caution_um) > MOST_CAUTION_MM {
             return Err(Refusal::Thresholds);
         }
         if self.widening.is_some() {
@@ -64,7 +65,7 @@ impl Room {
     }
 
     fn alarm_set(&mut self, by: u32, caution_um: u32, danger_um: u32) {
-        // People are told what is in force, which is no more than the simulation bears.
+        // People are told what is in force.
         self.settings = *self.sim.settings();
         self.directed(by, Control::Alarm { caution_um, danger_um });
     }

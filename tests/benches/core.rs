@@ -1,14 +1,21 @@
-//! Costs on the tick's path: a burr operation, remeshing what it made dirty, encoding the deltas, and taking a join's snapshot.
+//! Costs on the tick's path and of joining: a burr operation, remeshing what it made dirty, encoding the deltas; packing a snapshot for a
+//! newcomer, taking it into the newcomer's mirror, the recording's keyframe, and the digest of it all.
 //!
 //! `cargo bench -p spinor-tests --bench core`. The patient is an analytic lamina over a dural sac at 0.4 mm, the stroke that of
 //! the measured workload: a 3 mm burr at 20 mm/s, 60 operations a second.
 
+use std::sync::Arc;
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use spinor_client_core::Mirror;
+use spinor_shared::codec;
+use spinor_shared::delta::{BrickDelta, Packer, SnapshotEnd, SnapshotFrame, UNTOUCHED};
+use spinor_shared::net::frame::kind;
 use spinor_shared::session::{keyframe_of, restore_keyframe};
 use spinor_volume::mesh::{BrickMesh, Mesher};
 use spinor_volume::{
-    BRICK, BrickIndex, ClassMask, CutOp, CutState, DensityField, Dirty, Grid, Label, Patient, Source, SparseField, Structure,
-    TissueClass, query,
+    BRICK, BrickIndex, BrickSamples, BrickState, ClassMask, CutOp, CutState, DensityField, Dirty, Grid, Label, Patient, Source,
+    SparseField, Structure, TissueClass, query,
 };
 
 /// A field from an analytic signed distance, mm.
@@ -65,13 +72,48 @@ fn stroke(patient: &Patient) -> Vec<CutOp> {
     (0..300).map(|t| CutOp::capsule_mm(patient.grid(), at(t), at(t + 1), 1.5, classes).expect("inside the grid")).collect()
 }
 
+/// A brick before and after an operation, each with its version.
+struct Change {
+    class: TissueClass,
+    brick: BrickIndex,
+    old: (u32, BrickSamples),
+    new: (u32, BrickSamples),
+}
+
+/// A brick's version and samples.
+fn state_of(cut: &CutState, class: TissueClass, brick: BrickIndex) -> (u32, BrickSamples) {
+    let samples = match cut.field(class).brick(brick) {
+        BrickState::Samples(samples) => *samples,
+        _ => UNTOUCHED,
+    };
+    (cut.version(class, brick), samples)
+}
+
+/// The frames of a snapshot and its end, as a server packs them for a newcomer.
+fn snapshot(cut: &CutState) -> (Vec<u8>, Vec<u8>) {
+    let mut packer = Packer::new().expect("memory");
+    let whole = |(class, brick, version, samples)| packer.whole(class, brick, version, samples).expect("packed");
+    let bricks: Vec<BrickDelta> = cut.cut_bricks().map(whole).collect();
+    let end = SnapshotEnd { epoch: 0, tick: 300, bricks: bricks.len() as u32 };
+    (codec::encode(&SnapshotFrame { epoch: 0, bricks }).expect("encoded"), codec::encode(&end).expect("encoded"))
+}
+
 fn tick_path(c: &mut Criterion) {
-    let patient = patient();
+    let patient = Arc::new(patient());
     let ops = stroke(&patient);
     let mut cut = CutState::new(patient.grid());
     let mut dirty: Vec<Vec<Dirty>> = Vec::new();
+    let mut changes: Vec<Change> = Vec::new();
     for op in &ops {
-        dirty.push(cut.apply(&patient, op).dirty);
+        let before = cut.clone();
+        let outcome = cut.apply(&patient, op);
+        changes.extend(outcome.touched.iter().map(|(class, brick)| Change {
+            class: *class,
+            brick: *brick,
+            old: state_of(&before, *class, *brick),
+            new: state_of(&cut, *class, *brick),
+        }));
+        dirty.push(outcome.dirty);
     }
     let mut group = c.benchmark_group("tick");
     group.bench_function("burr stroke of 300 operations", |b| {
@@ -94,11 +136,45 @@ fn tick_path(c: &mut Criterion) {
             }
         });
     });
+    group.bench_function("encoding the stroke's deltas", |b| {
+        let mut packer = Packer::new().expect("memory");
+        b.iter(|| {
+            for Change { class, brick, old, new } in &changes {
+                let delta = packer.difference(*class, *brick, (old.0, &old.1), (new.0, &new.1));
+                assert!(delta.is_ok());
+            }
+        });
+    });
     group.finish();
     let mut group = c.benchmark_group("join");
-    group.bench_function("snapshot of the cut fields", |b| b.iter(|| keyframe_of(&cut, 300, 0, 300)));
+    group.bench_function("packing a newcomer's snapshot", |b| b.iter(|| snapshot(&cut)));
+    let (frame, end) = snapshot(&cut);
+    group.bench_function("taking it into the mirror", |b| {
+        let newcomer = || {
+            let mut mirror = Mirror::new().expect("memory");
+            mirror.preload(patient.clone(), [1; 32]);
+            assert!(mirror.begin([1; 32], 0, 0).expect("a short patient"));
+            mirror
+        };
+        b.iter_batched(
+            newcomer,
+            |mut mirror| {
+                mirror.take(kind::SNAPSHOT, &frame).expect("a snapshot");
+                mirror.take(kind::SNAPSHOT_END, &end).expect("its end");
+                mirror
+            },
+            BatchSize::LargeInput,
+        );
+        let mut mirror = newcomer();
+        mirror.take(kind::SNAPSHOT, &frame).expect("a snapshot");
+        mirror.take(kind::SNAPSHOT_END, &end).expect("its end");
+        assert_eq!(mirror.digest(), Some(cut.digest()), "the mirror is what was cut");
+    });
+    group.finish();
+    let mut group = c.benchmark_group("recording");
+    group.bench_function("keyframe of the cut fields", |b| b.iter(|| keyframe_of(&cut, 300, 0, 300)));
     let keyframe = keyframe_of(&cut, 300, 0, 300).expect("a keyframe");
-    group.bench_function("restoring that snapshot", |b| b.iter(|| restore_keyframe(&patient, &keyframe)));
+    group.bench_function("restoring that keyframe", |b| b.iter(|| restore_keyframe(&patient, &keyframe)));
     group.bench_function("digest", |b| b.iter(|| cut.digest()));
     group.finish();
 }

@@ -1,13 +1,17 @@
 //! Every number of the tool, tissue and alarm models in one place, with its unit and where it comes from.
 //!
 //! Values marked **(K)** are common teaching or tuning values without a source at hand: a surgeon may change them. Two simulations
-//! agree only when their settings do, so a recording names the settings that it was made with.
+//! agree only when their settings do, and a recording names only which tissue models were on: `replay --physics` of one that was made
+//! before a number here changed may differ.
 
 mod tissue;
 mod tools;
 
 pub use tissue::{TissueModels, TissueSettings};
 pub use tools::ToolSettings;
+
+/// The widest caution threshold that a room may set, mm: farther off a tool is not at the operation.
+pub const MOST_CAUTION_MM: f64 = 20.0;
 
 /// The numbers that the simulation runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -208,7 +212,7 @@ impl Settings {
     /// The same settings with every number put into the range that the models can bear, so that none can make a not-a-number.
     pub fn checked(self) -> Self {
         let within = |value: f64, low: f64, high: f64| if value.is_finite() { value.clamp(low, high) } else { low };
-        let caution_mm = within(self.caution_mm, 0.0, 20.0);
+        let caution_mm = within(self.caution_mm, 0.0, MOST_CAUTION_MM);
         Self {
             tissue: self.tissue.checked(),
             caution_mm,

@@ -18,7 +18,7 @@
 //! # Adding a version
 //! 1. Copy what this version reads into a module of its own (`v1.rs`) that decodes into today's [`Case`], and freeze it.
 //! 2. Raise [`VERSION`], change the writer, and choose the reader by the version in [`read_table`].
-//! 3. Put a small file written by the old version under `tests/golden/` and open it in a test for good.
+//! 3. Put a small file written by the old version under `tests/recordings/` (a recording holds its case) and open it in a test for good.
 //!
 //! A field added to the meta section needs none of this: unknown fields are skipped and missing ones get their default.
 

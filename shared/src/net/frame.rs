@@ -15,9 +15,6 @@ pub enum FrameError {
     /// The stream ended inside a frame, or the connection died.
     #[error("the stream broke off: {0}")]
     Broken(String),
-    /// Nothing came in time.
-    #[error("no frame within {0} s")]
-    Late(u64),
     /// A frame of another kind than this stream carries.
     #[error("a frame of kind {0} where {1} was expected")]
     Kind(u8, u8),

@@ -65,11 +65,6 @@ impl QuicLink {
     pub fn refused(&self) -> (u64, u64) {
         (self.counts.refused.load(Ordering::Relaxed), self.counts.bad.load(Ordering::Relaxed))
     }
-
-    /// Whether the peer may send messages in pieces.
-    pub fn takes_fragments(&self) -> bool {
-        self.fragments
-    }
 }
 
 /// Whether bytes can be a packet of the peer: a known kind, at least a header.

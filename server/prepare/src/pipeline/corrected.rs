@@ -1,9 +1,11 @@
 //! A label map that was exported from a case, corrected by hand and given back: which structures were changed, and what the others are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use spinor_shared::case::Case;
+use spinor_shared::file::{MAX_CASE_BYTES, read_bounded};
 use spinor_volume::cut::CutState;
 use spinor_volume::query::effective_sdf_mm;
 use spinor_volume::{Label, Patient, Source};
@@ -30,7 +32,9 @@ pub(super) struct Since {
 /// Compares a label map in the case's numbers with what the case in `path` gives on the same lattice.
 pub(super) fn since(path: &Path, labels: &Image<u16>, warnings: &mut Vec<String>) -> Result<Since, PrepareError> {
     let unreadable = |why: String| PrepareError::Corrects { path: path.to_owned(), why };
-    let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
+    let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    let length = file.metadata().map_err(|e| unreadable(e.to_string()))?.len();
+    let bytes = read_bounded(file, length, MAX_CASE_BYTES).map_err(|e| unreadable(e.to_string()))?;
     let earlier = Case::decode(&bytes).map_err(|e| unreadable(e.to_string()))?.patient;
     let edited = edited(&earlier, labels);
     let present: BTreeSet<u16> = labels.voxels.iter().copied().filter(|n| *n != 0).collect();
