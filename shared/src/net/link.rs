@@ -32,7 +32,6 @@ pub struct QuicLink {
     connection: quinn::Connection,
     arrived: Receiver<Bytes>,
     counts: Arc<Counts>,
-    fragments: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +47,7 @@ impl QuicLink {
         let (sender, arrived) = channel(WAITING);
         let counts = Arc::new(Counts::default());
         runtime.spawn(read_datagrams(connection.clone(), sender, waker, counts.clone(), fragments));
-        Self { connection, arrived, counts, fragments }
+        Self { connection, arrived, counts }
     }
 
     /// The connection.
