@@ -1,5 +1,6 @@
 """Intensities for synthetic images: CT from tissue physics, MR by a random contrast for every tissue."""
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -57,7 +58,7 @@ class Painter:
             c.LUNG: -between(650, 930) * flat if chance(0.75) else organs,
             c.AIR: -1000.0 * flat,
             c.VISCERA: organs,
-            c.DISC: between(45, 135) + medium * between(0, 20),
+            c.DISC: self.disc(medium, coarse),
         }
         for code, value in tissues.items():
             image = torch.where(codes == code, value, image)
@@ -79,14 +80,31 @@ class Painter:
             image = torch.where(medium > self.between(1.2, 2), self.between(150, 700) * flat, image)
         return image
 
+    def disc(self, medium, coarse):
+        """Discs are as bright as muscle or brighter; worn ones hold gas or chalk here and there."""
+        disc = self.between(45, 135) + medium * self.between(0, 20)
+        if self.chance(0.12):
+            return torch.where(medium + coarse > self.between(0.3, 1.2), self.between(-600, 60) * torch.ones_like(disc), disc)
+        if self.chance(0.1):
+            return torch.where(medium + coarse > self.between(0.8, 1.6), self.between(150, 450) * torch.ones_like(disc), disc)
+        return disc
+
+    def marrow(self):
+        """Mean HU of spongy bone: mostly that of adults of 40-90 years, otherwise anything from fat to the brightest."""
+        if self.chance(0.65):
+            return float(np.clip(self.rng.normal(130, 60), 10, 320))
+        return self.between(10, 420)
+
     def bone(self, image, codes, distance, coarse, medium, fine):
         # Marrow of the old is as dark as fat and muscle mixed; that of the young is brighter than many a cortex.
-        marrow, thickness = self.between(10, 420), self.between(0.6, 2.2)
+        marrow, thickness = self.marrow(), self.between(0.6, 2.2)
         cortex = max(self.between(350, 1300), marrow + 150)
         depth = (-distance).clamp(min=0)
         texture = 1 + coarse * self.between(0, 0.15) + medium * self.between(0, 0.3) + fine * self.between(0, 0.35)
         denser = torch.where(codes == c.ARCH, torch.tensor(self.between(1.0, 1.9)), torch.tensor(1.0))
         bone = denser * marrow * texture
+        if self.chance(0.5):  # fatty islands and coarse trabeculae, which do not fade with the marrow's mean
+            bone = bone + fine * self.between(0, 70) + medium * self.between(0, 50)
         shell = torch.exp(-((depth / thickness) ** 2)) * (1 + medium * self.between(0, 0.25))
         bone = bone + (cortex - marrow) * shell
         if self.chance(0.2):  # sclerosis or lysis
@@ -96,7 +114,11 @@ class Painter:
         return image * (1 - share) + bone * share
 
     def scanner(self, image):
-        image = self.blur(image, self.between(0.35, 0.9)) + torch.randn_like(image) * self.between(3, 30)
+        image = self.blur(image, self.between(0.35, 0.9))
+        if self.chance(0.4):  # a bone kernel raises edges above what they are
+            image = image + (image - self.blur(image, self.between(0.6, 1.3))) * self.between(0.2, 1.5)
+        # A sharp kernel's noise arrives whole where the scan's voxels are as large as the network's.
+        image = image + torch.randn_like(image) * (self.between(3, 30) if self.chance(0.7) else self.between(30, 90))
         if self.chance(0.7):  # noise with the kernel's grain
             image = image + self.blur(torch.randn_like(image), self.between(0.6, 1.2)) * self.between(10, 160)
         if self.chance(0.4):  # beam hardening

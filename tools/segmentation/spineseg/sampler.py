@@ -41,7 +41,7 @@ class Sampler:
     def affine(self):
         """Rotation and scale from patch to source, and the mean scale."""
         rng, turn = self.rng, np.eye(3)
-        for (a, b), spread in zip(((0, 1), (0, 2), (1, 2)), (8, 8, 12), strict=True):
+        for (a, b), spread in zip(((0, 1), (0, 2), (1, 2)), (8, 8, 15), strict=True):
             angle = np.deg2rad(rng.normal(0, spread))
             step = np.eye(3)
             step[a, a] = step[b, b] = np.cos(angle)
