@@ -6,7 +6,8 @@ mod common;
 
 use common::*;
 use spinor_volume::{
-    BRICK, ClassMask, CutOp, CutState, DensityField, Grid, Label, Patient, TissueClass, VoxelIndex, query, sample::carve,
+    BRICK, BrickIndex, BrickState, ClassMask, CutOp, CutState, DensityField, Grid, Label, Patient, TissueClass, VoxelIndex,
+    query, sample::carve,
 };
 
 const BONE: ClassMask = ClassMask::of(&[TissueClass::Bone]);
@@ -216,4 +217,31 @@ fn the_room_follows_from_the_cut_alone() {
     let (back, then) = (all(&patient, &mirror), all(&patient, &earlier));
     let off = back.iter().zip(&then).filter(|(a, b)| (0..2).any(|k| (a[k] - b[k]).abs() > 8)).count();
     assert_eq!(off, 0, "going back leaves {off} samples");
+}
+
+/// Whether a position is in a class is what its distance says, through the cuts and on both sides of every brick's border; and the
+/// structures that live in a brick are those whose field comes into it.
+#[test]
+fn being_in_a_class_is_having_a_negative_distance() {
+    let patient = block();
+    let grid = patient.grid();
+    let mut cut = CutState::new(grid);
+    for op in cuts(&patient) {
+        cut.apply(&patient, &op);
+    }
+    let mut inside = 0;
+    for n in 0..40_000_u32 {
+        let spread = |k: u32| f64::from(n.wrapping_mul(k) % 9_973) / 9_973.0 * 24.0 - 2.0;
+        let at = [spread(7_919), spread(6_101), spread(3_571)];
+        let is_in = query::in_class(&patient, &cut, TissueClass::Bone, at);
+        assert_eq!(is_in, query::class_sdf_mm(&patient, &cut, TissueClass::Bone, at) < 0.0, "{at:?}");
+        assert!(!query::in_class(&patient, &cut, TissueClass::Disc, at));
+        inside += u32::from(is_in);
+    }
+    assert!((5_000..35_000).contains(&inside), "{inside}");
+    for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
+        let lives = |k: &u16| patient.structures()[usize::from(*k)].sdf.brick(brick) != BrickState::Outside;
+        assert_eq!(patient.residents(brick), (0..2).filter(lives).collect::<Vec<u16>>(), "{brick:?}");
+    }
+    assert!(patient.residents(BrickIndex(u32::MAX)).is_empty());
 }
