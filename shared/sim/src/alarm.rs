@@ -18,7 +18,7 @@ pub(crate) use through_bone::{ThinMemory, bone_left};
 
 use span::{Known, SPAN_ERROR_MM};
 use spinor_volume::proximity::ProximityField;
-use spinor_volume::{BRICK, Grid, Label, Patient, SparseField, TissueClass};
+use spinor_volume::{BRICK, Grid, Label, Patient, SparseField, TissueClass, UncutPieces};
 
 use crate::events::{AlarmLevel, Warning};
 use crate::input::TICKS_PER_SECOND;
@@ -64,11 +64,13 @@ impl NeuralField {
     }
 }
 
-/// Distances to all neural structures of a patient, in the order of their labels. They do not change, so rooms of one case share them.
+/// Distances to all neural structures of a patient, in the order of their labels, and the pieces that its other tissues come with. They do
+/// not change, so rooms of one case share them.
 #[derive(Clone, Debug)]
 pub struct NeuralFields {
     fields: Vec<NeuralField>,
     reach: Reach,
+    uncut: Arc<UncutPieces>,
 }
 
 /// How far distances are known from a structure's surface, and how far a tool's surface is measured, mm.
@@ -97,7 +99,12 @@ impl NeuralFields {
                 nodes: Arc::new(nodes),
             }
         };
-        Arc::new(Self { fields: neural().map(build).collect(), reach })
+        Arc::new(Self { fields: neural().map(build).collect(), reach, uncut: UncutPieces::of(patient) })
+    }
+
+    /// The pieces that bones, discs and flava come with.
+    pub(crate) fn uncut(&self) -> &Arc<UncutPieces> {
+        &self.uncut
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &NeuralField> {

@@ -107,7 +107,7 @@ impl Simulation {
     /// As [`Self::new`] with distances that were built for the same patient, for thresholds at least as wide, and for the same
     /// [`TissueSettings::node_cell_mm`](crate::settings::TissueSettings::node_cell_mm).
     pub fn with_fields(patient: Arc<Patient>, fields: Arc<NeuralFields>, settings: Settings) -> Self {
-        let (cut, tissue) = (CutState::new(patient.grid()), Tissues::new(&patient));
+        let (cut, tissue) = (CutState::new(patient.grid()), Tissues::new(&fields));
         let (settings, tools) = (settings.checked(), BTreeMap::new());
         Self { patient, fields, settings, cut, tools, tissue, late: Vec::new(), flows: Vec::new() }
     }
@@ -172,7 +172,7 @@ impl Simulation {
     /// As [`Self::restore`], with the fragments, tears and veil that there were then: a resumption or a rewind.
     pub fn restore_with(&mut self, cut: CutState, standing: &Standing) {
         self.cut = cut;
-        self.tissue = Tissues::standing(&self.patient, standing);
+        self.tissue = Tissues::standing(&self.fields, standing);
     }
 
     /// The tools by user and hand, as they were after the last tick.

@@ -102,14 +102,14 @@ pub(crate) struct Tissues {
 
 impl Tissues {
     /// Tissues that nobody has touched.
-    pub(crate) fn new(patient: &Patient) -> Self {
-        Self::standing(patient, &Standing::default())
+    pub(crate) fn new(fields: &NeuralFields) -> Self {
+        Self::standing(fields, &Standing::default())
     }
 
     /// Tissues that go on from where others were.
-    pub(crate) fn standing(patient: &Patient, standing: &Standing) -> Self {
+    pub(crate) fn standing(fields: &NeuralFields, standing: &Standing) -> Self {
         Self {
-            pieces: Connectivity::new(patient),
+            pieces: Connectivity::with_uncut(Arc::clone(fields.uncut())),
             fragments: Fragments::standing(standing),
             partes: Partes::default(),
             patches: Patches::default(),

@@ -24,7 +24,7 @@ pub mod sample;
 pub mod spot;
 
 pub use cut::{CutError, CutOp, CutOutcome, CutShape, CutState, Dirty, Stamp};
-pub use detach::{Connectivity, Loose};
+pub use detach::{Connectivity, Loose, UncutPieces};
 pub use field::{BrickSamples, BrickState, SparseField};
 pub use grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid, GridError, SDF_PER_VOXEL, SUBVOXEL, VoxelIndex};
 pub use label::{ClassMask, Label, TissueClass};

@@ -20,6 +20,8 @@ pub(super) struct Body {
     bricks: Vec<Option<Arc<BrickPieces>>>,
     /// Which pieces meet those of the next brick along x, y, z.
     links: Vec<[Vec<(u16, u16)>; 3]>,
+    /// The pieces of a brick that is all tissue.
+    whole: Arc<BrickPieces>,
 }
 
 /// The connected pieces of a whole structure, numbered by their first brick.
@@ -49,8 +51,8 @@ impl Pieces {
 }
 
 impl Body {
-    /// A structure's pieces under a cut state, or uncut.
-    pub(super) fn of(patient: &Patient, cut: Option<&CutState>, structure: usize) -> Self {
+    /// A structure's pieces before any cut.
+    pub(super) fn of(patient: &Patient, structure: usize) -> Self {
         let grid = *patient.grid();
         let sdf = &patient.structures()[structure].sdf;
         let living = || sdf.stored().map(|(brick, _)| brick).chain(sdf.inside()).map(|brick| grid.brick_coords(brick));
@@ -63,11 +65,12 @@ impl Body {
         }
         let size: [i32; 3] = std::array::from_fn(|k| if low[k] > high[k] { 0 } else { high[k] - low[k] + 1 });
         let count = size.iter().map(|n| *n as usize).product();
-        let mut body = Self { grid, low, size, bricks: vec![None; count], links: vec![Default::default(); count] };
         let whole = Arc::new(BrickPieces::of(&[u16::MAX; 256]));
+        let (bricks, links) = (vec![None; count], vec![Default::default(); count]);
+        let mut body = Self { grid, low, size, bricks, links, whole };
         for n in 0..count {
             let Some(brick) = body.index(n) else { continue };
-            body.bricks[n] = look(patient, cut, structure, brick, &whole);
+            body.bricks[n] = look(patient, None, structure, brick, &body.whole);
         }
         for n in 0..count {
             for axis in 0..3 {
@@ -80,8 +83,7 @@ impl Body {
     /// Looks at a touched brick again; whether pieces may have joined or parted.
     pub(super) fn refresh(&mut self, patient: &Patient, cut: &CutState, structure: usize, brick: BrickIndex) -> bool {
         let Some(n) = self.slot(self.grid.brick_coords(brick)) else { return false };
-        let whole = Arc::new(BrickPieces::of(&[u16::MAX; 256]));
-        let now = look(patient, Some(cut), structure, brick, &whole);
+        let now = look(patient, Some(cut), structure, brick, &self.whole);
         let count = |pieces: &Option<Arc<BrickPieces>>| pieces.as_ref().map_or(0, |p| p.voxels().len());
         let mut changed = count(&now) != count(&self.bricks[n]);
         self.bricks[n] = now;
