@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use spinor_volume::{BRICK, Grid, SDF_PER_VOXEL, Structure, VoxelIndex};
 
-use super::nodes::{Nodes, SURFACE_STEPS};
+use super::nodes::{Nodes, SURFACE_STEPS, Weights};
 use crate::vector::{Vec3, add, cross, dot, mix, norm, scale, sub, unit};
 
 /// Distance between facets, mm.
@@ -31,6 +31,16 @@ struct Facet {
     normal: Vec3,
 }
 
+impl Facet {
+    /// Two directions along it.
+    fn beside(&self) -> Option<[Vec3; 2]> {
+        let n = self.normal;
+        let aside = if n[0].abs() < 0.6 { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] };
+        let first = unit(cross(n, aside))?;
+        Some([first, cross(n, first)])
+    }
+}
+
 /// A sum of places, one of samples, and of how many.
 type Sum = ([i64; 3], i64, i64);
 
@@ -43,6 +53,8 @@ pub(crate) struct Facets {
     /// How far each node's reach from it, mm.
     reach: Vec<f64>,
     radius_mm: f64,
+    /// The nodes' weights at three places of each facet: its own, and two beside it that tell how it has turned.
+    weights: Weights,
 }
 
 impl Facets {
@@ -88,7 +100,11 @@ impl Facets {
         while starts.len() <= nodes.count() {
             starts.push(all.len() as u32);
         }
-        let mut facets = Self { all, starts, reach: Vec::new(), radius_mm: RADIUS * f64::from(voxels) * spacing };
+        let weights = nodes.weights_at(all.iter().flat_map(|facet: &Facet| {
+            let beside = facet.beside().map_or([facet.at; 2], |ways| ways.map(|way| add(facet.at, scale(way, TURN_MM))));
+            [facet.at, beside[0], beside[1]]
+        }));
+        let mut facets = Self { all, starts, reach: Vec::new(), radius_mm: RADIUS * f64::from(voxels) * spacing, weights };
         let reach = |node: usize| {
             let rest = nodes.rest_mm(node).unwrap_or_default();
             let farthest = facets.of_node(node).iter().map(|facet| norm(sub(facet.at, rest))).fold(0.0, f64::max);
@@ -107,15 +123,36 @@ impl Facets {
         let range = self.starts.get(node).zip(self.starts.get(node + 1));
         range.and_then(|(from, to)| self.all.get(*from as usize..*to as usize)).unwrap_or_default()
     }
+
+    /// The number of a node's first facet.
+    fn first_of(&self, node: usize) -> usize {
+        self.starts.get(node).map_or(0, |first| *first as usize)
+    }
+}
+
+/// Nodes in a row that are passed over together.
+const GROUP: usize = 8;
+/// How much nearer than it is a group is taken to be, mm: rounding.
+const ROUNDING_MM: f64 = 1e-6;
+
+/// A ball about the balls of each [`GROUP`] nodes.
+pub(super) fn groups_of(balls: &[(Vec3, f64, bool)]) -> Vec<(Vec3, f64)> {
+    let around = |some: &[(Vec3, f64, bool)]| {
+        let middle = scale(some.iter().fold([0.0; 3], |sum, ball| add(sum, ball.0)), 1.0 / some.len() as f64);
+        let radius = some.iter().map(|(centre, radius, _)| norm(sub(*centre, middle)) + radius).fold(0.0, f64::max);
+        (middle, radius + ROUNDING_MM)
+    };
+    balls.chunks(GROUP).map(around).collect()
 }
 
 /// A structure as it stands.
 pub(crate) struct Stand<'a> {
-    pub(super) nodes: &'a Nodes,
     pub(super) facets: &'a Facets,
     pub(super) offsets_um: &'a [[i32; 3]],
     /// For each node a ball about its facets as they stand: centre and radius, mm, and whether any of them is away from its rest.
     pub(super) balls: &'a [(Vec3, f64, bool)],
+    /// See [`groups_of`].
+    pub(super) groups: &'a [(Vec3, f64)],
     /// For each node where its facets stand, once asked for.
     pub(super) known: &'a [Stands],
 }
@@ -143,10 +180,17 @@ impl Stand<'_> {
     /// The signed distance to the facet nearest to a segment.
     fn nearest(&self, a: Vec3, b: Vec3, most_mm: f64) -> Option<f64> {
         let mut near: Vec<(f64, usize)> = Vec::new();
-        for (node, (centre, radius, _)) in self.balls.iter().enumerate() {
-            let least = norm(sub(*centre, closest(a, b, *centre))) - radius;
-            if least < most_mm {
-                near.push((least, node));
+        for (n, ((middle, around), balls)) in self.groups.iter().zip(self.balls.chunks(GROUP)).enumerate() {
+            let most = most_mm + around;
+            let way = sub(*middle, closest(a, b, *middle));
+            if dot(way, way) >= most * most {
+                continue;
+            }
+            for (k, (centre, radius, _)) in balls.iter().enumerate() {
+                let least = norm(sub(*centre, closest(a, b, *centre))) - radius;
+                if least < most_mm {
+                    near.push((least, n * GROUP + k));
+                }
             }
         }
         near.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -179,31 +223,30 @@ impl Stand<'_> {
 
     /// Where a node's facets stand.
     fn places<'b>(&self, stands: &'b Stands, node: usize) -> &'b [Vec3] {
-        let place = |facet: &Facet| add(facet.at, self.moved(facet.at));
-        stands.places.get_or_init(|| self.facets.of_node(node).iter().map(place).collect())
+        let facets = || (self.facets.first_of(node)..).zip(self.facets.of_node(node));
+        let place = |(n, facet): (usize, &Facet)| add(facet.at, self.moved(n, 0));
+        stands.places.get_or_init(|| facets().map(place).collect())
     }
 
     /// Their normals as they stand.
     fn normals<'b>(&self, stands: &'b Stands, places: &[Vec3], node: usize) -> &'b [Vec3] {
-        let facets = || self.facets.of_node(node).iter().zip(places);
-        stands.normals.get_or_init(|| facets().map(|(facet, at)| self.turned(facet, *at)).collect())
+        let facets = || (self.facets.first_of(node)..).zip(self.facets.of_node(node)).zip(places);
+        stands.normals.get_or_init(|| facets().map(|((n, facet), at)| self.turned(n, facet, *at)).collect())
     }
 
-    fn moved(&self, at: Vec3) -> Vec3 {
-        self.nodes.displacement_mm(self.offsets_um, at)
+    /// How far one of a facet's three places has moved.
+    fn moved(&self, facet: usize, place: usize) -> Vec3 {
+        self.facets.weights.displacement_mm(3 * facet + place, self.offsets_um)
     }
 
     /// A facet's normal as it stands.
-    fn turned(&self, facet: &Facet, stands: Vec3) -> Vec3 {
-        let n = facet.normal;
-        let aside = if n[0].abs() < 0.6 { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] };
-        let Some(first) = unit(cross(n, aside)) else { return n };
-        let second = cross(n, first);
-        let along = |way: Vec3| {
+    fn turned(&self, number: usize, facet: &Facet, stands: Vec3) -> Vec3 {
+        let Some([first, second]) = facet.beside() else { return facet.normal };
+        let along = |way: Vec3, place: usize| {
             let at = add(facet.at, scale(way, TURN_MM));
-            sub(add(at, self.moved(at)), stands)
+            sub(add(at, self.moved(number, place)), stands)
         };
-        unit(cross(along(first), along(second))).unwrap_or(n)
+        unit(cross(along(first, 1), along(second, 2))).unwrap_or(facet.normal)
     }
 }
 

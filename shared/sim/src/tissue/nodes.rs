@@ -254,6 +254,20 @@ impl Nodes {
         weights
     }
 
+    /// The weights of all nodes near some positions, in their order: what [`Self::displacement_mm`] finds out anew each time.
+    pub(super) fn weights_at(&self, positions: impl IntoIterator<Item = Vec3>) -> Weights {
+        let mut all = Weights { starts: vec![0], nodes: Vec::new(), weights: Vec::new(), per_whole: Vec::new() };
+        for at in positions {
+            let whole = self.near(at, |node, weight| {
+                all.nodes.push(node);
+                all.weights.push(weight);
+            });
+            all.starts.push(all.nodes.len() as u32);
+            all.per_whole.push(1.0 / (1_000.0 * whole));
+        }
+        all
+    }
+
     /// The displacement at a position, mm, of nodes that are `offset` micrometres from their rest.
     pub fn displacement_mm(&self, offsets_um: &[[i32; 3]], at_mm: [f64; 3]) -> [f64; 3] {
         let mut sum = [0.0; 3];
@@ -263,6 +277,32 @@ impl Nodes {
             }
         });
         scale(sum, 1.0 / (1_000.0 * whole))
+    }
+}
+
+/// The nodes near positions that do not change, with their weights.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weights {
+    /// Where each position's begin in `nodes` and `weights`, and where the last one's end.
+    starts: Vec<u32>,
+    nodes: Vec<u32>,
+    weights: Vec<f64>,
+    /// For each position, what their sum is multiplied by.
+    per_whole: Vec<f64>,
+}
+
+impl Weights {
+    /// As [`Nodes::displacement_mm`] at the position of a number, to the bit; nothing for one that is not there.
+    pub(super) fn displacement_mm(&self, position: usize, offsets_um: &[[i32; 3]]) -> Vec3 {
+        let (Some(from), Some(to)) = (self.starts.get(position), self.starts.get(position + 1)) else { return [0.0; 3] };
+        let range = *from as usize..*to as usize;
+        let mut sum = [0.0; 3];
+        for (node, weight) in self.nodes[range.clone()].iter().zip(&self.weights[range]) {
+            if let Some(offset) = offsets_um.get(*node as usize) {
+                sum = add(sum, scale(offset.map(f64::from), *weight));
+            }
+        }
+        scale(sum, self.per_whole[position])
     }
 }
 
@@ -294,5 +334,13 @@ mod tests {
             assert!((u[0] - 1.0).abs() < 1e-9 && (u[1] + 0.5).abs() < 1e-9 && (u[2] - 0.25).abs() < 1e-9, "{u:?}");
         }
         assert_eq!(nodes.displacement_mm(&offsets, [20.0, 20.0, 0.0]), [0.0; 3]);
+        // Weights that are kept give the same to the bit.
+        let uneven: Vec<[i32; 3]> = (0..nodes.count() as i32).map(|n| [n * 37 % 2_001 - 1_000, n * 11 % 601, -n]).collect();
+        let places: Vec<Vec3> = (0..200).map(|n| f64::from(n) * 0.07).map(|t| [7.0 - t, t, 1.3 * t - 8.0]).collect();
+        let weights = nodes.weights_at(places.iter().copied());
+        for (n, at) in places.iter().enumerate() {
+            assert_eq!(weights.displacement_mm(n, &uneven), nodes.displacement_mm(&uneven, *at), "{at:?}");
+        }
+        assert_eq!(weights.displacement_mm(200, &uneven), [0.0; 3]);
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use spinor_volume::{Grid, Label};
 
 use super::HandTool;
-use super::facets::{Facets, Stand, Stands};
+use super::facets::{Facets, Stand, Stands, groups_of};
 use super::nodes::Nodes;
 use super::output::PatchNodes;
 use crate::alarm::{NeuralField, NeuralFields};
@@ -54,8 +54,9 @@ struct Soft {
     most_mm: f64,
     /// Where the nodes of the patches that are awake stand, and their offsets, mm.
     stand: Vec<(Vec3, Vec3)>,
-    /// Of each node: see [`Stand::balls`].
+    /// Of each node: see [`Stand::balls`]; and of some together: see [`Stand::groups`].
     balls: Vec<(Vec3, f64, bool)>,
+    groups: Vec<(Vec3, f64)>,
     /// Of each node: see [`Stand::known`].
     known: Vec<Stands>,
     newton_per_mm: f64,
@@ -123,8 +124,8 @@ impl Patches {
     /// How a structure that has given way stands, and the box outside of which nothing is displaced; none where it has not.
     pub(crate) fn stand(&self, structure: Label) -> Option<(Stand<'_>, [Vec3; 2])> {
         let soft = self.soft.get(&structure)?;
-        let Soft { nodes, facets, offsets_um, balls, known, .. } = soft;
-        Some((Stand { nodes, facets, offsets_um, balls, known }, soft.moved?))
+        let Soft { facets, offsets_um, balls, groups, known, .. } = soft;
+        Some((Stand { facets, offsets_um, balls, groups, known }, soft.moved?))
     }
 
     /// The patches that are awake.
@@ -204,6 +205,7 @@ impl Soft {
             most_mm: 0.0,
             stand: Vec::new(),
             balls: Vec::new(),
+            groups: Vec::new(),
             known: Vec::new(),
             newton_per_mm,
             sheet_newton_per_mm,
@@ -416,6 +418,7 @@ impl Soft {
             (add(rest, own), self.facets.reach_mm(n) + differ[n], own != [0.0; 3] || differ[n] > 0.0)
         };
         self.balls = (0..self.nodes.count()).map(ball).collect();
+        self.groups = groups_of(&self.balls);
         self.known.clear();
         self.known.resize(self.nodes.count(), Stands::default());
         let around = self.nodes.reach_mm() + self.most_mm;
