@@ -12,7 +12,7 @@ use spinor_volume::grid::{ceil, floor};
 use spinor_volume::patient::MAX_STRUCTURES;
 use spinor_volume::query::{clamp_mm, in_class};
 use spinor_volume::spot::Spot;
-use spinor_volume::{BRICK, ClassMask, CutState, Patient, TissueClass};
+use spinor_volume::{BRICK, BrickIndex, ClassMask, CutState, Patient, TissueClass};
 
 use crate::sweep::Sweep;
 use crate::vector::{Vec3, add, norm, scale, sub, unit};
@@ -40,7 +40,32 @@ pub(crate) struct Tissue<'a> {
 impl Tissue<'_> {
     /// Places of the structures of some classes that come near the box around a segment, `around_mm` wide.
     pub(crate) fn near(&self, classes: ClassMask, a: Vec3, b: Vec3, around_mm: f64) -> Vec<usize> {
-        let grid = self.patient.grid();
+        // A bit for each structure.
+        let mut found = [0_u64; MAX_STRUCTURES.div_ceil(64)];
+        self.bricks_near(a, b, around_mm).for_each(|brick| {
+            for structure in self.patient.residents(brick) {
+                found[usize::from(structure / 64)] |= 1 << (structure % 64);
+            }
+        });
+        if found == [0; MAX_STRUCTURES.div_ceil(64)] {
+            return Vec::new();
+        }
+        let here = |structure: &usize| found[structure / 64] >> (structure % 64) & 1 == 1;
+        let structures = self.patient.structures();
+        (0..structures.len()).filter(here).filter(|k| classes.contains(structures[*k].class)).collect()
+    }
+
+    /// Whether [`Self::near`] finds any.
+    pub(crate) fn is_near(&self, classes: ClassMask, a: Vec3, b: Vec3, around_mm: f64) -> bool {
+        let structures = self.patient.structures();
+        let mut residents = self.bricks_near(a, b, around_mm).flat_map(|brick| self.patient.residents(brick));
+        residents.any(|k| classes.contains(structures[usize::from(*k)].class))
+    }
+
+    /// The bricks that come near the box around a segment.
+    #[inline]
+    fn bricks_near(&self, a: Vec3, b: Vec3, around_mm: f64) -> impl Iterator<Item = BrickIndex> + use<> {
+        let grid = *self.patient.grid();
         let edge = BRICK as i32;
         let (mut low, mut high) = ([0; 3], [0; 3]);
         let (a, b) = (grid.index_from_patient(a), grid.index_from_patient(b));
@@ -50,23 +75,8 @@ impl Tissue<'_> {
             low[k] = floor(a[k].min(b[k]) - around).div_euclid(edge).clamp(0, last + 1);
             high[k] = ceil(a[k].max(b[k]) + around).div_euclid(edge).clamp(-1, last);
         }
-        // A bit for each structure.
-        let mut found = [0_u64; MAX_STRUCTURES.div_ceil(64)];
-        for z in low[2]..=high[2] {
-            for y in low[1]..=high[1] {
-                for brick in (low[0]..=high[0]).filter_map(|x| grid.brick_at([x, y, z])) {
-                    for structure in self.patient.residents(brick) {
-                        found[usize::from(structure / 64)] |= 1 << (structure % 64);
-                    }
-                }
-            }
-        }
-        if found == [0; MAX_STRUCTURES.div_ceil(64)] {
-            return Vec::new();
-        }
-        let here = |structure: &usize| found[structure / 64] >> (structure % 64) & 1 == 1;
-        let structures = self.patient.structures();
-        (0..structures.len()).filter(here).filter(|k| classes.contains(structures[*k].class)).collect()
+        let rows = (low[2]..=high[2]).flat_map(move |z| (low[1]..=high[1]).map(move |y| [y, z]));
+        rows.flat_map(move |[y, z]| (low[0]..=high[0]).filter_map(move |x| grid.brick_at([x, y, z])))
     }
 
     /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.

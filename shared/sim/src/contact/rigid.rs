@@ -35,6 +35,8 @@ const SHAFT_MM: f64 = 20.0;
 const SAME: f64 = 0.55;
 /// How many grains are looked for bone near them at once.
 const BLOCK: usize = 12;
+/// How many of these blocks are passed over together where there is none.
+const BLOCKS: usize = 8;
 /// A product that is less than this share of another is less, whatever was rounded.
 const NO_LESS: f64 = 1.0 - 1e-12;
 /// Share of what a grain saw that must be left after its way for it not to look again.
@@ -83,6 +85,8 @@ pub(crate) struct Rigid {
     /// The ball at its tip.
     pub(crate) ball: Ball,
     grains: Vec<Grain>,
+    /// For each [`BLOCKS`] blocks of grains a ball that holds them: its centre, from the tip ball's centre, and its radius, mm.
+    spans: Vec<(Vec3, f64)>,
 }
 
 /// Where a body is: its tip ball's centre and its turn.
@@ -229,7 +233,8 @@ impl Rigid {
         let mut grains = kept;
         // What lies within the tip ball is the ball's.
         grains.retain(|g| norm(g.from_ball) + g.radius_mm > shape.ball_radius_mm + 1e-9);
-        Self { ball, grains }
+        let spans = grains.chunks(BLOCKS * BLOCK).map(span_of).collect();
+        Self { ball, grains, spans }
     }
 
     /// Whether the body beside its tip ball is free at a place, but for rounding.
@@ -309,7 +314,13 @@ impl Rigid {
         };
         let (Some(start), Some(end)) = (rotation_from(from.turn), rotation_from(to.turn)) else { return obstacles };
         let ends = |grain: &Grain| (place(&start, from.centre, grain.from_ball), place(&end, to.centre, grain.from_ball));
-        for block in self.grains.chunks(BLOCK) {
+        let blocks = self.grains.chunks(BLOCKS * BLOCK).zip(&self.spans).filter(|(_, (middle, radius))| {
+            let (a, b) = (place(&start, from.centre, *middle), place(&end, to.centre, *middle));
+            // As for a block below, with the longest way that any of its grains can have.
+            let way = norm(sub(b, a)) + 2.0 * radius;
+            tissue.is_near(classes, a, b, radius + WATCH_MM + 0.25 * way + ROUNDING_MM)
+        });
+        for block in blocks.flat_map(|(grains, _)| grains.chunks(BLOCK)) {
             let (mut low, mut high, mut around) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3], 0.0_f64);
             let mut places = [([0.0; 3], 0.0); BLOCK];
             for (grain, place) in block.iter().zip(&mut places) {
@@ -538,6 +549,13 @@ impl Obstacles<'_> {
         }
         (room, pace, push)
     }
+}
+
+/// A ball that holds some grains.
+fn span_of(grains: &[Grain]) -> (Vec3, f64) {
+    let middle = scale(grains.iter().fold([0.0; 3], |sum, grain| add(sum, grain.from_ball)), 1.0 / grains.len() as f64);
+    let radius = grains.iter().map(|grain| norm(sub(grain.from_ball, middle)) + grain.radius_mm).fold(0.0, f64::max);
+    (middle, radius)
 }
 
 /// Twelve directions around, 30° apart: cosine and sine.
