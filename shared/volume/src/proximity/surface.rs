@@ -82,8 +82,48 @@ impl Surface {
         dot(d, d)
     }
 
+    /// Squared distance between two vertices, voxels.
+    pub(super) fn squared_between(&self, a: u32, b: u32) -> f64 {
+        self.squared_to_vertex(a, self.vertex(b))
+    }
+
     /// Distance to the surface, voxels, measured where a walk from `vertex` ends, whose squared distance is known.
-    pub(super) fn distance(&self, mut vertex: u32, mut squared: f64, at: [f64; 3]) -> f64 {
+    pub(super) fn distance(&self, vertex: u32, squared: f64, at: [f64; 3]) -> f64 {
+        let (vertex, squared) = self.walk(vertex, squared, at);
+        self.squared_around(vertex, squared, at).sqrt()
+    }
+
+    /// As [`Self::distance`], the least that walks from several vertices lead to, where each also looks beyond its neighbours when these
+    /// lead no nearer. About as far from one side of the surface as from the other, the surface's own roughness ends a walk anywhere.
+    pub(super) fn distance_from_all(&self, vertices: &[u32], at: [f64; 3]) -> f64 {
+        let mut least = f64::INFINITY;
+        for (n, start) in vertices.iter().enumerate() {
+            if (*start as usize) >= self.vertices.len() || vertices[..n].contains(start) {
+                continue;
+            }
+            let (mut vertex, mut squared) = self.walk(*start, self.squared_to_vertex(*start, at), at);
+            for _ in 0..MAX_STEPS {
+                let from = vertex;
+                for [next, _] in self.fan(from) {
+                    for [beyond, _] in self.fan(*next) {
+                        let other = self.squared_to_vertex(*beyond, at);
+                        if other < squared {
+                            (vertex, squared) = (*beyond, other);
+                        }
+                    }
+                }
+                if vertex == from {
+                    break;
+                }
+                (vertex, squared) = self.walk(vertex, squared, at);
+            }
+            least = least.min(self.squared_around(vertex, squared, at));
+        }
+        least.sqrt()
+    }
+
+    /// From a vertex whose squared distance is known to its nearest neighbour, and on, while that leads nearer.
+    fn walk(&self, mut vertex: u32, mut squared: f64, at: [f64; 3]) -> (u32, f64) {
         for _ in 0..MAX_STEPS {
             let from = vertex;
             for [next, _] in self.fan(from) {
@@ -96,11 +136,16 @@ impl Surface {
                 break;
             }
         }
+        (vertex, squared)
+    }
+
+    /// The least squared distance to a vertex, which is known, and to the triangles around it.
+    fn squared_around(&self, vertex: u32, mut squared: f64, at: [f64; 3]) -> f64 {
         let corner = self.vertex(vertex);
         for [b, c] in self.fan(vertex) {
             squared = squared.min(squared_to_triangle(at, corner, self.vertex(*b), self.vertex(*c)));
         }
-        squared.sqrt()
+        squared
     }
 }
 
