@@ -209,7 +209,7 @@ fn the_room_follows_from_the_cut_alone() {
     }
     for (class, brick, version, _) in watched.cut_bricks() {
         let before = match earlier.field(class).brick(brick) {
-            spinor_volume::BrickState::Samples(samples) => *samples,
+            BrickState::Samples(samples) => *samples,
             _ => [127; BRICK * BRICK * BRICK],
         };
         mirror.replace(&patient, class, brick, version, &before).unwrap();
