@@ -98,6 +98,7 @@ pub(crate) const EVENTS: &str = "recorded events";
 const LOADS: &str = "simulated load on dura and roots that give way, with constants that no surgeon has set yet (K)";
 pub(crate) const AGAIN: &str = "run again from the recorded inputs";
 pub(crate) const SMOOTHED: &str = "recorded poses of the hand at 60 Hz of its own count of inputs, smoothed by a cubic over 13 ticks (Savitzky and Golay 1964; half amplitude at about 8 Hz)";
+pub(crate) const TREMOR: &str = "recorded poses of the hand at 60 Hz of its own count of inputs; spectrum of half seconds in which the hand's mean speed was at most 10 mm/s (K); physiological tremor peaks between 6 and 12 Hz (Lakie 2015)";
 pub(crate) const TISSUE: &str = "Bissonnette 2019 and Mirchi 2020 count removed tissue by structure";
 pub(crate) const MEASURES: &str = "live measures at the end of the recording; docs/MEASURES.md";
 pub(crate) const DELPHI: &str = "steps and sentinel errors as in Melcher 2020 (Delphi for unilateral laminotomy)";
@@ -420,16 +421,23 @@ const DETAILS: &[Definition] = &[
         "safety.alarms.median_reaction_s|longest_reaction_s",
         "s",
         Lower,
-        "From a rise to danger until the trigger was let go or the tool taken back by 0.3 mm from its nearest place, for a quarter of a second at least, or put down (K).",
+        "From a rise to danger that was heard until the trigger was let go or the tool taken back by 0.3 mm from its nearest place, for a quarter of a second at least, or put down (K). What came within 0.1 s was under way before, and is no reaction.",
         AGAIN,
     ),
-    of("safety", "safety.alarms.unanswered", "", Lower, "Rises to danger with none of these within 10 s.", AGAIN),
     of(
         "safety",
-        "safety.alarms.rises.*.user|tool|structure|heard|stalled",
+        "safety.alarms.unanswered",
+        "",
+        Lower,
+        "Rises to danger that were heard, with none of these within 10 s.",
+        AGAIN,
+    ),
+    of(
+        "safety",
+        "safety.alarms.rises.*.user|tool|structure|heard|stalled|under_way",
         "",
         Neither,
-        "A rise to danger: whose, by what, to what, whether heard, and whether the server stood still before it was answered.",
+        "A rise to danger: whose, by what, to what, whether heard, whether the server stood still before it was answered, and whether the answer was under way before.",
         EVENTS,
     ),
     of("safety", "safety.alarms.rises.*.at_s", "s", Neither, "When.", EVENTS),
@@ -446,7 +454,7 @@ const DETAILS: &[Definition] = &[
         "safety.alarms.rises.*.reaction_s",
         "s",
         Lower,
-        "Time until it was answered; null: not within 10 s, or the server stood still meanwhile.",
+        "Time until it was answered; null: not heard, not within 10 s, under way before, or the server stood still meanwhile.",
         AGAIN,
     ),
     of(
@@ -595,8 +603,8 @@ const DETAILS: &[Definition] = &[
         "motion.*.*.tremor_mm",
         "mm",
         Lower,
-        "Root mean square of what the smoothing took off: shaking faster than about 8 Hz.",
-        SMOOTHED,
+        "Root mean square of the hand's shaking between 6 and 12 Hz while it was held still or led slowly: the median of half seconds, seven at least.",
+        TREMOR,
     ),
     of(
         "motion",

@@ -4,7 +4,7 @@ use spinor_sim::ToolKind;
 
 use crate::again::is_blunt;
 use crate::definitions::Better::{Higher, Lower, Neither};
-use crate::definitions::{AGAIN, DELPHI, Definition, EVENTS, MEASURES, SMOOTHED, THRESHOLDS, TISSUE, of};
+use crate::definitions::{AGAIN, DELPHI, Definition, EVENTS, MEASURES, SMOOTHED, THRESHOLDS, TISSUE, TREMOR, of};
 use crate::metrics::{Metrics, Motion, SideOutcome};
 
 /// What a figure should be.
@@ -109,8 +109,9 @@ const NO_BITER: &str = "no tool that bites was held";
 const NEVER_NEAR: &str = "no tool came within reach of the measurement";
 const NO_BREAKTHROUGH: &str = "no burr came through bone, or the server stood still when one did";
 const NO_DANGER: &str = "no tool was within the danger threshold";
-const NO_RISE: &str = "no level rose to danger, or none was answered within 10 s of ticks without a pause of the server";
+const NO_RISE: &str = "no alarm was heard when it rose to danger, or none was answered after 0.1 s and within 10 s of ticks without a pause of the server";
 const NOT_HELD: &str = "no tool was held long enough without a gap in its inputs";
+const NOT_SLOW: &str = "with no tool was a hand slow for two seconds without a gap in its inputs";
 const NO_PROCEDURE: &str = "no procedure was chosen in this session, or it cannot be followed in this patient";
 const NO_TISSUES: &str = "tissues stood still in this session";
 const ALWAYS: &str = "never absent";
@@ -243,7 +244,7 @@ pub const FIGURES: &[Figure] = &[
             "figures.reaction_s",
             "s",
             Lower,
-            "Median time from a rise to danger until it was answered.",
+            "Median time from a rise to danger that was heard until it was answered; what came within 0.1 s was under way before.",
             AGAIN,
         ),
         value: |m| m.safety.alarms.median_reaction_s,
@@ -259,7 +260,7 @@ pub const FIGURES: &[Figure] = &[
             "figures.unanswered_alarms",
             "",
             Lower,
-            "Rises to danger that were not answered within 10 s.",
+            "Rises to danger that were heard and not answered within 10 s.",
             AGAIN,
         ),
         value: |m| Some(f64::from(m.safety.alarms.unanswered)),
@@ -640,11 +641,11 @@ pub const FIGURES: &[Figure] = &[
             "figures.tremor_mm",
             "mm",
             Lower,
-            "Root mean square of shaking faster than about 8 Hz, of the tool in which it is greatest.",
-            SMOOTHED,
+            "Root mean square of the hand's shaking between 6 and 12 Hz while it was held still or led slowly (the median of half seconds), of the tool in which it is greatest.",
+            TREMOR,
         ),
         value: |m| worst(m, |t| t.tremor_mm),
-        absent: NOT_HELD,
+        absent: NOT_SLOW,
     },
     Figure {
         key: "hand_mean_mm_per_s",

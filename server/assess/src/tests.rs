@@ -196,6 +196,10 @@ fn the_worst_comes_first_and_lowers_the_score() {
     // The probe came down at 3.6 mm/s, straight: no tremor but the rounding to micrometres, and its speed is known.
     let probe = metrics.motion["<b>Bo</b> (#2)"]["ball probe"];
     assert!(probe.tremor_mm.unwrap() < 0.03 && (probe.hand_mean_mm_per_s.unwrap() - 3.6).abs() < 0.2, "{probe:?}");
+    // It rose to danger without a sound, which asks for no answer.
+    assert!(!metrics.safety.alarms.rises.is_empty() && metrics.safety.alarms.rises.iter().all(|r| !r.heard));
+    assert_eq!((metrics.figures["reaction_s"], metrics.safety.alarms.unanswered), (None, 0));
+    assert!(metrics.absent["safety.alarms.median_reaction_s"].contains("heard"));
     // What no recording of this kind can say is missing and says why.
     assert_eq!(metrics.figures["sentinel_errors"], None);
     assert!(metrics.absent["process.procedure"].contains("no procedure"));
@@ -208,6 +212,27 @@ fn the_worst_comes_first_and_lowers_the_score() {
     assert!(!metrics.absent.contains_key("figures.osats_total"));
     every_number_is_defined(&serde_json::to_value(&metrics).unwrap());
     assert!(html(&session, &metrics, &[]).contains("21 of 35"));
+}
+
+/// A reaction answers an alarm that was heard: the time to letting go is told as it was; a hand that lets go within a tenth of a second had
+/// begun before, and one that goes on has not answered.
+#[test]
+fn a_reaction_answers_what_was_heard() {
+    let assessed = |let_go: u32| {
+        let script = move |tick: u32| -> Vec<ToolInput> {
+            let depth = 0.1 * f64::from(tick.min(90));
+            vec![input(1, tick + 1, ToolKind::FlutedBurr, [9.7, 15.0 - depth, 0.0], if tick < let_go { 230 } else { 0 })]
+        };
+        measure(&gather(&record_of(&case(), 200, &script).0[..]).unwrap()).safety.alarms
+    };
+    let unheeded = assessed(200);
+    assert_eq!((unheeded.rises.len(), unheeded.unanswered, unheeded.median_reaction_s), (1, 1, None), "{unheeded:?}");
+    assert!(unheeded.rises[0].heard);
+    let rise = (unheeded.rises[0].at_s * 60.0).round() as u32;
+    let answered = assessed(rise + 18);
+    assert!((answered.median_reaction_s.unwrap() - 0.3).abs() < 0.02 && answered.unanswered == 0, "{answered:?}");
+    let begun = assessed(rise + 3);
+    assert!(begun.rises[0].under_way && begun.median_reaction_s.is_none() && begun.unanswered == 0, "{begun:?}");
 }
 
 /// Statements have the shape that a learning record store asks for, the same identifiers every time, and nobody's name.
@@ -426,7 +451,10 @@ fn pauses_of_the_server_are_charged_to_nobody() {
     assert!((info.stalled_s - 0.25).abs() < 1e-6, "{info:?}");
     assert!(report.contains("The server stood still 1 time"));
     assert!((probe.peak_mm_per_s - 30.0).abs() < 0.5 && (probe.hand_peak_mm_per_s.unwrap() - 30.0).abs() < 0.5, "{probe:?}");
-    assert!(probe.tremor_mm.unwrap() < 0.01 && probe.peak_jerk_mm_per_s3.unwrap() < 500.0, "{probe:?}");
+    assert!(
+        probe.tremor_mm.is_none() && probe.peak_jerk_mm_per_s3.unwrap() < 500.0,
+        "a hand that is never slow shows no tremor: {probe:?}"
+    );
     // Ticks 61 and 62 are too soon to tell, 63 to 65 are unseen; the first tick and the one behind the pause show no way.
     assert!((time.unseen_s - 3.0 / 60.0).abs() < 1e-9 && time.idle_s < 5.0 / 60.0, "{time:?}");
 

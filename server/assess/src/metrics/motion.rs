@@ -7,13 +7,16 @@ use serde::Serialize;
 use super::efficiency::{step_mm, tracks};
 use crate::again::Sample;
 use crate::clock::even;
-use crate::filter::{self, WINDOW, derivatives};
+use crate::filter::{self, WINDOW, derivatives, quantile, shaking};
 use crate::gather::Session;
 
 /// Ticks over which a peak speed of the tip is taken.
 const PEAK_TICKS: usize = 3;
 /// A hand that goes farther than this in one tick was lost by its tracking and found again: 3 m/s, mm.
 const JUMP_MM: f64 = 50.0;
+
+/// Half seconds of a slow hand that its tremor takes at least: two seconds, as they overlap by half (K).
+const LEAST_STRETCHES: usize = 7;
 
 /// How a tool moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -58,7 +61,7 @@ struct Sums {
     speed: [f64; 2],
     acceleration: [f64; 2],
     jerk: [f64; 2],
-    off2: f64,
+    shaking: Vec<f64>,
     degrees: f64,
     looks: f64,
 }
@@ -94,8 +97,9 @@ pub(crate) fn motion(session: &Session, absent: &mut BTreeMap<String, String>) -
                 grow(&mut sums.speed, d.speed);
                 grow(&mut sums.acceleration, d.acceleration);
                 grow(&mut sums.jerk, d.jerk);
-                sums.off2 += d.off_mm * d.off_mm;
             }
+            let way: Vec<[f64; 3]> = even(run).into_iter().map(|(_, at)| at).collect();
+            sums.shaking.extend(shaking(&way, hz));
         }
         for degrees in way.iter().filter_map(|s| s.surface_degrees) {
             sums.degrees += f64::from(degrees);
@@ -104,26 +108,29 @@ pub(crate) fn motion(session: &Session, absent: &mut BTreeMap<String, String>) -
     }
     let mut done: BTreeMap<String, BTreeMap<String, Motion>> = BTreeMap::new();
     for (user, tools) in all {
-        for (tool, (motion, sums)) in tools {
+        for (tool, (motion, mut sums)) in tools {
             let why = |key: &str| format!("motion.{user}.{tool}.{key}");
             if sums.n == 0.0 {
                 absent.insert(
                     why("*"),
                     format!("the tool was never held for {WINDOW} ticks without a gap, or its inputs came too seldom"),
                 );
+            } else if sums.shaking.len() < LEAST_STRETCHES {
+                absent.insert(why("tremor_mm"), "the hand was not slow enough for long enough with this tool".to_owned());
             }
             if sums.looks == 0.0 {
                 absent
                     .insert(why("surface_degrees"), "no burr's head of this tool touched bone when it was looked at".to_owned());
             }
-            let motion = finish(motion, &sums);
+            let motion = finish(motion, &mut sums);
             done.entry(user.clone()).or_default().insert(tool, motion);
         }
     }
     done
 }
 
-fn finish(motion: Motion, sums: &Sums) -> Motion {
+fn finish(motion: Motion, sums: &mut Sums) -> Motion {
+    let tremor = if sums.shaking.len() < LEAST_STRETCHES { None } else { quantile(&mut sums.shaking, 0.5) };
     let mean = |sum: [f64; 2]| (sums.n > 0.0).then(|| sum[0] / sums.n);
     let peak = |sum: [f64; 2]| (sums.n > 0.0).then_some(sum[1]);
     Motion {
@@ -134,7 +141,7 @@ fn finish(motion: Motion, sums: &Sums) -> Motion {
         peak_acceleration_mm_per_s2: peak(sums.acceleration),
         mean_jerk_mm_per_s3: mean(sums.jerk),
         peak_jerk_mm_per_s3: peak(sums.jerk),
-        tremor_mm: (sums.n > 0.0).then(|| (sums.off2 / sums.n).sqrt()),
+        tremor_mm: tremor,
         surface_degrees: (sums.looks > 0.0).then(|| sums.degrees / sums.looks),
         ..motion
     }

@@ -21,6 +21,9 @@ const RETREAT_MM: f64 = 0.3;
 const LASTING_TICKS: usize = 15;
 /// How long an answer to an alarm is waited for, s (K).
 const REACTION_S: f64 = 10.0;
+/// What comes sooner after an alarm than this answers nothing that was heard, s: it was under way before. Source: the usual bound of
+/// reaction times, below which responses count as anticipated (Luce 1986, Response Times).
+const FASTEST_S: f64 = 0.1;
 /// How long after a breakthrough the tool's way counts as plunge, s (K).
 const PLUNGE_S: f64 = 0.5;
 
@@ -101,6 +104,7 @@ pub struct AlarmRise {
     pub threshold_mm: f64,
     pub heard: bool,
     pub stalled: bool,
+    pub under_way: bool,
     pub reaction_s: Option<f64>,
 }
 
@@ -271,6 +275,8 @@ fn alarms(session: &Session, hands: &Hands<'_>, of: Of, absent: &mut BTreeMap<St
         let reaction = reaction_ticks(&way, (REACTION_S * hz) as u32, session.ticks[1]);
         let answered = reaction.map_or(until, |ticks| tick + ticks);
         let stalled = session.stalls.iter().any(|stall| (*tick + 1..=answered).contains(&stall.tick));
+        // The hand already drew back or let go when the level rose.
+        let under_way = reaction.is_some_and(|ticks| f64::from(ticks) < FASTEST_S * hz);
         let distance = (warning.distance_um != i32::MAX).then(|| f64::from(warning.distance_um) / 1_000.0);
         alarms.rises.push(AlarmRise {
             at_s: session.seconds(*tick),
@@ -281,21 +287,24 @@ fn alarms(session: &Session, hands: &Hands<'_>, of: Of, absent: &mut BTreeMap<St
             threshold_mm: f64::from(warning.threshold_um) / 1_000.0,
             heard: *sounding,
             stalled,
-            // Ticks do not tell how long an answer took while the server stood still.
-            reaction_s: reaction.filter(|_| !stalled).map(|ticks| f64::from(ticks) / hz),
+            under_way,
+            // What was not heard asked for nothing. Ticks do not tell how long an answer took while the server stood still.
+            reaction_s: reaction.filter(|_| *sounding && !stalled && !under_way).map(|ticks| f64::from(ticks) / hz),
         });
     }
     let mut reactions: Vec<f64> = alarms.rises.iter().filter_map(|r| r.reaction_s).collect();
-    alarms.unanswered = alarms.rises.iter().filter(|r| r.reaction_s.is_none() && !r.stalled).count() as u32;
+    alarms.unanswered =
+        alarms.rises.iter().filter(|r| r.heard && r.reaction_s.is_none() && !r.stalled && !r.under_way).count() as u32;
     alarms.longest_reaction_s = reactions.iter().copied().reduce(f64::max);
     alarms.median_reaction_s = quantile(&mut reactions, 0.5);
     if reactions.is_empty() {
         let why = match alarms.to_danger {
             0 => "no level rose to danger",
+            _ if alarms.rises.iter().all(|r| !r.heard) => "no alarm was heard when it rose to danger",
             _ if alarms.rises.iter().any(|r| r.stalled) => {
-                "no rise to danger was answered within 10 s, or the server stood still meanwhile"
+                "no rise to danger that was heard was answered after 0.1 s and within 10 s, or the server stood still meanwhile"
             }
-            _ => "no rise to danger was answered within 10 s",
+            _ => "no rise to danger that was heard was answered after 0.1 s and within 10 s",
         };
         for key in ["median_reaction_s", "longest_reaction_s"] {
             absent.insert(format!("safety.alarms.{key}"), why.to_owned());

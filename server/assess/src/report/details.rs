@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{f, opt, together, told, who};
 use crate::gather::Session;
-use crate::metrics::{Contact, Metrics, SideOutcome, StructureSafety};
+use crate::metrics::{AlarmRise, Contact, Metrics, SideOutcome, StructureSafety};
 use crate::plot::{self, clock};
 
 /// Most rows of a list of single moments; metrics.json and events.csv hold the rest.
@@ -14,6 +14,16 @@ const MOST_ROWS: usize = 12;
 
 fn more(count: usize) -> Markup {
     html! { @if count > MOST_ROWS { p.small { "The first " (MOST_ROWS) " of " (count) "; all are in metrics.json." } } }
+}
+
+/// Why a rise to danger has no time of reaction.
+fn unanswered(rise: &AlarmRise) -> &'static str {
+    match rise {
+        AlarmRise { heard: false, .. } => "colour alone",
+        AlarmRise { stalled: true, .. } => "server stood still",
+        AlarmRise { under_way: true, .. } => "under way before",
+        _ => "not within 10",
+    }
 }
 
 /// Contacts by depth.
@@ -67,7 +77,7 @@ pub(super) fn safety(metrics: &Metrics) -> Markup {
                     tr { th.n { "At" } th { "Who" } th { "Tool" } th { "Structure" } th.n { "Distance, mm" } th.n { "Threshold, mm" } th { "Heard" } th.n { "Answered after, s" } }
                     @for r in safety.alarms.rises.iter().take(MOST_ROWS) {
                         tr { td.n { (clock(r.at_s)) } td { (who(metrics, &r.user)) } td { (r.tool) } td { (told(metrics, &r.structure)) } td.n { (opt(r.distance_mm, 2)) } td.n { (f(r.threshold_mm, 1)) }
-                             td { (if r.heard { "yes" } else { "no" }) } td.n { (r.reaction_s.map_or_else(|| if r.stalled { "server stood still" } else { "not within 10" }.to_owned(), |s| f(s, 2))) } }
+                             td { (if r.heard { "yes" } else { "no" }) } td.n { (r.reaction_s.map_or_else(|| unanswered(r).to_owned(), |s| f(s, 2))) } }
                     }
                 }
                 (more(safety.alarms.rises.len()))
@@ -179,8 +189,8 @@ pub(super) fn motion(metrics: &Metrics) -> Markup {
                     }
                 }
             }
-            p.small { "Speed, acceleration and jerk are means (peak: the greatest) of the hand's recorded way, smoothed over 13 ticks; tremor is what the smoothing took \
-                off. Angle: between a burr's shaft and the bone's normal." }
+            p.small { "Speed, acceleration and jerk are means (peak: the greatest) of the hand's recorded way, smoothed over 13 ticks; tremor is its shaking \
+                between 6 and 12 Hz while it was slow. Angle: between a burr's shaft and the bone's normal." }
         }
     }
 }
