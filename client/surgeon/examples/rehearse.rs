@@ -1,7 +1,9 @@
 //! Rehearses a procedure on a case without the command line of Spinor: for working on the surgeons themselves.
 //!
-//! `cargo run -p spinor-surgeon --features record --example rehearse -- CASE.spinor|small:MM laminectomy steady 1 OUT.spinrec [LEVEL]
-//! [left|right]`; `small:0.8` is the small analytic spine at voxels of 0.8 mm.
+//! `cargo run -p spinor-surgeon --features record --example rehearse -- CASE.spinor|small:MM|stenosed:MM laminectomy steady 1 OUT.spinrec [LEVEL]
+//! [left|right] [MOST_SECONDS]`; `small:0.8` is the small analytic spine at voxels of 0.8 mm, `stenosed:0.8` the same with a
+//! stenosis. After MOST_SECONDS of the patient's time the
+//! surgeon is stopped, and the recording says so.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -11,14 +13,18 @@ use spinor_shared::case::{Case, CaseMeta};
 use spinor_sim::procedure::{Procedure, Side, Target};
 use spinor_sim::small_spine;
 use spinor_surgeon::Skill;
-use spinor_surgeon::rehearsal::Rehearsal;
+use spinor_surgeon::rehearsal::{MOST_TICKS, Progress, Rehearsal};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
-    let arg = |k: usize| args.get(k).map(String::as_str).ok_or("usage: rehearse CASE PROCEDURE SKILL SEED OUT [LEVEL] [SIDE]");
-    let bytes = match arg(1)?.strip_prefix("small:") {
-        Some(mm) => Case { patient: small_spine::patient(mm.parse()?)?, ct: None, mr: None, meta: CaseMeta::default() }.encode(),
-        None => std::fs::read(arg(1)?)?,
+    let arg = |k: usize| {
+        args.get(k).map(String::as_str).ok_or("usage: rehearse CASE PROCEDURE SKILL SEED OUT [LEVEL] [SIDE] [SECONDS]")
+    };
+    let own = |patient| Case { patient, ct: None, mr: None, meta: CaseMeta::default() }.encode();
+    let bytes = match arg(1)?.split_once(':') {
+        Some(("small", mm)) => own(small_spine::patient(mm.parse()?)?),
+        Some(("stenosed", mm)) => own(small_spine::stenosed(mm.parse()?)?),
+        _ => std::fs::read(arg(1)?)?,
     };
     let start = Instant::now();
     let case = Case::decode(&bytes)?;
@@ -33,14 +39,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = BufWriter::new(File::create(arg(5)?)?);
     println!("case read in {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let outcome = rehearsal.perform(&case, bytes, hash, out)?;
+    let most: u32 = args.get(8).map_or(Ok(MOST_TICKS), |s| s.parse::<u32>().map(|s| s.saturating_mul(60)))?;
+    let mut goes_on = |at: Progress| {
+        if at.tick.is_multiple_of(3_600) {
+            eprintln!("{} min: {} of {} steps, {}", at.tick / 3_600, at.steps_done, at.steps, at.phase);
+        }
+        at.tick < most
+    };
+    let outcome = rehearsal.perform_watched(&case, bytes, hash, out, &mut goes_on)?;
+    if let Some(phase) = outcome.stopped {
+        println!("stopped at \"{phase}\"");
+    }
     println!(
-        "{} ticks ({:.0} s), {} operations, {} bytes, {} scares, in {:.2} s",
+        "{} ticks ({:.0} s), {} operations, {} bytes, {} scares, {} alarms answered, in {:.2} s",
         outcome.ticks,
         f64::from(outcome.ticks) / 60.0,
         outcome.ops,
         outcome.bytes,
         outcome.scares,
+        outcome.answers,
         start.elapsed().as_secs_f64()
     );
     let mm3 = case.patient.grid().voxel_mm3() / 32.0;

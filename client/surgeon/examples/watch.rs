@@ -1,6 +1,6 @@
 //! Watches a surgeon at work, phase by phase, without a recording: for working on the surgeons themselves.
 //!
-//! `cargo run --release -p spinor-surgeon --features record --example watch -- CASE.spinor|small:MM laminectomy steady 1 [LEVEL] [left|right]
+//! `cargo run --release -p spinor-surgeon --features record --example watch -- CASE.spinor|small:MM|stenosed:MM laminectomy steady 1 [LEVEL] [left|right]
 //! [MOST_SECONDS]`
 
 use std::collections::BTreeMap;
@@ -15,9 +15,10 @@ use spinor_surgeon::{Skill, Surgeon, View};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
     let arg = |k: usize| args.get(k).map(String::as_str).ok_or("usage: watch CASE PROCEDURE SKILL SEED [LEVEL] [SIDE] [SECONDS]");
-    let patient = Arc::new(match arg(1)?.strip_prefix("small:") {
-        Some(mm) => small_spine::patient(mm.parse()?)?,
-        None => Case::decode(&std::fs::read(arg(1)?)?)?.patient,
+    let patient = Arc::new(match arg(1)?.split_once(':') {
+        Some(("small", mm)) => small_spine::patient(mm.parse()?)?,
+        Some(("stenosed", mm)) => small_spine::stenosed(mm.parse()?)?,
+        _ => Case::decode(&std::fs::read(arg(1)?)?)?.patient,
     });
     let target = Target {
         procedure: Procedure::from_name(arg(2)?).ok_or("no such procedure")?,

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use spinor_sim::procedure::Site;
-use spinor_sim::{Hand as Which, Pose, ToolInput, ToolKind, ToolState, UserId};
+use spinor_sim::{AlarmLevel, Hand as Which, Pose, ToolInput, ToolKind, ToolState, UserId};
 
 use crate::random::{Random, Tremor};
 use crate::skill::Habits;
 use crate::task::{Grip, Task};
 use crate::turn::turn;
-use crate::vector::{V3, add, norm, scale, sub};
+use crate::vector::{V3, add, norm, scale, sub, unit};
 
 /// Seconds in a tick.
 const TICK_S: f64 = 1.0 / 60.0;
@@ -24,9 +24,16 @@ const SCARE_UM: i32 = 600;
 const PINCH_UM: i32 = -1_700;
 /// How far from where it was meant to be a jaw is not closed any more, mm.
 const ASTRAY_MM: f64 = 1.5;
-/// How far a startled hand draws back, mm, and for how long, ticks.
+/// How far a hand draws back from a nerve, mm, and for how long, ticks.
 const RECOIL_MM: f64 = 4.0;
 const RECOIL_TICKS: u32 = 24;
+/// The same for an alarm that is heard: the pedal is let go, and the tool comes back a little, until the surgeon has looked.
+const START_MM: f64 = 0.6;
+const START_TICKS: u32 = 20;
+/// Ticks after which a hand that has answered an alarm answers one again: what was looked at is gone on with.
+const CALM_TICKS: u32 = 60;
+/// Speed at which a hand draws back, and comes again, mm/s: slower than what the alarm takes for an approach in haste.
+const BACK: [f64; 2] = [60.0, 12.0];
 
 /// What was seen of the tool some ticks ago, and where the hand was then.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +58,17 @@ pub(crate) struct Hand {
     tasks: VecDeque<Task>,
     seen: VecDeque<Seen>,
     waited: u32,
+    /// How far back along the shaft the hand is from where it means to be, mm; how far it draws back now, and for how many ticks more.
+    back: f64,
+    recoil_mm: f64,
     recoil: u32,
-    /// How often it drew back.
+    /// Whether danger was heard when it looked last, and ticks until it answers again.
+    heard: bool,
+    calm: u32,
+    /// How often it drew back from a nerve.
     pub(crate) scares: u32,
+    /// How often it answered an alarm.
+    pub(crate) starts: u32,
 }
 
 impl Hand {
@@ -71,8 +86,13 @@ impl Hand {
             tasks: VecDeque::new(),
             seen: VecDeque::new(),
             waited: 0,
+            back: 0.0,
+            recoil_mm: 0.0,
             recoil: 0,
+            heard: false,
+            calm: 0,
             scares: 0,
+            starts: 0,
         }
     }
 
@@ -93,20 +113,25 @@ impl Hand {
 
     /// One tick: sees its tool, moves, and says what it does.
     pub(crate) fn tick(&mut self, site: &Site, habits: &Habits, state: Option<ToolState>, random: &mut Random) -> ToolInput {
-        self.seen.push_back(Seen { hand: self.at, state });
+        self.seen.push_back(Seen { hand: add(self.at, scale(unit(self.grip.shaft), self.back)), state });
         while self.seen.len() > habits.reaction_ticks.max(1) {
             self.seen.pop_front();
         }
-        let seen = self.seen.front().copied();
+        // Nothing was seen yet of a tool that was just taken up, or since the hand drew back.
+        let seen = self.seen.front().copied().filter(|_| self.seen.len() >= habits.reaction_ticks.max(1));
+        self.listen(seen);
         if self.recoil > 0 {
             self.recoil -= 1;
             self.trigger = 0;
+            self.back = (self.back + BACK[0] * habits.speed * TICK_S).min(self.recoil_mm);
+        } else if self.back > 0.0 {
+            self.trigger = 0;
+            self.back = (self.back - BACK[1] * habits.speed * TICK_S).max(0.0);
         } else {
             self.act(site, habits, seen);
         }
-        let back = if self.recoil > 0 { RECOIL_MM } else { 0.0 };
         let tremor = scale(self.tremor.next(random), habits.tremor_mm);
-        let tip = add(add(self.at, scale(self.grip.shaft, back)), tremor);
+        let tip = add(add(self.at, scale(unit(self.grip.shaft), self.back)), tremor);
         self.seq += 1;
         let pose = Pose {
             tip_um: spinor_sim::pose::um_from_mm(site.patient_from_site(tip)),
@@ -114,6 +139,21 @@ impl Hand {
         };
         let (tool, size_tenth_mm) = (self.tool, self.size_tenth_mm);
         ToolInput { user: self.user, hand: self.which, seq: self.seq, tool, size_tenth_mm, pose, trigger: self.trigger }
+    }
+
+    /// Answers an alarm that rose to danger and was heard a reaction ago: lets go and draws back a little.
+    fn listen(&mut self, seen: Option<Seen>) {
+        self.calm = self.calm.saturating_sub(1);
+        let Some(state) = seen.and_then(|seen| seen.state) else { return };
+        let heard = state.sounding && state.level == AlarmLevel::Danger;
+        // What the own jaw does when it closes is meant, and so is the grasper's way past a root that is held aside.
+        let beside = matches!(self.tool, ToolKind::Retractor | ToolKind::Pituitary);
+        let meant = beside || matches!(self.tasks.front(), Some(Task::Squeeze { .. }));
+        if heard && !self.heard && !meant && self.calm == 0 && self.recoil == 0 {
+            (self.recoil, self.recoil_mm, self.calm) = (START_TICKS, START_MM, START_TICKS + CALM_TICKS);
+            self.starts += 1;
+        }
+        self.heard = heard;
     }
 
     fn act(&mut self, site: &Site, habits: &Habits, seen: Option<Seen>) {
@@ -143,7 +183,7 @@ impl Hand {
                 (self.grip, self.trigger) = (grip, trigger);
                 if trigger > 0 && self.tool.is_burr() && nearest_um.is_some_and(|um| um < SCARE_UM) {
                     // Draws back, and leaves out the next few places of the path.
-                    (self.recoil, self.scares) = (RECOIL_TICKS, self.scares + 1);
+                    (self.recoil, self.recoil_mm, self.scares) = (RECOIL_TICKS, RECOIL_MM, self.scares + 1);
                     self.seen.clear();
                     done += 3;
                 } else {

@@ -24,7 +24,7 @@ use crate::{PhaseReport, Skill, Surgeon, View};
 const DIGEST_EVERY: u32 = 60;
 /// Operations between two keyframes, as the server writes them.
 const KEYFRAME_OPS: u64 = 2_000;
-/// Ticks after which a surgeon who has not come to an end is stopped: half an hour.
+/// Ticks after which a surgeon who has not come to an end is stopped: half an hour. The recording is closed there, and says so.
 pub const MOST_TICKS: u32 = 30 * 60 * 60;
 /// Ticks after the last input, so that contacts end in the recording.
 const AFTER_TICKS: u32 = 30;
@@ -41,9 +41,6 @@ pub enum RehearsalError {
     /// What tissues did cannot be recorded.
     #[error("recording the tissues: {0}")]
     Wire(#[from] WireError),
-    /// The surgeon did not come to an end.
-    #[error("the surgeon was still at work after {MOST_TICKS} ticks, in the phase \"{0}\"")]
-    Endless(&'static str),
 }
 
 /// What is rehearsed, and by whom.
@@ -59,6 +56,19 @@ pub struct Rehearsal {
     pub started_unix_s: u64,
 }
 
+/// How far a rehearsal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Ticks performed.
+    pub tick: u32,
+    /// What the surgeon is at.
+    pub phase: &'static str,
+    /// Steps of the procedure that are done.
+    pub steps_done: usize,
+    /// Steps of the procedure.
+    pub steps: usize,
+}
+
 /// What a rehearsal came to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -70,8 +80,13 @@ pub struct Outcome {
     pub digest: u64,
     /// Bytes of the recording.
     pub bytes: u64,
+    /// The phase in which the surgeon was stopped, by who watched or after [`MOST_TICKS`]; none where the surgeon came to an end, whether or
+    /// not all steps were done.
+    pub stopped: Option<&'static str>,
     /// How often the surgeon drew back from a nerve.
     pub scares: u32,
+    /// How often the surgeon answered an alarm.
+    pub answers: u32,
     /// The surgeon's phases.
     pub phases: Vec<PhaseReport>,
     /// Measures of the site before the first cut.
@@ -88,8 +103,24 @@ impl Rehearsal {
     /// Performs the procedure on a case and writes the recording. `case_bytes` is the case file as it is, `hash` its hash.
     ///
     /// # Errors
-    /// When the patient has no such place, the recording cannot be written, or the surgeon does not come to an end.
+    /// When the patient has no such place, or the recording cannot be written.
     pub fn perform<W: Write>(&self, case: &Case, case_bytes: Vec<u8>, hash: CaseHash, out: W) -> Result<Outcome, RehearsalError> {
+        self.perform_watched(case, case_bytes, hash, out, &mut |_| true)
+    }
+
+    /// As [`Self::perform`], telling how far it has come after every tick; where that is answered with false, the surgeon puts down the
+    /// tools, and the recording is closed as it stands.
+    ///
+    /// # Errors
+    /// As [`Self::perform`].
+    pub fn perform_watched<W: Write>(
+        &self,
+        case: &Case,
+        case_bytes: Vec<u8>,
+        hash: CaseHash,
+        out: W,
+        goes_on: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Outcome, RehearsalError> {
         let patient = Arc::new(case.patient.clone());
         let settings = Settings::default();
         let fields = NeuralFields::build(&patient, &settings);
@@ -120,15 +151,13 @@ impl Rehearsal {
         let mut last = StepOutput::default();
         let mut tick = 0;
         let mut idle = AFTER_TICKS;
+        let mut stopped = None;
         while idle > 0 {
             tick += 1;
-            if tick > MOST_TICKS {
-                return Err(RehearsalError::Endless(surgeon.reports().last().map_or("start", |p| p.name)));
-            }
             let tools: Vec<_> = simulation.tools().copied().collect();
             let view = View { tools: &tools, events: &last.events, cut: simulation.cut(), tick };
-            let inputs = surgeon.next(&patient, &view);
-            idle -= u32::from(surgeon.done());
+            let inputs = if stopped.is_some() { Vec::new() } else { surgeon.next(&patient, &view) };
+            idle -= u32::from(surgeon.done() || stopped.is_some());
             last = simulation.step(Tick(tick), &inputs);
             ops += last.ops.len() as u64;
             if !last.touched.is_empty() {
@@ -150,6 +179,18 @@ impl Rehearsal {
                 writer.append(&Record::Digest { tick, digest: simulation.cut().digest() })?;
                 digested = tick;
             }
+            if surgeon.done() || stopped.is_some() {
+                continue;
+            }
+            let phase = surgeon.reports().last().map_or("start", |p| p.name);
+            let steps_done = tracker.status().iter().filter(|s| s.is_done()).count();
+            let asked = !goes_on(Progress { tick, phase, steps_done, steps: tracker.steps().len() });
+            if asked || tick >= MOST_TICKS {
+                let why = if asked { "when asked to" } else { "at the limit of half an hour" };
+                let words = format!("stopped {why}, at \"{phase}\"");
+                writer.append(&Record::Control { tick, user, control: Control::Note(words) })?;
+                stopped = Some(phase);
+            }
         }
         let after = meter.measure(&patient, simulation.cut());
         let mut notes = tracker.finish(&patient, simulation.cut());
@@ -163,7 +204,9 @@ impl Rehearsal {
             ops,
             digest: simulation.cut().digest(),
             bytes: writer.bytes(),
+            stopped,
             scares: surgeon.scares(),
+            answers: surgeon.answers(),
             phases: surgeon.reports().to_vec(),
             before,
             after,

@@ -205,7 +205,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 cover_mm: 8.0,
                 aside_mm: f64::INFINITY,
                 spares_pars: false,
-                passes: 24,
+                passes: 60,
             }),
             bite(BitePlan {
                 name: "open the recess",
@@ -280,7 +280,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 cover_mm: 12.0,
                 aside_mm: 4.0,
                 spares_pars: true,
-                passes: 24,
+                passes: 60,
             }));
             phases.push(bite(BitePlan {
                 name: "undercut the superior articular process",

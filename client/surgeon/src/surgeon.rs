@@ -115,6 +115,11 @@ impl Surgeon {
         self.right.scares + self.left.scares
     }
 
+    /// How often the surgeon answered an alarm.
+    pub fn answers(&self) -> u32 {
+        self.right.starts + self.left.starts
+    }
+
     /// What both hands do at the next tick; nothing more once [`Self::done`].
     pub fn next(&mut self, patient: &Patient, view: &View<'_>) -> Vec<ToolInput> {
         self.watch(view);

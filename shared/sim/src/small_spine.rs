@@ -18,6 +18,12 @@ use thiserror::Error;
 pub const CANAL_Y_MM: f64 = 22.0;
 /// Radius of the dural sac, mm.
 pub const SAC_RADIUS_MM: f64 = 5.0;
+/// Radius of the stenosed dural sac at the disc, mm: 66 mm², where 80 counts as stenosed (Medicine 2017).
+pub const STENOSED_RADIUS_MM: f64 = 4.6;
+/// Radius of the stenosed dural sac beside the pedicles, where it is not narrowed, mm: 125 mm².
+pub const WIDE_RADIUS_MM: f64 = 6.3;
+/// Up to which distance from the disc the stenosed sac is narrowest, and from which it is wide, mm.
+const NARROW_MM: [f64; 2] = [7.0, 12.0];
 /// y of the deep surface of the laminae, mm.
 pub const LAMINA_DEEP_MM: f64 = 30.5;
 /// Thickness of the laminae, mm. Source: 6.0-6.3 (Wang 2024).
@@ -89,6 +95,29 @@ fn vertebra(at: P) -> f64 {
 /// # Errors
 /// When the spacing is outside what a grid may have.
 pub fn patient(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
+    spine(spacing_mm, |_| SAC_RADIUS_MM, |_| LAMINA_DEEP_MM - 3.4)
+}
+
+/// The same spine with a central stenosis: a thick flavum at the disc, and a sac that is wide beside the pedicles and narrow between them.
+///
+/// # Errors
+/// When the spacing is outside what a grid may have.
+pub fn stenosed(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
+    let sac = |z: f64| {
+        let [narrow, wide] = NARROW_MM;
+        let share = ((z.abs() - narrow) / (wide - narrow)).clamp(0.0, 1.0);
+        STENOSED_RADIUS_MM + share * (WIDE_RADIUS_MM - STENOSED_RADIUS_MM)
+    };
+    let front = |z: f64| if z.abs() < NARROW_MM[0] - 1.0 { CANAL_Y_MM + STENOSED_RADIUS_MM + 0.2 } else { LAMINA_DEEP_MM - 2.0 };
+    spine(spacing_mm, sac, front)
+}
+
+/// A spine whose sac has a radius, and whose flavum a front, by height.
+fn spine(
+    spacing_mm: f64,
+    sac_radius: impl Fn(f64) -> f64,
+    flavum_front: impl Fn(f64) -> f64,
+) -> Result<Patient, SmallSpineError> {
     let grid = Grid::covering([-28.0, -20.0, -40.0], [28.0, 64.0, 36.0], spacing_mm)?;
     let y = CANAL_Y_MM;
     let mirror = |at: P| [-at[0], at[1], at[2]];
@@ -99,7 +128,7 @@ pub fn patient(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
     let traversing = |at: P| rod(at, [5.0, y, 14.0], [9.0, y - 1.0, -24.0], 2.0);
     let flavum = |at: P| {
         // From the upper edge of the lower lamina up to under the lower half of the upper one.
-        block(at, [-11.0, LAMINA_DEEP_MM - 3.4, -15.0], [11.0, LAMINA_DEEP_MM - 0.1, 12.0])
+        block(at, [-11.0, flavum_front(at[2]), -15.0], [11.0, LAMINA_DEEP_MM - 0.1, 12.0])
     };
     let structures = vec![
         structure(&grid, Label::lumbar(4), vertebra),
@@ -108,7 +137,7 @@ pub fn patient(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
         structure(&grid, Label::flavum_below(4), flavum),
         structure(&grid, Label::DURAL_SAC, |at| {
             let (x, y) = (at[0], at[1] - y);
-            (x * x + y * y).sqrt() - SAC_RADIUS_MM
+            (x * x + y * y).sqrt() - sac_radius(at[2])
         }),
         structure(&grid, Label::root(4, true), exiting),
         structure(&grid, Label::root(4, false), |at| exiting(mirror(at))),

@@ -1,20 +1,24 @@
 //! `spinor rehearse`: a scripted surgeon performs a procedure on a case, into a recording.
 
-use std::io::BufWriter;
+use std::io::{BufWriter, IsTerminal};
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use spinor_shared::case::{self, Case};
 use spinor_sim::procedure::{Plan, Procedure, Side, StepStatus, Target};
 use spinor_surgeon::Skill;
-use spinor_surgeon::rehearsal::{Outcome, Rehearsal};
+use spinor_surgeon::rehearsal::{Outcome, Progress, Rehearsal};
 
 use crate::{input, output};
 
-/// Let a scripted surgeon try a procedure on a case, without a network, into a recording as a server writes it. None finishes one yet:
-/// the command then fails, and the recording stays.
+/// Let a scripted surgeon try a procedure on a case, without a network, into a recording as a server writes it. Which ones finish where
+/// stands in docs/PROCEDURES.md; where steps stay open the command fails and names them, and the recording stays. Ctrl-C closes it as it
+/// stands.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: spinor rehearse --case case.spinor --procedure laminectomy --skill steady --seed 1 --out steady1.spinrec --json"
@@ -72,7 +76,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let rehearsal = Rehearsal { target, skill: args.skill, seed: args.seed, started_unix_s };
     let out = output::new_recording(&args.out)?;
     let start = Instant::now();
-    let outcome = rehearsal.perform(&case, bytes, hash, BufWriter::new(out));
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("cannot catch Ctrl-C")?;
+    let bar = bar(args.json)?;
+    let mut goes_on = |at: Progress| {
+        let hz = spinor_sim::input::TICKS_PER_SECOND;
+        if at.tick.is_multiple_of(hz) {
+            let hz = f64::from(hz);
+            bar.set_length(at.steps as u64);
+            bar.set_position(at.steps_done as u64);
+            bar.set_message(format!("{} {}", output::moment(f64::from(at.tick) / hz), at.phase));
+        }
+        !stop.load(Ordering::Relaxed)
+    };
+    let outcome = rehearsal.perform_watched(&case, bytes, hash, BufWriter::new(out), &mut goes_on);
+    bar.finish_and_clear();
     if outcome.is_err() {
         // What the attempt left would stand in the way of the next one.
         let _ = std::fs::remove_file(&args.out);
@@ -88,7 +107,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let open: Vec<&str> = steps(&outcome).filter(|(_, status)| !status.is_done()).map(|(id, _)| id).collect();
-    bail!("the procedure was not completed: {} left open", open.join(", "))
+    let stopped = outcome.stopped.map_or_else(String::new, |phase| format!("; stopped at \"{phase}\""));
+    bail!("the procedure was not completed: {} left open{stopped}", open.join(", "))
+}
+
+/// A progress bar on a terminal, nothing else elsewhere.
+fn bar(json: bool) -> anyhow::Result<ProgressBar> {
+    if json || !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg:<52} {pos}/{len} steps {wide_bar} {elapsed}")?;
+    let bar = ProgressBar::new(1).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    Ok(bar)
 }
 
 fn steps(outcome: &Outcome) -> impl Iterator<Item = (&'static str, StepStatus)> {
@@ -123,6 +154,7 @@ fn summary(rehearsal: &Rehearsal, case: &Case, outcome: &Outcome, seconds: f64) 
         "skill": rehearsal.skill.name(),
         "seed": rehearsal.seed,
         "completed": outcome.tracker.is_complete(),
+        "stopped_at": outcome.stopped,
         "steps": steps,
         "sentinel_errors": sentinels,
         "canal_mm2": {"before": hundredths(outcome.before.canal_mm2_100), "after": hundredths(outcome.after.canal_mm2_100)},
