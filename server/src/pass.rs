@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use spinor_shared::net::control::Notice;
 use spinor_shared::net::handshake::Refusal;
-use spinor_shared::session::{Control, Record};
+use spinor_shared::session::Control;
 use spinor_shared::wire::hand_from_number;
 use spinor_sim::{Hand, ToolInput, ToolKind, UserId};
 
@@ -35,6 +35,8 @@ impl Room {
         let held = self.hands.get(&(UserId(from), hand)).ok_or(Refusal::Nothing)?.input;
         let is_empty = |hand: &Hand| !self.hands.contains_key(&(UserId(to), *hand));
         let into = [Hand::Right, Hand::Left].into_iter().find(is_empty).unwrap_or(Hand::Right);
+        let (hand_to, tool, size_tenth_mm) = (into as u8, held.tool as u8, held.size_tenth_mm);
+        self.decide(from, Control::Pass { from_hand, to, hand: hand_to, tool, size_tenth_mm })?;
         self.sim.remove_tool(UserId(from), hand);
         self.hands.remove(&(UserId(from), hand));
         let given = Given { tool: held.tool, size_tenth_mm: held.size_tenth_mm, at: Instant::now() };
@@ -42,11 +44,7 @@ impl Room {
         if let Some(receiver) = self.members.get_mut(&to) {
             receiver.has_tool = true;
         }
-        let (hand, tool, size_tenth_mm) = (into as u8, held.tool as u8, held.size_tenth_mm);
-        let control = Control::Pass { from_hand, to, hand, tool, size_tenth_mm };
-        tracing::info!(room = %self.name, user = from, ?control, "passed");
-        let notice = Notice::Passed { from, from_hand, to, hand, tool, size_tenth_mm };
-        self.record_and_tell(Record::Control { tick: self.tick, user: from, control }, notice);
+        self.tell_all(&Notice::Passed { from, from_hand, to, hand: hand_to, tool, size_tenth_mm });
         self.tell_view();
         Ok(())
     }

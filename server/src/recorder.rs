@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spinor_shared::case::CaseHash;
+use spinor_shared::room::is_room_name;
 use spinor_shared::session::{
     MAGIC, Reached, Record, ReplayError, SessionError, SessionHead, SessionReader, SessionWriter, Tail, VERSION, reach,
 };
@@ -47,6 +48,9 @@ pub enum RecordError {
     /// What was recorded cannot be applied to the case.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The room that the recording names cannot be served.
+    #[error("the recording is of a room {0:?}, which is no name of a room: it was altered, or not written by a server")]
+    Room(String),
     /// No session gets that far: a year at 60 ticks a second.
     #[error("the recording counts {ticks} ticks and {epochs} epochs, which leaves no numbers to go on with")]
     Spent {
@@ -124,6 +128,9 @@ impl Recorder {
         let Some(Record::Head(head)) = reader.next_record()? else { return Err(SessionError::Incomplete("head").into()) };
         if head.case_hash != case.0 {
             return Err(RecordError::OtherCase { recorded: CaseHash(head.case_hash), given: case });
+        }
+        if !is_room_name(&head.room) {
+            return Err(RecordError::Room(head.room));
         }
         let reached = reach(&mut reader, patient, None)?;
         if reached.tick >= u32::MAX / 2 || reached.epoch >= u32::MAX / 2 {
@@ -206,15 +213,25 @@ impl Recorder {
 }
 
 /// Copies what lies behind the last whole record beside the recording, before it is cut off: if it was more than the record that was
-/// being written when the writer died, somebody may want it back.
+/// being written when the writer died, somebody may want it back. What was kept before stays.
 fn keep_torn_end(path: &Path, from: u64) -> Result<PathBuf, RecordError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".torn-{from}"));
-    let kept = PathBuf::from(name);
-    let copy = || {
+    let name = |n: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if n == 0 { format!(".torn-{from}") } else { format!(".torn-{from}-{n}") });
+        PathBuf::from(name)
+    };
+    let mut n = 0;
+    let (kept, mut file) = loop {
+        let kept = name(n);
+        match OpenOptions::new().write(true).create_new(true).open(&kept) {
+            Ok(file) => break (kept, file),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && n < 1000 => n += 1,
+            Err(source) => return Err(RecordError::Io { what: "cannot keep the torn end in", path: kept, source }),
+        }
+    };
+    let mut copy = || {
         let mut end = File::open(path)?;
         end.seek(SeekFrom::Start(from))?;
-        let mut file = File::create(&kept)?;
         std::io::copy(&mut end, &mut file)?;
         file.sync_all()
     };

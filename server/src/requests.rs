@@ -13,9 +13,6 @@ use crate::bulk;
 use crate::delta::{BrickKey, snapshot_frames};
 use crate::room::{Member, Room};
 
-/// Records that may wait for a full disk.
-const MOST_WAITING: usize = 10_000;
-
 /// What a request comes to beyond the room itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -41,11 +38,6 @@ impl Room {
             self.refuse(user, request.word(), Refusal::Role(role));
             return Outcome::Done;
         }
-        // What people direct is told them and waits to be recorded; while the disk is full it does not pile up without end.
-        if self.backlog.len() >= MOST_WAITING && (directs || matches!(request, Request::Pass { .. })) {
-            self.refuse(user, request.word(), Refusal::Disk);
-            return Outcome::Done;
-        }
         match request {
             Request::Ready { have_patient, want_images } => {
                 // Who comes while the room goes back asks twice: for the state that it was told of on entering, and for the one that is.
@@ -57,16 +49,10 @@ impl Room {
                 let connection = peer.connection.clone();
                 self.send_snapshot(connection, (have_patient, want_images), bytes_per_second);
             }
-            Request::Freeze(frozen) => {
-                self.frozen = frozen;
-                self.directed(user, Control::Freeze(frozen));
-            }
-            Request::Pause(paused) => {
-                self.paused = paused;
-                self.directed(user, Control::Pause(paused));
-            }
+            Request::Freeze(frozen) => self.direct(user, "freeze", Control::Freeze(frozen), |room| room.frozen = frozen),
+            Request::Pause(paused) => self.direct(user, "pause", Control::Pause(paused), |room| room.paused = paused),
             Request::Tool { user: whose, give } => {
-                let Some(other) = self.members.get_mut(&whose) else {
+                let Some(other) = self.members.get(&whose) else {
                     self.refuse(user, "tool", Refusal::Nothing);
                     return Outcome::Done;
                 };
@@ -75,8 +61,11 @@ impl Room {
                     self.refuse(user, "tool", refusal);
                     return Outcome::Done;
                 }
-                other.has_tool = give;
-                self.directed(user, Control::Tool { user: whose, given: give });
+                self.direct(user, "tool", Control::Tool { user: whose, given: give }, |room| {
+                    if let Some(other) = room.members.get_mut(&whose) {
+                        other.has_tool = give;
+                    }
+                });
             }
             Request::Alarm { caution_um, danger_um } => {
                 if let Err(refusal) = self.set_alarm(user, caution_um, danger_um) {
@@ -114,10 +103,33 @@ impl Room {
         Outcome::Done
     }
 
-    pub(crate) fn directed(&mut self, user: u32, control: Control) {
-        tracing::info!(room = %self.name, user, ?control, "directed");
-        self.record(Record::Control { tick: self.tick, user, control });
-        self.tell_view();
+    /// Does what somebody decided for the room once it is recorded, and tells everybody; or refuses it.
+    fn direct(&mut self, user: u32, request: &str, control: Control, apply: impl FnOnce(&mut Self)) {
+        match self.decide(user, control) {
+            Ok(()) => {
+                apply(self);
+                self.tell_view();
+            }
+            Err(refusal) => self.refuse(user, request, refusal),
+        }
+    }
+
+    /// Records what somebody decides for the room, before it holds. While the recording cannot be written nothing is decided: nobody is shown
+    /// what a crash could take back.
+    pub(crate) fn decide(&mut self, user: u32, control: Control) -> Result<(), Refusal> {
+        if self.disk_full {
+            return Err(Refusal::Disk);
+        }
+        let record = Record::Control { tick: self.tick, user, control };
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.append(&record)
+        {
+            tracing::error!(room = %self.name, path = %recorder.path().display(), %error, "the room waits: its recording cannot be written");
+            self.stop_for_recording();
+            return Err(Refusal::Disk);
+        }
+        tracing::info!(room = %self.name, user, ?record, "decided");
+        Ok(())
     }
 
     /// Starts sending the room's state. The copy is taken here, between two ticks; packing and sending happen elsewhere.

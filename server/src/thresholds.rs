@@ -36,8 +36,9 @@ impl Room {
             return Err(Refusal::Busy);
         }
         let Some(settings) = self.sim.widened(mm(caution_um), mm(danger_um)) else {
+            self.decide(by, Control::Alarm { caution_um, danger_um })?;
             self.sim.set_thresholds(mm(caution_um), mm(danger_um));
-            self.alarm_set(by, caution_um, danger_um);
+            self.tell_alarm();
             return Ok(());
         };
         let (done, fields) = channel();
@@ -55,18 +56,21 @@ impl Room {
         let (by, caution_um, danger_um) = (widening.by, widening.caution_um, widening.danger_um);
         match widening.fields.try_recv() {
             Err(TryRecvError::Empty) => return,
-            Ok(fields) => {
-                self.sim.set_thresholds_with(mm(caution_um), mm(danger_um), fields);
-                self.alarm_set(by, caution_um, danger_um);
-            }
+            Ok(fields) => match self.decide(by, Control::Alarm { caution_um, danger_um }) {
+                Ok(()) => {
+                    self.sim.set_thresholds_with(mm(caution_um), mm(danger_um), fields);
+                    self.tell_alarm();
+                }
+                Err(refusal) => self.refuse(by, "alarm", refusal),
+            },
             Err(TryRecvError::Closed) => self.refuse(by, "alarm", Refusal::Closing),
         }
         self.widening = None;
     }
 
-    fn alarm_set(&mut self, by: u32, caution_um: u32, danger_um: u32) {
-        // People are told what is in force.
+    /// People are told what is in force.
+    fn tell_alarm(&mut self) {
         self.settings = *self.sim.settings();
-        self.directed(by, Control::Alarm { caution_um, danger_um });
+        self.tell_view();
     }
 }

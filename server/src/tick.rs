@@ -206,7 +206,8 @@ mod tests {
     use std::sync::Arc;
 
     use spinor_shared::mark::Mark;
-    use spinor_shared::session::SessionReader;
+    use spinor_shared::net::handshake::Refusal;
+    use spinor_shared::session::{Control, SessionReader};
     use spinor_sim::{Detached, Hand, Holder, TissueOutput, ToolKind, UserId};
     use spinor_volume::cut::Stamp;
     use spinor_volume::{BRICK_VOXELS, BrickIndex, Label, TissueClass};
@@ -296,6 +297,27 @@ mod tests {
         }
         assert!(theatre.room.backlog.is_empty());
         assert!(theatre.records().iter().any(|record| matches!(record, Record::Said { user: 7, .. })));
+    }
+
+    /// What somebody decides while the recording cannot be written is refused, from the very first that fails: people would be shown what a
+    /// crash takes back.
+    #[test]
+    fn nothing_is_decided_on_a_full_disk() {
+        let mut theatre = Theatre::open();
+        assert_eq!(theatre.room.decide(7, Control::Freeze(true)), Ok(()));
+        theatre.turn_to(File::open(&theatre.path).unwrap());
+        for _ in 0..2 {
+            assert_eq!(theatre.room.decide(7, Control::Freeze(false)), Err(Refusal::Disk));
+            assert!(theatre.room.disk_full && theatre.room.backlog.is_empty());
+        }
+        theatre.turn_to(File::options().write(true).open(&theatre.path).unwrap());
+        for _ in 0..RETRY_EVERY {
+            theatre.room.tick();
+        }
+        assert_eq!(theatre.room.decide(7, Control::Pause(true)), Ok(()));
+        let decided = |record: &Record| if let Record::Control { control, .. } = record { Some(control.clone()) } else { None };
+        let decided: Vec<Control> = theatre.records().iter().filter_map(decided).collect();
+        assert_eq!(decided, [Control::Freeze(true), Control::Pause(true)]);
     }
 
     /// A disk that takes writes and cannot keep them stops the room as a full one does, until it can.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::room::is_unseen;
+
 /// Longest text of a mark, bytes.
 pub const MAX_TEXT: usize = 400;
 /// Most points of a drawn line.
@@ -33,7 +35,9 @@ impl Mark {
         match self {
             Self::Line(points) => (1..=MAX_POINTS).contains(&points.len()),
             Self::Clear => true,
-            Self::Text(text) => !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(|c| c.is_control() && c != '\n'),
+            Self::Text(text) => {
+                !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(|c| c.is_control() && c != '\n' || is_unseen(c))
+            }
         }
     }
 }

@@ -72,9 +72,14 @@ pub fn is_name(name: &str, longest: usize) -> bool {
     !name.trim().is_empty() && name.len() <= longest && !name.chars().any(|c| c.is_control() || is_unseen(c))
 }
 
+/// Whether `name` can be a room's: a name without what parts a link, a folder or a file's ending.
+pub fn is_room_name(name: &str) -> bool {
+    is_name(name, MAX_ROOM) && !name.contains(['/', '\\', '#', '.'])
+}
+
 /// Marks and overrides of direction, separators of lines, and what has no width: with them a name looks like another one. The joiners that
 /// some scripts need within words are none of them.
-fn is_unseen(c: char) -> bool {
+pub(crate) fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')

@@ -86,7 +86,7 @@ fn main() -> ExitCode {
         Ok(()) if output::is_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("spinor: {}", output::causes(&error));
+            eprintln!("spinor: {}", output::plain(&output::causes(&error)));
             ExitCode::FAILURE
         }
     }

@@ -33,8 +33,22 @@ pub(crate) fn print(words: std::fmt::Arguments<'_>, is_line: bool) {
 /// Whether words that somebody wanted were lost.
 fn write(out: &mut impl Write, words: std::fmt::Arguments<'_>, is_line: bool) -> bool {
     let end: &[u8] = if is_line { b"\n" } else { b"" };
-    let written = out.write_fmt(words).and_then(|()| out.write_all(end)).and_then(|()| out.flush());
+    let written =
+        out.write_all(plain(&words.to_string()).as_bytes()).and_then(|()| out.write_all(end)).and_then(|()| out.flush());
     written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe)
+}
+
+/// A text without control characters but ends of lines and tabs, as JSON writes them: what a file holds does not steer a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            plain.push_str(&format!("\\u{:04x}", c as u32));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
 /// Whether something that was printed is lost.

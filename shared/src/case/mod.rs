@@ -260,7 +260,22 @@ fn read_meta(table: &CaseTable, bytes: &[u8]) -> Result<CaseMeta, CaseError> {
         let (value, limit) = (content.len() as u64, MAX_META as u64);
         return Err(CaseError::TooLarge { what: "length of the meta section", value, limit });
     }
-    Ok(serde_json::from_slice(content)?)
+    let mut value: serde_json::Value = serde_json::from_slice(content)?;
+    if !value.is_object() {
+        return Err(CaseError::Meta(serde::de::Error::custom("it is no JSON object")));
+    }
+    one_line(&mut value);
+    Ok(serde_json::from_value(value)?)
+}
+
+/// Puts a space for every control character in a value's texts: they are shown as lines of lists, in terminals and headsets.
+fn one_line(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) if text.contains(char::is_control) => *text = text.replace(char::is_control, " "),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(one_line),
+        serde_json::Value::Object(members) => members.values_mut().for_each(one_line),
+        _ => {}
+    }
 }
 
 fn write_table(sections: &[(Section, Vec<u8>)]) -> Vec<u8> {

@@ -290,7 +290,7 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
     report.since = Some(start);
     bot.session_mut().mirror_mut().take_shown();
     bot.session_mut().take_pose_log();
-    let before = traffic(&bot);
+    let mut counted = Counted::since(traffic(&bot));
     let (mut mesher, mut mesh) = (Mesher::new(), BrickMesh::default());
     let period = Duration::from_secs_f64(1.0 / HZ);
     let mut due = start;
@@ -304,10 +304,10 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
         bot.step();
         look(&mut bot, &mut report, (&mut mesher, &mut mesh), still);
         bot.wait(due);
+        counted.now(traffic(&bot));
     }
-    let after = traffic(&bot);
     report.seconds = start.elapsed().as_secs_f64();
-    (report.down_bytes, report.up_bytes) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+    (report.down_bytes, report.up_bytes) = (counted.down, counted.up);
     settle(&mut bot, &mut report, stroke.as_ref(), plan, (&mut mesher, &mut mesh), still);
     report.snapshot_bytes = bot.session().mirror().snapshot_bytes();
     report.repairs = bot.session().mirror().repairs();
@@ -410,6 +410,26 @@ fn settle(
 }
 
 /// UDP bytes received and sent so far.
+/// Bytes down and up over all connections that a bot had: each counts from nothing.
+struct Counted {
+    down: u64,
+    up: u64,
+    last: (u64, u64),
+}
+
+impl Counted {
+    fn since(last: (u64, u64)) -> Self {
+        Self { down: 0, up: 0, last }
+    }
+
+    fn now(&mut self, now: (u64, u64)) {
+        let grown = |now: u64, last: u64| if now >= last { now - last } else { now };
+        self.down += grown(now.0, self.last.0);
+        self.up += grown(now.1, self.last.1);
+        self.last = now;
+    }
+}
+
 fn traffic(bot: &Bot) -> (u64, u64) {
     bot.session().connection().map_or((0, 0), |c| {
         let stats = c.stats();

@@ -107,9 +107,10 @@ impl Contents {
 
     fn print(&self, replay: &Replay<Recording>) {
         let head = replay.head();
-        println!("recording of room {}, {}, by {}", head.room, output::moment(self.seconds(replay)), head.software);
+        let line = |text: &str| text.replace(char::is_control, " ");
+        println!("recording of room {}, {}, by {}", line(&head.room), output::moment(self.seconds(replay)), line(&head.software));
         for (name, role) in self.people.values() {
-            println!("  {name}, {role}");
+            println!("  {}, {role}", line(name));
         }
         println!(
             "  {} operations, {} events, {} keyframes and {} digests in {} epoch(s)",

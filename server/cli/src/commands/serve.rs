@@ -13,7 +13,7 @@ use spinor_server::state::State;
 use spinor_server::{BULK_BYTES_PER_SECOND, CaseData, Config, ROOMS, ServeError, Server};
 use spinor_shared::net::congestion::Congestion;
 use spinor_shared::net::endpoint::EndpointError;
-use spinor_shared::room::{MAX_ROOM, is_name};
+use spinor_shared::room::{MAX_ROOM, is_room_name};
 
 use crate::{input, output};
 
@@ -73,11 +73,7 @@ fn mbit(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        is_name(&args.name, MAX_ROOM) && !args.name.contains(['/', '#', '.']),
-        "{:?} cannot name a room: use up to {MAX_ROOM} letters and digits",
-        args.name
-    );
+    anyhow::ensure!(is_room_name(&args.name), "{:?} cannot name a room: use up to {MAX_ROOM} letters and digits", args.name);
     if let Some(room) = &args.room {
         let inputs: Vec<&Path> = [Some(args.case.as_path()), args.resume.as_deref()].into_iter().flatten().collect();
         spare(room, &inputs)?;
