@@ -29,6 +29,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Look at a case on one's own; tools work, nothing is stored.
+    #[command(after_help = "\
+Examples:
+  spinor-client view patient.spinor
+  spinor-client view patient.spinor --camera=20,45,300 --screenshot patient.png        a picture, without a display")]
     View {
         /// The case.
         case: PathBuf,
@@ -39,6 +43,11 @@ pub(crate) enum Command {
         how: How,
     },
     /// Enter a room.
+    #[command(after_help = "\
+Examples:
+  spinor-client join 'spinor://or.example:4433/OR1#...'              the link as `spinor serve` printed it, in quotes
+  spinor-client join 'spinor://or.example:4433/OR1#...' --xr         in the headset
+  spinor-client join 'spinor://or.example:4433/OR1#...' --headless   no picture: who comes and goes, what is said")]
     Join {
         /// The invitation.
         link: String,
@@ -49,6 +58,11 @@ pub(crate) enum Command {
         how: How,
     },
     /// Play a recording.
+    #[command(after_help = "\
+Examples:
+  spinor-client replay monday.spinrec
+  spinor-client replay monday.spinrec --at 00:04:12 --view Ada                         through Ada's eyes
+  spinor-client replay monday.spinrec --at 00:04:12 --screenshot wound.png             a picture, without a display")]
     Replay {
         /// The recording.
         recording: PathBuf,
@@ -85,7 +99,7 @@ pub(crate) struct How {
     #[arg(long, value_parser = camera, allow_hyphen_values = true, value_name = "YAW,PITCH,MM[,X,Y,Z]")]
     pub(crate) camera: Option<CameraAt>,
     /// End after so many seconds.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = after)]
     pub(crate) seconds: Option<f32>,
 }
 
@@ -102,6 +116,11 @@ fn size(text: &str) -> Result<[u32; 2], String> {
     let edge = |text: &str| text.parse().ok().filter(|n| (64..=4096).contains(n));
     let both = text.split_once('x').and_then(|(w, h)| Some([edge(w)?, edge(h)?]));
     both.ok_or_else(|| format!("'{text}' is no size: 64x64 to 4096x4096"))
+}
+
+fn after(text: &str) -> Result<f32, String> {
+    let seconds = text.parse().ok().filter(|s: &f32| s.is_finite() && *s >= 0.0);
+    seconds.ok_or_else(|| format!("'{text}' is no number of seconds"))
 }
 
 fn camera(text: &str) -> Result<CameraAt, String> {
@@ -129,6 +148,7 @@ mod tests {
         assert_eq!((at, how.frames, view.as_str()), (At(252.0), 12, "free"));
         assert!(Cli::try_parse_from(["spinor-client", "view", "a.spinor", "--xr", "--desktop"]).is_err());
         assert!(Cli::try_parse_from(["spinor-client", "view", "a.spinor", "--size", "9x9"]).is_err());
+        assert!(Cli::try_parse_from(["spinor-client", "replay", "a.spinrec", "--at", "00:99:00"]).is_err());
         assert_eq!(camera("20,45,400,-1,2,3").unwrap().target_mm, Some([-1.0, 2.0, 3.0]));
     }
 }

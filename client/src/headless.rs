@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use bevy::state::app::StatesPlugin;
 use spinor_client_core::{Happening, JoinOptions, Mark, Session, SpinorClientPlugin, Status, no_waker};
 
-/// Joins, prints who comes and goes and what is said, and leaves after `seconds`.
+/// Joins, prints who comes and goes and what is said, and leaves after `seconds`; an error where it never came in by then.
 pub(crate) fn follow(options: JoinOptions, seconds: Option<f32>) -> AppExit {
     println!("{}", crate::hud::NOT_A_DEVICE);
     let session = match Session::join(options, no_waker()) {
@@ -62,8 +62,21 @@ fn tell(mut session: ResMut<Session>, mut said: Local<String>, mut exit: Message
 }
 
 fn end(time: Res<Time<Real>>, ends: Res<Ends>, session: Res<Session>, mut exit: MessageWriter<AppExit>) {
-    if ends.0.is_some_and(|seconds| time.elapsed_secs() > seconds) {
-        session.leave();
-        exit.write(AppExit::Success);
+    if !ends.0.is_some_and(|seconds| time.elapsed_secs() > seconds) {
+        return;
     }
+    let came_in = match session.status() {
+        Status::Joined => true,
+        Status::Loading => {
+            eprintln!("left before the whole patient had come");
+            false
+        }
+        Status::Connecting { reason, .. } => {
+            eprintln!("did not get in: {}", reason.as_deref().unwrap_or("nobody answered yet"));
+            false
+        }
+        Status::Refused(_) => false, // `tell` said why
+    };
+    session.leave();
+    exit.write(if came_in { AppExit::Success } else { AppExit::error() });
 }

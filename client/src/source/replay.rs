@@ -38,8 +38,8 @@ impl std::str::FromStr for At {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Option<Vec<f64>> =
-            text.split(':').map(|p| p.parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)).collect();
+        let within = |first: bool| move |v: &f64| v.is_finite() && *v >= 0.0 && (first || *v < 60.0);
+        let parts: Option<Vec<f64>> = text.split(':').enumerate().map(|(k, p)| p.parse().ok().filter(within(k == 0))).collect();
         match parts.as_deref() {
             Some(parts @ ([_] | [_, _] | [_, _, _])) => Ok(Self(parts.iter().fold(0.0, |sum, p| sum * 60.0 + p))),
             _ => Err(format!("'{text}' is no time: HH:MM:SS")),

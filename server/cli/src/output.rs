@@ -81,7 +81,8 @@ pub(crate) fn new_recording(path: &Path) -> anyhow::Result<File> {
     made.with_context(|| format!("cannot make {} (an existing recording is never overwritten)", path.display()))
 }
 
-/// Seconds of a moment written `HH:MM:SS`, `MM:SS` or `SS`, each with an optional fraction of a second.
+/// Seconds of a moment written `HH:MM:SS`, `MM:SS` or `SS`, each with an optional fraction of a second. Minutes and seconds after a colon are
+/// below 60.
 pub(crate) fn seconds(moment: &str) -> anyhow::Result<f64> {
     let parts: Vec<&str> = moment.split(':').collect();
     if parts.is_empty() || parts.len() > 3 {
@@ -93,7 +94,7 @@ pub(crate) fn seconds(moment: &str) -> anyhow::Result<f64> {
         let value: f64 = part
             .parse()
             .ok()
-            .filter(|v: &f64| *v >= 0.0 && v.is_finite() && (last || v.fract() == 0.0))
+            .filter(|v: &f64| *v >= 0.0 && v.is_finite() && (last || v.fract() == 0.0) && (k == 0 || *v < 60.0))
             .with_context(|| format!("'{moment}' is no moment: write HH:MM:SS, as 00:04:12"))?;
         total = total * 60.0 + value;
     }
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(seconds("01:04:12").unwrap(), 3852.0);
         assert_eq!(seconds("4:12.5").unwrap(), 252.5);
         assert_eq!(moment(3852.9), "01:04:12");
-        for wrong in ["", "1:2:3:4", "-1", "a", "1.5:00", "inf"] {
+        for wrong in ["", "1:2:3:4", "-1", "a", "1.5:00", "inf", "00:99:00", "00:00:60"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }

@@ -84,11 +84,26 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     let removed: f64 = metrics.removed_mm3.values().sum();
     let score = metrics.score.safety.map_or_else(|| "none".to_owned(), |s| format!("{s:.0} of 100"));
+    let contacts = &metrics.safety.contacts;
+    let with_proposed = match contacts.iter().filter(|c| metrics.is_proposed(&c.structure)).count() {
+        0 => String::new(),
+        n => format!(" ({n} with proposed anatomy, which is not judged)"),
+    };
     println!(
-        "{} of session, {removed:.1} mm3 removed, {} neural contacts, safety score {score}",
+        "{} of session, {removed:.1} mm3 removed, {} neural contacts{with_proposed}, safety score {score}",
         output::moment(metrics.duration_s),
-        metrics.safety.contacts.len()
+        contacts.len()
     );
+    let proposed: Vec<&str> = metrics.sources.keys().map(String::as_str).filter(|name| metrics.is_proposed(name)).collect();
+    if !proposed.is_empty() {
+        let named = proposed.len().min(4);
+        let more = if named < proposed.len() { ", ..." } else { "" };
+        println!(
+            "{} structures are proposed from the bones, in no image, and judged by nothing: {}{more}",
+            proposed.len(),
+            proposed[..named].join(", ")
+        );
+    }
     println!("report.html, metrics.json, events.csv, statements.json and osats-template.json are in {}", args.out.display());
     Ok(())
 }

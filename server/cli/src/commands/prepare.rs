@@ -115,12 +115,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         follow_ct_fraction: args.follow_ct,
         no_proposals: args.no_proposals,
     };
-    let bar = bar(args.json)?;
+    let bar = bar()?;
     let mut last = None;
     let prepared = prepare(&options, &mut |stage: Stage, share| {
         bar.set_message(stage.words());
         bar.set_position((share * 100.0) as u64);
-        if last != Some(stage) && !args.json && bar.is_hidden() {
+        if last != Some(stage) && bar.is_hidden() {
             eprintln!("{} ...", stage.words());
         }
         last = Some(stage);
@@ -179,9 +179,9 @@ fn spare_inputs(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A progress bar on a terminal, nothing else elsewhere.
-fn bar(json: bool) -> anyhow::Result<ProgressBar> {
-    if json || !std::io::stderr().is_terminal() {
+/// A progress bar where stderr is a terminal, hidden elsewhere.
+fn bar() -> anyhow::Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
     let bar = ProgressBar::new(100).with_style(ProgressStyle::with_template("{spinner} {msg:<24} {wide_bar} {elapsed}")?);

@@ -79,9 +79,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("cannot catch Ctrl-C")?;
-    let bar = bar(args.json)?;
+    let bar = bar()?;
+    let mut phase = String::new();
     let mut goes_on = |at: Progress| {
         let hz = spinor_sim::input::TICKS_PER_SECOND;
+        if bar.is_hidden() && phase != at.phase {
+            phase.clear();
+            phase.push_str(at.phase);
+            eprintln!("{phase} ...");
+        }
         if at.tick.is_multiple_of(hz) {
             let hz = f64::from(hz);
             bar.set_length(at.steps as u64);
@@ -111,9 +117,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     bail!("the procedure was not completed: {} left open{stopped}", open.join(", "))
 }
 
-/// A progress bar on a terminal, nothing else elsewhere.
-fn bar(json: bool) -> anyhow::Result<ProgressBar> {
-    if json || !std::io::stderr().is_terminal() {
+/// A progress bar where stderr is a terminal, hidden elsewhere.
+fn bar() -> anyhow::Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
     let style = ProgressStyle::with_template("{spinner} {msg:<52} {pos}/{len} steps {wide_bar} {elapsed}")?;
