@@ -276,7 +276,8 @@ pub const FIGURES: &[Figure] = &[
             "figures.plunge_mm",
             "mm",
             Lower,
-            "Farthest that a burr's tip went deeper along its shaft within half a second of coming through bone.",
+            "Farthest that a burr's tip went deeper along its shaft within half a second of coming through bone, until it was drawn back or had \
+             gone aside.",
             AGAIN,
         ),
         value: |m| m.safety.plunges.iter().filter_map(|p| p.reach_mm).reduce(f64::max),
@@ -527,7 +528,7 @@ pub const FIGURES: &[Figure] = &[
             "figures.duration_s",
             "s",
             Neither,
-            "From the first to the last record of the session.",
+            "From the first to the last tick in which a hand held a tool.",
             "record",
         ),
         value: |m| Some(m.duration_s),

@@ -91,8 +91,11 @@ pub struct Session {
     pub started_unix_s: u64,
     /// Ticks per second.
     pub tick_hz: u32,
-    /// First and last tick of any record, the last excluded.
+    /// First and last tick in which a hand held a tool, the last excluded: the session begins with the first hand and ends with the last.
+    /// Those of any record where nobody held anything.
     pub ticks: [u32; 2],
+    /// First and last tick of any record, the last excluded: with the time in which the room stood empty before and after.
+    pub recorded: [u32; 2],
     /// The patient.
     pub patient: Arc<Patient>,
     /// The cut fields at the end, by the recorded operations.
@@ -136,14 +139,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// Length of the session, s.
+    /// Length of the session, s: from the first hand with a tool to the last.
     pub fn duration_s(&self) -> f64 {
         f64::from(self.ticks[1].saturating_sub(self.ticks[0])) / f64::from(self.tick_hz.max(1))
     }
 
-    /// Seconds from the session's start to a tick.
+    /// Seconds from the session's start to a tick; 0 before it.
     pub fn seconds(&self, tick: u32) -> f64 {
         f64::from(tick.saturating_sub(self.ticks[0])) / f64::from(self.tick_hz.max(1))
+    }
+
+    /// How long the recording had run before the first hand held a tool, and went on after the last had, s.
+    pub fn empty_s(&self) -> [f64; 2] {
+        let ticks = [self.ticks[0].saturating_sub(self.recorded[0]), self.recorded[1].saturating_sub(self.ticks[1])];
+        ticks.map(|n| f64::from(n) / f64::from(self.tick_hz.max(1)))
     }
 
     /// Thresholds in force for a structure at a tick, mm: caution, danger.
@@ -269,6 +278,10 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         }
     }
     let stalls = clock::mark(&mut again.samples, &|tick| ended.iter().any(|end| end.abs_diff(tick) <= RESUMED_TICKS));
+    let recorded = ticks.unwrap_or([0, 0]);
+    // A room stands open before anybody has come and after all have gone: that is nobody's time.
+    let held = || again.samples.iter().map(|s| s.tick);
+    let ticks = held().min().zip(held().max()).map_or(recorded, |(first, last)| [first, last.saturating_add(1)]);
     let thresholds_mm = again.thresholds_mm();
     let widened_mm = again.widened_mm();
     let measured = options.anatomy.then(|| measured(&patient, state.cut()));
@@ -279,7 +292,8 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         software: head.software,
         started_unix_s: head.started_unix_s,
         tick_hz: head.tick_hz,
-        ticks: ticks.unwrap_or([0, 0]),
+        ticks,
+        recorded,
         cut: state.cut().clone(),
         tissues: again.tissues(),
         standing: state.standing().clone(),

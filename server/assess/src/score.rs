@@ -1,12 +1,15 @@
 //! A safety score by a rule that anybody can follow.
 //!
 //! Each item judges one figure: full points at `good` or better, none at `bad` or worse, in proportion between. The score is the points of
-//! the items that the recording has, by their weight, from 0 to 100. Weights and bounds are teaching (K) and were fixed before any recording
-//! was scored; nothing is trained. The score ranks sessions by how safely tools were moved near nerves. It says nothing of the result.
+//! the items that the recording has, by their weight, from 0 to 100, and no more than the gravest finding allows. Weights are teaching (K),
+//! bounds are teaching or literature; nothing is trained. The score ranks sessions by how safely tools were moved near nerves and bone was
+//! worked. It says nothing of the result.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use crate::report::Gravity;
 
 /// One item of the rule: a figure with its weight and bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +28,16 @@ const fn rule(figure: &'static str, weight: f64, good: f64, bad: f64) -> Rule {
     Rule { figure, weight, good, bad }
 }
 
+/// Most points of a session with a finding of danger (K): what could have done harm is no safe operation, however many items went well.
+pub const SAFE_WITH_DANGER: f64 = 75.0;
+/// The same with a finding of harm (K).
+pub const SAFE_WITH_HARM: f64 = 50.0;
+
 /// The rule. Harm first, then what leads to it.
+///
+/// Bounds with a source: drilling dry for 10 s at 45,000/min brings bone to the 47 °C that kill it, so nothing is left of that item's points
+/// at 10 s; roots held with more than 3.5 N become inflamed more often (18 against 7 %), so nothing is left at 3.5 N. A tear, and a tip out
+/// of the front of a disc, take all points at once.
 pub const RULES: &[Rule] = &[
     rule("neural_contacts", 15.0, 0.0, 5.0),
     rule("active_contacts", 20.0, 0.0, 2.0),
@@ -35,13 +47,21 @@ pub const RULES: &[Rule] = &[
     rule("danger_speed_p95_mm_per_s", 10.0, 10.0, 60.0),
     rule("reaction_s", 10.0, 0.5, 2.5),
     rule("tremor_mm", 10.0, 0.1, 0.5),
+    rule("dry_drilling_s", 10.0, 0.0, 10.0),
+    rule("retraction_peak_newton", 10.0, 2.0, 3.5),
+    rule("tears", 15.0, 0.0, 1.0),
+    rule("disc_breaches", 10.0, 0.0, 1.0),
 ];
 
 /// The score of a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Score {
-    /// Points, 0-100; none when the recording has none of the items.
+    /// The score, 0-100: the points, and no more than the findings allow; none when the recording has none of the items.
     pub safety: Option<f64>,
+    /// Points of the items by their weight, 0-100.
+    pub points: Option<f64>,
+    /// Most that the gravest finding allows; none when it is no danger and no harm.
+    pub most: Option<f64>,
     /// Weight of the items that the recording has, of all.
     pub of_weight: f64,
     /// The items.
@@ -65,8 +85,8 @@ pub struct Item {
     pub points: Option<f64>,
 }
 
-/// Judges figures by the rule.
-pub fn score(figures: &BTreeMap<&'static str, Option<f64>>) -> Score {
+/// Judges figures by the rule, beside the gravest finding of the same session.
+pub fn score(figures: &BTreeMap<&'static str, Option<f64>>, gravest: Gravity) -> Score {
     let judge = |r: &Rule| {
         let value = figures.get(r.figure).copied().flatten();
         let points = value.map(|v| r.weight * ((r.bad - v) / (r.bad - r.good)).clamp(0.0, 1.0));
@@ -76,7 +96,14 @@ pub fn score(figures: &BTreeMap<&'static str, Option<f64>>) -> Score {
     let weight: f64 = items.iter().filter(|i| i.points.is_some()).map(|i| i.weight).sum();
     let points: f64 = items.iter().filter_map(|i| i.points).sum();
     let all: f64 = RULES.iter().map(|r| r.weight).sum();
-    Score { safety: (weight > 0.0).then(|| 100.0 * points / weight), of_weight: weight / all, items }
+    let points = (weight > 0.0).then(|| 100.0 * points / weight);
+    let most = match gravest {
+        Gravity::Harm => Some(SAFE_WITH_HARM),
+        Gravity::Danger => Some(SAFE_WITH_DANGER),
+        Gravity::Good | Gravity::Notice | Gravity::Unjudged => None,
+    };
+    let safety = points.map(|points| most.map_or(points, |most| points.min(most)));
+    Score { safety, points, most, of_weight: weight / all, items }
 }
 
 /// Probability that a value of `better` is above one of `worse`, a tie counting half: the area under the ROC curve; none of nothing.
@@ -117,6 +144,7 @@ mod tests {
     /// Points fall in proportion, worse is never more, and what is missing is left out instead of counting as good or bad.
     #[test]
     fn points_fall_from_good_to_bad() {
+        let score = |figures: &BTreeMap<_, _>| score(figures, Gravity::Good);
         let flawless: Vec<_> = RULES.iter().map(|r| (r.figure, r.good)).collect();
         assert_eq!(score(&figures(&flawless)).safety, Some(100.0));
         let awful: Vec<_> = RULES.iter().map(|r| (r.figure, r.bad)).collect();
@@ -129,6 +157,19 @@ mod tests {
             let mut worse = flawless.clone();
             worse[k].1 = 0.5 * (r.good + r.bad);
             assert!(score(&figures(&worse)).safety < Some(100.0), "{}", r.figure);
+        }
+    }
+
+    /// A score never speaks against what was found: it stays below what the gravest finding allows, and is not raised by it.
+    #[test]
+    fn findings_bound_the_score() {
+        let flawless: BTreeMap<_, _> = RULES.iter().map(|r| (r.figure, Some(r.good))).collect();
+        let poor: BTreeMap<_, _> = RULES.iter().map(|r| (r.figure, Some(r.bad))).collect();
+        for (gravity, most) in [(Gravity::Unjudged, 100.0), (Gravity::Danger, SAFE_WITH_DANGER), (Gravity::Harm, SAFE_WITH_HARM)]
+        {
+            let best = score(&flawless, gravity);
+            assert_eq!((best.safety, best.points), (Some(most), Some(100.0)));
+            assert_eq!(score(&poor, gravity).safety, Some(0.0));
         }
     }
 

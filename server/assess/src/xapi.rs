@@ -118,7 +118,7 @@ impl Writer<'_> {
                 "platform": format!("Spinor {}", self.metrics.session.software),
                 "extensions": { format!("{BASE}/extensions/case"): self.metrics.session.case },
             },
-            "timestamp": timestamp(self.session.started_unix_s, at_s),
+            "timestamp": timestamp(self.session.started_unix_s, self.session.empty_s()[0] + at_s),
             "version": VERSION,
         });
         if let Some(result) = result {

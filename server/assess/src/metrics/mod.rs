@@ -39,6 +39,7 @@ use crate::number::round_all;
 use crate::osats::Osats;
 use crate::phases::{self, Phase};
 use crate::proposed::{self, Judged, NOT_JUDGED};
+use crate::report::{Gravity, findings};
 use crate::score::{self, Score};
 
 /// All figures. Field names are the keys of `metrics.json`.
@@ -89,6 +90,10 @@ pub struct SessionInfo {
     pub started_unix_s: u64,
     pub ticks: u32,
     pub tick_hz: u32,
+    /// How long the recording ran before any hand held a tool: all times count from the end of that.
+    pub empty_before_s: f64,
+    /// How long it ran on after the last hand held one.
+    pub empty_after_s: f64,
     pub torn_tail: bool,
     /// Ticks whose operations the simulation, run again, did not make as recorded: 0 means that distances and paths are exact.
     pub simulated_again_differing_ticks: u32,
@@ -130,6 +135,8 @@ pub fn measure(session: &Session) -> Metrics {
             started_unix_s: session.started_unix_s,
             ticks: session.ticks[1].saturating_sub(session.ticks[0]),
             tick_hz: session.tick_hz,
+            empty_before_s: session.empty_s()[0],
+            empty_after_s: session.empty_s()[1],
             torn_tail: session.torn,
             simulated_again_differing_ticks: session.differing,
             simulated_again_ticks: session.simulated,
@@ -164,7 +171,8 @@ pub fn measure(session: &Session) -> Metrics {
     figures::fill(&mut metrics);
     let Judged { values, why_not, proposed } = proposed::judged(&metrics, &seen);
     (metrics.judged, metrics.unjudged, metrics.proposed) = (values, why_not, proposed);
-    metrics.score = score::score(&metrics.judged);
+    let gravest = findings(&metrics).into_iter().map(|finding| finding.gravity).max();
+    metrics.score = score::score(&metrics.judged, gravest.unwrap_or(Gravity::Good));
     // What is left without dura and roots says nothing of how safely tools were moved near them.
     if metrics.unjudged.contains_key("figures.neural_contacts") {
         metrics.score.safety = None;

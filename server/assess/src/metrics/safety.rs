@@ -15,7 +15,7 @@ use crate::again::Sample;
 use crate::filter::quantile;
 use crate::gather::Session;
 
-/// How far a tool must go back from its nearest place for an alarm to count as answered, mm (K).
+/// How far a tool must go back from its nearest place for an alarm to count as answered, and from its deepest for a plunge to be over, mm (K).
 const RETREAT_MM: f64 = 0.3;
 /// How long a tool must stay back, or let go, for that to be an answer: a quarter of a second (K).
 const LASTING_TICKS: usize = 15;
@@ -243,12 +243,23 @@ fn plunges(session: &Session, hands: &Hands<'_>) -> Vec<Plunge> {
     all
 }
 
-/// How far the tip went deeper, along the direction in which the tool pointed, from where it was a tick before it came through; a burr that
-/// is lifted or swept aside goes no deeper. None without such a tick.
+/// How far the tip went deeper, along the direction in which the tool pointed, from where it was a tick before it came through, until it was
+/// drawn back or had gone aside by more than the radius of its head beyond 45°: what comes after that is meant, the way to the next stroke,
+/// say, and goes through another place. None without such a tick.
 fn reach_mm(way: &[&Sample]) -> Option<f64> {
     let from = way.first()?;
-    let on = |s: &&Sample| (0..3).map(|k| (s.tip_mm()[k] - from.tip_mm()[k]) * f64::from(from.forward[k])).sum::<f64>();
-    (way.len() > 1).then(|| way.iter().map(on).fold(0.0, f64::max))
+    let hole_mm = f64::from(from.size_tenth_mm) / 20.0;
+    let mut reach = 0.0_f64;
+    for sample in way {
+        let by: [f64; 3] = std::array::from_fn(|k| sample.tip_mm()[k] - from.tip_mm()[k]);
+        let on: f64 = (0..3).map(|k| by[k] * f64::from(from.forward[k])).sum();
+        let aside = (by.iter().map(|v| v * v).sum::<f64>() - on * on).max(0.0).sqrt();
+        if on < reach - RETREAT_MM || aside > hole_mm + on.max(0.0) {
+            break;
+        }
+        reach = reach.max(on);
+    }
+    (way.len() > 1).then_some(reach)
 }
 
 fn alarms(session: &Session, hands: &Hands<'_>, of: Of, absent: &mut BTreeMap<String, String>) -> Alarms {
@@ -272,7 +283,7 @@ fn alarms(session: &Session, hands: &Hands<'_>, of: Of, absent: &mut BTreeMap<St
         alarms.to_danger += 1;
         let until = tick.saturating_add((REACTION_S * hz) as u32);
         let way = after(hands, (by.user, by.hand), *tick, (REACTION_S * hz) as u32);
-        let reaction = reaction_ticks(&way, (REACTION_S * hz) as u32, session.ticks[1]);
+        let reaction = reaction_ticks(&way, (REACTION_S * hz) as u32, session.recorded[1]);
         let answered = reaction.map_or(until, |ticks| tick + ticks);
         let stalled = session.stalls.iter().any(|stall| (*tick + 1..=answered).contains(&stall.tick));
         // The hand already drew back or let go when the level rose.
@@ -393,15 +404,20 @@ mod tests {
         assert_eq!(ticks(&long, 5_000), None, "nothing came in ten seconds");
     }
 
-    /// A plunge counts in the direction in which the tool points, and not what it wanders aside or comes back.
+    /// A plunge counts in the direction in which the tool points, through the hole that was made, and until the tool comes back: neither what
+    /// it wanders aside nor where it is taken next.
     #[test]
     fn plunges_reach_as_far_as_the_burr_went_on() {
         let at = |tip_um: [i32; 3]| Sample { tip_um, ..Sample::at_rest(0, holder(ToolKind::FlutedBurr)) };
-        let way = [[0, 0, 0], [0, -800, 0], [3_000, -2_500, 0], [9_000, -1_000, 0], [0, 4_000, 0]].map(at);
-        let all: Vec<&Sample> = way.iter().collect();
-        assert!((reach_mm(&all).unwrap() - 2.5).abs() < 1e-9);
-        assert_eq!(reach_mm(&all[..1]), None);
-        let lifted: Vec<&Sample> = [&way[0], &way[4]].to_vec();
-        assert_eq!(reach_mm(&lifted), Some(0.0));
+        // The head has a radius of 1.5 mm.
+        let reach = |of: &[[i32; 3]]| {
+            let way: Vec<Sample> = of.iter().copied().map(at).collect();
+            reach_mm(&way.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(reach(&[[0, 0, 0], [0, -800, 0], [1_000, -2_500, 0], [1_200, -2_400, 0]]), Some(2.5), "down and askew");
+        assert_eq!(reach(&[[0, 0, 0], [0, -800, 0], [5_000, -2_500, 0]]), Some(0.8), "beside the hole");
+        assert_eq!(reach(&[[0, 0, 0], [0, -800, 0], [0, -400, 0], [0, -9_000, 0]]), Some(0.8), "drawn back, and down again");
+        assert_eq!(reach(&[[0, 0, 0], [0, 4_000, 0]]), Some(0.0), "lifted");
+        assert_eq!(reach(&[[0, 0, 0]]), None);
     }
 }

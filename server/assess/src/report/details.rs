@@ -64,7 +64,7 @@ pub(super) fn safety(metrics: &Metrics) -> Markup {
             @if !safety.plunges.is_empty() {
                 h3 { "Breakthroughs" }
                 table {
-                    tr { th.n { "At" } th { "Who" } th { "Tool" } th.n { "In the first tick, mm" } th.n { "Within ½ s, mm" } th.n { "Nearest nerve then, mm" } }
+                    tr { th.n { "At" } th { "Who" } th { "Tool" } th.n { "In the first tick, mm" } th.n { "Then at most, mm" } th.n { "Nearest nerve then, mm" } }
                     @for p in safety.plunges.iter().take(MOST_ROWS) {
                         tr { td.n { (clock(p.at_s)) } td { (who(metrics, &p.user)) } td { (p.tool) } td.n { (f(p.first_mm, 2)) } td.n { (opt(p.reach_mm, 2)) } td.n { (opt(p.least_distance_mm, 2)) } }
                     }

@@ -14,6 +14,7 @@ use crate::phases::Activity;
 use crate::picture::Pictures;
 use crate::plot::{activity_colour, clock};
 use crate::proposed::Verdict;
+use crate::score::{SAFE_WITH_DANGER, SAFE_WITH_HARM};
 
 /// Title, session, and what limits what follows.
 pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
@@ -28,6 +29,10 @@ pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
             @if !people.is_empty() { ". " (people.join("; ")) }
             ". " span.small { "Case " code { (info.case.chars().take(12).collect::<String>()) } ", recorded by " (info.software) "." } }
         p.note { "For education and rehearsal. Not a medical device: no figure here is a measure of clinical skill or a basis for treatment." }
+        @if info.empty_before_s.max(info.empty_after_s) > 1.0 {
+            p.small { "The recording ran for " (clock(info.empty_before_s)) " min before any hand held a tool and for " (clock(info.empty_after_s))
+                " min after the last: neither counts. Times begin with the first hand." }
+        }
         @if info.simulated_again_differing_ticks > 0 {
             p.note.warn { "Run again from the inputs, " (info.simulated_again_differing_ticks) " of " (info.simulated_again_ticks)
                 " ticks cut differently from the recording: distances and paths are those of this program, not exactly those of the session." }
@@ -65,6 +70,9 @@ pub(super) fn summary(metrics: &Metrics) -> Markup {
                         "Safety score" b { (score.safety.map_or("–".to_owned(), |s| f(s, 0))) } span.small { "of 100, by a fixed rule" }
                         @if let Some(why) = metrics.absent.get("score.safety") { br; span.small { (why) } }
                         @else if score.of_weight < 1.0 { br; span.small { "judged on " (f(100.0 * score.of_weight, 0)) " % of the rule" } }
+                        @if let (Some(most), Some(points)) = (score.most, score.points.filter(|p| score.most.is_some_and(|most| *p > most))) {
+                            br; span.small { (f(points, 0)) " by its items, but no more than " (f(most, 0)) " with what was found" }
+                        }
                     }
                     p.small { (met) " of " (judged) " targets met" @if not_judged > 0 { ", " (not_judged) " not judged" } "." }
                 }
@@ -165,8 +173,9 @@ pub(super) fn figures(metrics: &Metrics) -> Markup {
             }
             details {
                 summary { "How the safety score comes about" }
-                p.small { "Each item has full points at \"good\" or better, none at \"bad\" or worse, in proportion between; items without a value are left out. The \
-                    bounds are teaching values, fixed beforehand; nothing was trained. Only structures that were seen are judged: contacts with \
+                p.small { "Each item has full points at \"good\" or better, none at \"bad\" or worse, in proportion between; items without a value are left out. With a \
+                    finding of danger the score is at most " (SAFE_WITH_DANGER) ", with one of harm at most " (SAFE_WITH_HARM) ": no score speaks against the findings. The \
+                    bounds are teaching values; nothing was trained. Only structures that were seen are judged: contacts with \
                     proposed ones, and distances to them, count neither for nor against anybody." }
                 table {
                     tr { th { "Item" } th.n { "Value" } th.n { "Good" } th.n { "Bad" } th.n { "Points" } th.n { "of" } }
