@@ -65,18 +65,40 @@ fn end(time: Res<Time<Real>>, ends: Res<Ends>, session: Res<Session>, mut exit: 
     if !ends.0.is_some_and(|seconds| time.elapsed_secs() > seconds) {
         return;
     }
-    let came_in = match session.status() {
-        Status::Joined => true,
-        Status::Loading => {
-            eprintln!("left before the whole patient had come");
-            false
-        }
-        Status::Connecting { reason, .. } => {
-            eprintln!("did not get in: {}", reason.as_deref().unwrap_or("nobody answered yet"));
-            false
-        }
-        Status::Refused(_) => false, // `tell` said why
-    };
+    let outside = outside(session.status());
+    if let Some(why) = &outside {
+        eprintln!("{why}");
+    }
     session.leave();
-    exit.write(if came_in { AppExit::Success } else { AppExit::error() });
+    exit.write(if outside.is_none() { AppExit::Success } else { AppExit::error() });
+}
+
+/// Why somebody who leaves now was never in the room; none where they were.
+fn outside(status: &Status) -> Option<String> {
+    match status {
+        Status::Joined => None,
+        Status::Loading => Some("left before the whole patient had come".to_owned()),
+        Status::Connecting { reason, .. } => {
+            Some(format!("not in the room: {}", reason.as_deref().unwrap_or("nobody has answered yet")))
+        }
+        Status::Refused(why) => Some(format!("not let in: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spinor_client_core::JoinError;
+
+    use super::*;
+
+    /// A script that waits for `join --headless --seconds` learns from its exit whether it was in the room.
+    #[test]
+    fn only_who_was_in_the_room_leaves_it_well() {
+        assert_eq!(outside(&Status::Joined), None);
+        let connecting = Status::Connecting { attempt: 3, reason: Some("refused by the host".to_owned()) };
+        assert!(outside(&connecting).is_some_and(|why| why.contains("refused by the host")));
+        assert!(
+            outside(&Status::Loading).is_some() && outside(&Status::Refused(JoinError::Local("no socket".to_owned()))).is_some()
+        );
+    }
 }

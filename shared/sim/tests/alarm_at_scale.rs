@@ -15,6 +15,7 @@ use std::sync::Arc;
 use spinor_sim::pose::Rotation;
 use spinor_sim::tool::{Shape, size_range};
 use spinor_sim::{AlarmLevel, Hand, NeuralFields, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
+use spinor_volume::proximity::ProximityField;
 use spinor_volume::query::volume_mm3;
 use spinor_volume::sample::encode;
 use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
@@ -244,6 +245,21 @@ fn try_all(poses: u32) {
 #[test]
 fn no_pose_of_any_tool_is_missed() {
     try_all(400);
+}
+
+/// Proves that a walk over a surface does not end in a dent a voxel wide beside the nearest place: along this line, which grazes the sac's round
+/// end, one place in two hundred was 0.3 mm off.
+#[test]
+fn a_dent_hides_no_nearer_place() {
+    let patient = patient();
+    let sac = ProximityField::build(patient.grid(), &patient.structures()[0].sdf, 12.0);
+    let nerve = &nerves()[0];
+    let (a, b) = ([1.842_573_466_220_750_7, 6.598_382_772_958_852, 13.439_598_364_908_932], [4.9, 6.25, 13.25]);
+    for n in 0..2_000 {
+        let at = along(a, b, f64::from(n) / 2_000.0);
+        let (got, wanted) = (sac.distance_mm(patient.grid(), at).unwrap(), to_segment(at, nerve.a, nerve.b) - nerve.radius);
+        assert!((got - wanted).abs() < 0.06, "{at:?}: {got}, not {wanted}");
+    }
 }
 
 /// The same on 100,000 poses a tool.

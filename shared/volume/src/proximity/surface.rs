@@ -90,7 +90,34 @@ impl Surface {
     /// Distance to the surface, voxels, measured where a walk from `vertex` ends, whose squared distance is known.
     pub(super) fn distance(&self, vertex: u32, squared: f64, at: [f64; 3]) -> f64 {
         let (vertex, squared) = self.walk(vertex, squared, at);
-        self.squared_around(vertex, squared, at).sqrt()
+        let (least, beyond) = self.squared_around(vertex, squared, at);
+        beyond.map_or(least, |edge| self.squared_beyond(vertex, edge, least, at)).sqrt()
+    }
+
+    /// The least squared distance where the nearest place around `vertex` lies on the edge across from it: the surface may come nearer on the other
+    /// side, though no vertex around `vertex` is nearer than itself, as in a dent a voxel wide.
+    fn squared_beyond(&self, vertex: u32, edge: [u32; 2], mut least: f64, at: [f64; 3]) -> f64 {
+        let (mut from, mut edge) = (vertex, edge);
+        for _ in 0..MAX_STEPS {
+            let mut next = None;
+            for start in edge {
+                let squared = self.squared_to_vertex(start, at);
+                let (end, nearer) = self.walk(start, squared, at);
+                for (vertex, squared) in [(start, squared), (end, nearer)] {
+                    if vertex == from {
+                        continue;
+                    }
+                    let (other, beyond) = self.squared_around(vertex, squared, at);
+                    if other < least {
+                        least = other;
+                        next = Some((vertex, beyond));
+                    }
+                }
+            }
+            let Some((vertex, Some(beyond))) = next else { break };
+            (from, edge) = (vertex, beyond);
+        }
+        least
     }
 
     /// As [`Self::distance`], the least that walks from several vertices lead to, where each also looks beyond its neighbours when these
@@ -117,7 +144,7 @@ impl Surface {
                 }
                 (vertex, squared) = self.walk(vertex, squared, at);
             }
-            least = least.min(self.squared_around(vertex, squared, at));
+            least = least.min(self.squared_around(vertex, squared, at).0);
         }
         least.sqrt()
     }
@@ -139,13 +166,20 @@ impl Surface {
         (vertex, squared)
     }
 
-    /// The least squared distance to a vertex, which is known, and to the triangles around it.
-    fn squared_around(&self, vertex: u32, mut squared: f64, at: [f64; 3]) -> f64 {
+    /// The least squared distance to a vertex, which is known, and to the triangles around it; where that is on a triangle's edge across from
+    /// the vertex, also this edge's ends.
+    fn squared_around(&self, vertex: u32, mut squared: f64, at: [f64; 3]) -> (f64, Option<[u32; 2]>) {
         let corner = self.vertex(vertex);
-        for [b, c] in self.fan(vertex) {
-            squared = squared.min(squared_to_triangle(at, corner, self.vertex(*b), self.vertex(*c)));
+        let mut beyond = None;
+        for edge in self.fan(vertex) {
+            let [b, c] = edge.map(|v| self.vertex(v));
+            let (other, is_across) = squared_to_triangle(at, corner, b, c);
+            if other < squared {
+                squared = other;
+                beyond = is_across.then_some(*edge);
+            }
         }
-        squared
+        (squared, beyond)
     }
 }
 
@@ -157,8 +191,9 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-/// Squared distance from a point to a triangle (Ericson, Real-Time Collision Detection, 5.1.5); to a corner for one without area.
-fn squared_to_triangle(p: [f64; 3], a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> f64 {
+/// Squared distance from a point to a triangle (Ericson, Real-Time Collision Detection, 5.1.5); to a corner for one without area. And
+/// whether the nearest place lies on the edge from `b` to `c`.
+fn squared_to_triangle(p: [f64; 3], a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> (f64, bool) {
     let (ab, ac, ap) = (minus(b, a), minus(c, a), minus(p, a));
     let along = |from: [f64; 3], edge: [f64; 3], t: f64| {
         let d = [from[0] - edge[0] * t, from[1] - edge[1] * t, from[2] - edge[2] * t];
@@ -166,37 +201,37 @@ fn squared_to_triangle(p: [f64; 3], a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> f6
     };
     let (d1, d2) = (dot(ab, ap), dot(ac, ap));
     if d1 <= 0.0 && d2 <= 0.0 {
-        return dot(ap, ap);
+        return (dot(ap, ap), false);
     }
     let bp = minus(p, b);
     let (d3, d4) = (dot(ab, bp), dot(ac, bp));
     if d3 >= 0.0 && d4 <= d3 {
-        return dot(bp, bp);
+        return (dot(bp, bp), true);
     }
     let vc = d1 * d4 - d3 * d2;
     if vc <= 0.0 && d1 >= 0.0 && d3 <= 0.0 {
-        return along(ap, ab, d1 / (d1 - d3));
+        return (along(ap, ab, d1 / (d1 - d3)), false);
     }
     let cp = minus(p, c);
     let (d5, d6) = (dot(ab, cp), dot(ac, cp));
     if d6 >= 0.0 && d5 <= d6 {
-        return dot(cp, cp);
+        return (dot(cp, cp), true);
     }
     let vb = d5 * d2 - d1 * d6;
     if vb <= 0.0 && d2 >= 0.0 && d6 <= 0.0 {
-        return along(ap, ac, d2 / (d2 - d6));
+        return (along(ap, ac, d2 / (d2 - d6)), false);
     }
     let va = d3 * d6 - d5 * d4;
     if va <= 0.0 && d4 >= d3 && d5 >= d6 {
-        return along(bp, minus(c, b), (d4 - d3) / ((d4 - d3) + (d5 - d6)));
+        return (along(bp, minus(c, b), (d4 - d3) / ((d4 - d3) + (d5 - d6))), true);
     }
     let scale = 1.0 / (va + vb + vc);
     if !scale.is_finite() {
-        return dot(ap, ap).min(dot(bp, bp)).min(dot(cp, cp));
+        return (dot(ap, ap).min(dot(bp, bp)).min(dot(cp, cp)), false);
     }
     let (v, w) = (vb * scale, vc * scale);
     let d = [ap[0] - ab[0] * v - ac[0] * w, ap[1] - ab[1] * v - ac[1] * w, ap[2] - ab[2] * v - ac[2] * w];
-    dot(d, d)
+    (dot(d, d), false)
 }
 
 #[cfg(test)]
@@ -208,13 +243,13 @@ mod tests {
     fn distances_to_a_triangle() {
         let t = [[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 2.0, 0.0]];
         let to = |p| squared_to_triangle(p, t[0], t[1], t[2]);
-        assert_eq!(to([0.5, 0.5, 3.0]), 9.0);
-        assert_eq!(to([1.0, -2.0, 0.0]), 4.0);
-        assert_eq!(to([-2.0, 1.0, 1.0]), 5.0);
-        assert_eq!(to([2.0, 2.0, 0.0]), 2.0);
-        assert_eq!(to([-3.0, -4.0, 0.0]), 25.0);
-        assert_eq!(to([5.0, 0.0, 0.0]), 9.0);
-        assert_eq!(to([0.0, 3.0, 0.0]), 1.0);
-        assert_eq!(squared_to_triangle([1.0, 0.0, 0.0], t[0], t[0], t[0]), 1.0);
+        assert_eq!(to([0.5, 0.5, 3.0]), (9.0, false));
+        assert_eq!(to([1.0, -2.0, 0.0]), (4.0, false));
+        assert_eq!(to([-2.0, 1.0, 1.0]), (5.0, false));
+        assert_eq!(to([2.0, 2.0, 0.0]), (2.0, true));
+        assert_eq!(to([-3.0, -4.0, 0.0]), (25.0, false));
+        assert_eq!(to([5.0, 0.0, 0.0]), (9.0, true));
+        assert_eq!(to([0.0, 3.0, 0.0]), (1.0, true));
+        assert_eq!(squared_to_triangle([1.0, 0.0, 0.0], t[0], t[0], t[0]).0, 1.0);
     }
 }
