@@ -2,6 +2,7 @@
 
 use bevy::prelude::*;
 use spinor_shared::mark::{MAX_POINTS, MAX_TEXT};
+use spinor_sim::settings::LEAST_DANGER_MM;
 use spinor_sim::{Hand, UserId};
 
 use crate::room::{Mode, Room};
@@ -37,6 +38,9 @@ pub(crate) fn refusal(wish: &Wish, room: &Room) -> Option<String> {
         }
         Wish::Freeze | Wish::Pause | Wish::Alarm(_) => directing(room).or_else(|| match wish {
             Wish::Alarm([caution, danger]) if danger > caution => Some("danger cannot lie beyond caution".to_owned()),
+            Wish::Alarm([_, danger]) if f64::from(*danger) < LEAST_DANGER_MM => {
+                Some(format!("danger begins {LEAST_DANGER_MM} mm before contact at the latest"))
+            }
             _ => None,
         }),
         Wish::Right { user, give } => right(room, *user, *give),
@@ -173,7 +177,7 @@ mod tests {
         let room = room(Role::Attending, Mode::Shared);
         assert!(refusal(&Wish::Right { user: UserId(3), give: true }, &room).unwrap().contains("never operates"));
         assert!(refusal(&Wish::Right { user: UserId(9), give: true }, &room).is_some());
-        assert!(refusal(&Wish::Alarm([2.0, 3.0]), &room).is_some());
+        assert!(refusal(&Wish::Alarm([2.0, 3.0]), &room).is_some() && refusal(&Wish::Alarm([2.0, 0.0]), &room).is_some());
         assert!(refusal(&Wish::Play, &room).is_some());
         assert!(refusal(&Wish::NextView, &room).is_some(), "nobody has a head");
         assert!(refusal(&Wish::Say("x".repeat(MAX_TEXT + 1)), &room).is_some());

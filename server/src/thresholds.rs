@@ -8,7 +8,7 @@ use std::sync::Arc;
 use spinor_shared::net::handshake::Refusal;
 use spinor_shared::session::Control;
 use spinor_sim::NeuralFields;
-use spinor_sim::settings::MOST_CAUTION_MM;
+use spinor_sim::settings::{LEAST_DANGER_MM, MOST_CAUTION_MM};
 use tokio::sync::oneshot::{Receiver, channel, error::TryRecvError};
 
 use crate::room::Room;
@@ -29,7 +29,7 @@ fn mm(um: u32) -> f64 {
 impl Room {
     /// Sets the thresholds, at once or as soon as the distances for them are there; or says why not.
     pub(crate) fn set_alarm(&mut self, by: u32, caution_um: u32, danger_um: u32) -> Result<(), Refusal> {
-        if danger_um > caution_um || mm(caution_um) > MOST_CAUTION_MM {
+        if danger_um > caution_um || mm(danger_um) < LEAST_DANGER_MM || mm(caution_um) > MOST_CAUTION_MM {
             return Err(Refusal::Thresholds);
         }
         if self.widening.is_some() {

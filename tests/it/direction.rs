@@ -78,6 +78,21 @@ fn a_room_without_a_recording_cannot_go_back() {
     }));
 }
 
+/// Nobody switches the alarm off: thresholds of nothing are refused, and those in force stay.
+#[test]
+fn the_alarm_cannot_be_set_to_nothing() {
+    let server = Running::start(None);
+    let mut ann = server.join("Ann", Role::Attending);
+    let before = ann.session().view().map(|view| view.alarm_um);
+    ann.session().request(Request::Alarm { caution_um: 4_000, danger_um: 0 });
+    let mut refused = false;
+    assert!(ann.run_until(PATIENCE, |session| {
+        refused |= session.take_happenings().iter().any(|h| matches!(h, Happening::Refused { reason: Refusal::Thresholds, .. }));
+        refused
+    }));
+    assert_eq!(ann.session().view().map(|view| view.alarm_um), before);
+}
+
 /// An attending hands a burr to a resident without the right to operate: the right goes with it, and the giver's late inputs do not
 /// take the tool back. A mentor cannot be handed one.
 #[test]

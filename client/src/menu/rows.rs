@@ -2,6 +2,7 @@
 
 use bevy::prelude::*;
 use spinor_sim::ToolKind;
+use spinor_sim::settings::LEAST_DANGER_MM;
 use spinor_volume::{Label, Source, TissueClass};
 
 use super::Page;
@@ -126,7 +127,8 @@ fn room(about: &About<'_>) -> Vec<Row> {
 
 fn alarm(about: &About<'_>) -> Vec<Row> {
     let [caution, danger] = about.room.thresholds_mm;
-    let set = |caution: f32, danger: f32| Wish::Alarm([caution.clamp(ALARM_STEP_MM, ALARM_MOST_MM), danger.max(0.0)]);
+    let least = LEAST_DANGER_MM as f32;
+    let set = |caution: f32, danger: f32| Wish::Alarm([caution.clamp(least, ALARM_MOST_MM), danger.max(least)]);
     let row = |words: &str, mm: f32, wish| about.ask(words, format!("{mm:.1} mm"), "", wish);
     vec![
         row("caution farther", caution, set(caution + ALARM_STEP_MM, danger)),

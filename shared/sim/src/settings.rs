@@ -13,6 +13,10 @@ pub use tools::ToolSettings;
 /// The widest caution threshold that a room may set, mm: farther off a tool is not at the operation.
 pub const MOST_CAUTION_MM: f64 = 20.0;
 
+/// The narrowest danger threshold that a room may set, mm: with less, a warning would come with the contact instead of before it (K). Nobody
+/// switches the alarm off.
+pub const LEAST_DANGER_MM: f64 = 0.5;
+
 /// The numbers that the simulation runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {

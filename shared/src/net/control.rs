@@ -34,7 +34,7 @@ pub enum Request {
     Alarm {
         /// Caution.
         caution_um: u32,
-        /// Danger; at most `caution_um`.
+        /// Danger; at most `caution_um`, and at least [`spinor_sim::settings::LEAST_DANGER_MM`].
         danger_um: u32,
     },
     /// Asks for bricks whose version or digest is not what it should be.

@@ -6,7 +6,7 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
-use spinor_sim::settings::MOST_CAUTION_MM;
+use spinor_sim::settings::{LEAST_DANGER_MM, MOST_CAUTION_MM};
 use thiserror::Error;
 
 use super::control::RoomView;
@@ -128,7 +128,9 @@ pub enum Refusal {
     #[error("this invitation drew another person's number: ask for a new one")]
     NumberTaken,
     /// Thresholds that no alarm can have.
-    #[error("no such thresholds: danger may not exceed caution, and caution not {MOST_CAUTION_MM} mm")]
+    #[error(
+        "no such thresholds: danger may not exceed caution nor fall below {LEAST_DANGER_MM} mm, and caution not exceed {MOST_CAUTION_MM} mm"
+    )]
     Thresholds,
     /// What was asked for before is not done yet.
     #[error("what was asked for before is still being done: wait a moment")]
