@@ -13,6 +13,7 @@ use spinor_shared::net::invite::{Claims, InviteError};
 use spinor_shared::net::link::Waker;
 use spinor_shared::net::{PROTOCOL_VERSION, limit, priority};
 use tokio::sync::mpsc::Sender;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::state::State;
@@ -87,7 +88,7 @@ impl Gate {
         }
     }
 
-    async fn meet(&self, connection: Connection, from: SocketAddr) {
+    async fn meet(self: Arc<Self>, connection: Connection, from: SocketAddr) {
         let hello = timeout(Duration::from_secs(limit::HELLO_SECONDS), hear(&connection)).await;
         let (mut send, receive, hello) = match hello {
             Ok(Ok(heard)) => heard,
@@ -103,7 +104,10 @@ impl Gate {
                 return;
             }
         };
-        match self.check(&hello, &connection) {
+        // A device's first visit is on disk before it is let in: the threads that carry everybody's packets do not wait for that.
+        let (gate, at) = (self.clone(), connection.clone());
+        let checked = spawn_blocking(move || gate.check(&hello, &at)).await;
+        match checked.unwrap_or(Err(Refusal::Closing)) {
             Ok(claims) => {
                 tracing::info!(%from, user = claims.user, name = claims.name, role = %claims.role, room = claims.room, "at the door");
                 if self.arrivals.send(Arrival { connection, send, receive, claims }).await.is_ok() {
