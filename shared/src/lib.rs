@@ -13,6 +13,7 @@ pub mod measures;
 pub mod net;
 pub mod room;
 pub mod session;
+pub mod sides;
 pub mod tissue;
 pub mod tissue_view;
 pub mod wire;

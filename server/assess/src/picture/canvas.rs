@@ -2,30 +2,16 @@
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
+use spinor_shared::sides::{LETTER_HEIGHT, LETTER_WIDTH, dots, sides};
 
 /// Pixels of a letter's dot.
 const LETTER_SCALE: usize = 3;
 /// Colour of letters.
 const INK: [f32; 3] = [24.0, 38.0, 58.0];
-/// Letters of sides, five dots wide and seven high, the topmost row first.
-const LETTERS: [(char, [u8; 7]); 6] = [
-    ('L', [0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b11111]),
-    ('R', [0b11110, 0b10001, 0b10001, 0b11110, 0b10100, 0b10010, 0b10001]),
-    ('A', [0b01110, 0b10001, 0b10001, 0b11111, 0b10001, 0b10001, 0b10001]),
-    ('P', [0b11110, 0b10001, 0b10001, 0b11110, 0b10000, 0b10000, 0b10000]),
-    ('S', [0b01111, 0b10000, 0b10000, 0b01110, 0b00001, 0b00001, 0b11110]),
-    ('I', [0b01110, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110]),
-];
 
-fn rows_of(letter: char) -> Option<[u8; 7]> {
-    LETTERS.iter().find(|(c, _)| *c == letter).map(|(_, rows)| *rows)
-}
-
-/// The side of the patient that a direction (patient LPS) goes to; none along no axis.
-fn side_of(towards: [f64; 3]) -> Option<char> {
-    let letters = [['L', 'R'], ['P', 'A'], ['S', 'I']];
-    let k = (0..3).max_by(|a, b| towards[*a].abs().total_cmp(&towards[*b].abs()))?;
-    (towards[k].abs() > 0.5).then(|| letters[k][usize::from(towards[k] < 0.0)])
+/// The upper left corner of a letter about a place.
+fn corner(centre: [usize; 2]) -> [usize; 2] {
+    [centre[0].saturating_sub(LETTER_WIDTH * LETTER_SCALE / 2), centre[1].saturating_sub(LETTER_HEIGHT * LETTER_SCALE / 2)]
 }
 
 /// Rows of RGB values in linear steps of sRGB, 0-255.
@@ -80,7 +66,7 @@ impl Canvas {
     /// it. `right` and `down` are the picture's axes in patient LPS.
     pub(super) fn sides(&mut self, right: [f64; 3], down: [f64; 3]) {
         let [across, along] = [self.width / 2, self.height / 2];
-        let far = LETTER_SCALE * 7;
+        let far = LETTER_SCALE * LETTER_HEIGHT;
         let places = [
             (right.map(|v| -v), [far, along]),
             (right, [self.width.saturating_sub(far), along]),
@@ -88,23 +74,21 @@ impl Canvas {
             (down, [across, self.height.saturating_sub(far)]),
         ];
         for (towards, centre) in places {
-            if let Some(rows) = side_of(towards).and_then(rows_of) {
-                self.letter(rows, centre);
+            if let Some(letter) = sides(towards).first() {
+                self.letter(*letter, centre);
             }
         }
     }
 
-    fn letter(&mut self, rows: [u8; 7], centre: [usize; 2]) {
-        let [left, top] = [centre[0].saturating_sub(5 * LETTER_SCALE / 2), centre[1].saturating_sub(7 * LETTER_SCALE / 2)];
+    fn letter(&mut self, letter: char, centre: [usize; 2]) {
+        let [left, top] = corner(centre);
         // A pale rim first, so that the letter reads on any tissue.
         for (rim, colour) in [(2, [255.0; 3]), (0, INK)] {
-            for (row, bits) in rows.iter().enumerate() {
-                for column in (0..5).filter(|column| bits >> (4 - column) & 1 == 1) {
-                    let (x, y) = (left + column * LETTER_SCALE, top + row * LETTER_SCALE);
-                    for at_y in y.saturating_sub(rim)..y + LETTER_SCALE + rim {
-                        for at_x in x.saturating_sub(rim)..x + LETTER_SCALE + rim {
-                            self.blend(at_x, at_y, colour, 1.0);
-                        }
+            for (column, row) in dots(letter) {
+                let (x, y) = (left + column * LETTER_SCALE, top + row * LETTER_SCALE);
+                for at_y in y.saturating_sub(rim)..y + LETTER_SCALE + rim {
+                    for at_x in x.saturating_sub(rim)..x + LETTER_SCALE + rim {
+                        self.blend(at_x, at_y, colour, 1.0);
                     }
                 }
             }
@@ -122,10 +106,11 @@ impl Canvas {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use spinor_shared::sides::LETTERS;
 
     /// The letter at a place, read back dot by dot.
     pub(in crate::picture) fn letter_at(canvas: &Canvas, centre: [usize; 2]) -> Option<char> {
-        let [left, top] = [centre[0] - 5 * LETTER_SCALE / 2, centre[1] - 7 * LETTER_SCALE / 2];
+        let [left, top] = corner(centre);
         let dark = |column: usize, row: usize| {
             let (x, y) = (left + column * LETTER_SCALE + 1, top + row * LETTER_SCALE + 1);
             canvas.pixels[y * canvas.width + x] == INK

@@ -1,35 +1,17 @@
 //! Letters at the edges of a picture that say which side of the patient lies there.
 
 use image::{Rgb, RgbImage};
+use spinor_shared::sides::{LETTER_HEIGHT, LETTER_WIDTH, dots, sides};
 
 /// Pixels of a letter's dot.
 const SCALE: u32 = 3;
+/// From a letter to the next, dots.
+const STEP: u32 = LETTER_WIDTH as u32 + 1;
 /// How far a letter's middle lies from its edge, pixels.
 const FAR: u32 = 16;
 /// Colour of letters: none that an outline has.
 const INK: Rgb<u8> = Rgb([250, 250, 250]);
 const RIM: Rgb<u8> = Rgb([8, 10, 14]);
-/// Part of a direction along an axis from which its letter is told.
-const TOLD: f64 = 0.5;
-
-/// Five dots wide and seven high, the topmost row first.
-const LETTERS: [(char, [u8; 7]); 6] = [
-    ('L', [0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b11111]),
-    ('R', [0b11110, 0b10001, 0b10001, 0b11110, 0b10100, 0b10010, 0b10001]),
-    ('A', [0b01110, 0b10001, 0b10001, 0b11111, 0b10001, 0b10001, 0b10001]),
-    ('P', [0b11110, 0b10001, 0b10001, 0b11110, 0b10000, 0b10000, 0b10000]),
-    ('S', [0b01111, 0b10000, 0b10000, 0b01110, 0b00001, 0b00001, 0b11110]),
-    ('I', [0b01110, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110]),
-];
-
-/// The sides of the patient that a direction (a unit vector in patient LPS) goes to, the foremost first: one letter along an axis, two
-/// between axes, as on oblique radiographs.
-fn sides(towards: [f64; 3]) -> Vec<char> {
-    let letters = [['L', 'R'], ['P', 'A'], ['S', 'I']];
-    let mut axes = [0, 1, 2];
-    axes.sort_by(|a, b| towards[*b].abs().total_cmp(&towards[*a].abs()));
-    axes.into_iter().filter(|k| towards[*k].abs() > TOLD).map(|k| letters[k][usize::from(towards[k] < 0.0)]).take(2).collect()
-}
 
 /// Draws the letters of all four edges. `right` and `down` are the picture's axes in patient LPS.
 pub(super) fn draw(picture: &mut RgbImage, right: [f64; 3], down: [f64; 3]) {
@@ -46,9 +28,9 @@ pub(super) fn draw(picture: &mut RgbImage, right: [f64; 3], down: [f64; 3]) {
 
 /// Corner of the first letter of a word of so many about a place, kept inside the picture.
 fn start(picture: &RgbImage, count: u32, centre: [u32; 2]) -> [u32; 2] {
-    let wide = (6 * count).saturating_sub(1) * SCALE;
+    let wide = (STEP * count).saturating_sub(1) * SCALE;
     let inside = |middle: u32, long: u32, of: u32| middle.saturating_sub(long / 2).clamp(2, of.saturating_sub(long + 2).max(2));
-    [inside(centre[0], wide, picture.width()), inside(centre[1], 7 * SCALE, picture.height())]
+    [inside(centre[0], wide, picture.width()), inside(centre[1], LETTER_HEIGHT as u32 * SCALE, picture.height())]
 }
 
 fn word(picture: &mut RgbImage, letters: &[char], centre: [u32; 2]) {
@@ -56,16 +38,12 @@ fn word(picture: &mut RgbImage, letters: &[char], centre: [u32; 2]) {
     // The dark rim of all letters first, so that they read on any image.
     for (rim, colour) in [(2, RIM), (0, INK)] {
         for (n, letter) in letters.iter().enumerate() {
-            let Some((_, rows)) = LETTERS.iter().find(|(c, _)| c == letter) else { continue };
-            for (row, bits) in rows.iter().enumerate() {
-                for column in (0..5_u32).filter(|column| bits >> (4 - column) & 1 == 1) {
-                    let x = left + (6 * n as u32 + column) * SCALE;
-                    let y = top + row as u32 * SCALE;
-                    for at_y in y.saturating_sub(rim)..y + SCALE + rim {
-                        for at_x in x.saturating_sub(rim)..x + SCALE + rim {
-                            if let Some(pixel) = picture.get_pixel_mut_checked(at_x, at_y) {
-                                *pixel = colour;
-                            }
+            for (column, row) in dots(*letter) {
+                let (x, y) = (left + (STEP * n as u32 + column as u32) * SCALE, top + row as u32 * SCALE);
+                for at_y in y.saturating_sub(rim)..y + SCALE + rim {
+                    for at_x in x.saturating_sub(rim)..x + SCALE + rim {
+                        if let Some(pixel) = picture.get_pixel_mut_checked(at_x, at_y) {
+                            *pixel = colour;
                         }
                     }
                 }
@@ -77,6 +55,7 @@ fn word(picture: &mut RgbImage, letters: &[char], centre: [u32; 2]) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use spinor_shared::sides::LETTERS;
 
     /// A word of so many letters read back dot by dot.
     fn read(picture: &RgbImage, count: u32, centre: [u32; 2]) -> Option<String> {
@@ -84,7 +63,7 @@ pub(super) mod tests {
         (0..count)
             .map(|n| {
                 let on = |column: u32, row: u32| {
-                    let at = [left + (6 * n + column) * SCALE + 1, top + row * SCALE + 1];
+                    let at = [left + (STEP * n + column) * SCALE + 1, top + row * SCALE + 1];
                     picture.get_pixel_checked(at[0], at[1]) == Some(&INK)
                 };
                 let rows: [u8; 7] = std::array::from_fn(|row| (0..5).fold(0, |bits, k| bits << 1 | u8::from(on(k, row as u32))));
