@@ -23,7 +23,7 @@ pub const SLOW_MM_PER_S: f64 = 10.0;
 /// A way's derivatives at one tick, of all three axes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Derivatives {
-    /// Which place of the way.
+    /// Which place of the way, from 0.
     pub at: usize,
     /// Speed, mm/s.
     pub speed: f64,

@@ -1,7 +1,7 @@
 //! An anatomical phantom of the lumbar spine: images, labels and landmarks whose truth is known.
 //!
 //! The anatomy is analytic: smooth bodies in each bone's own frame, stacked along a curve, with discs, flava, dural sac, cord and
-//! roots between them, sized by the tables of [`params`]. From it come a CT and an MRI in another frame and posture, their label
+//! roots between them, sized by the tables of `params`. From it come a CT and an MRI in another frame and posture, their label
 //! maps, corresponding landmarks, and a [`spinor_volume::Patient`] without any image between. Everything follows from the seed;
 //! only `+ - * / sqrt` are used, so the same seed gives the same bytes on any machine and any number of threads.
 //!

@@ -52,7 +52,7 @@ impl CanalAxis {
         self.points.len().saturating_sub(1) as f64
     }
 
-    /// The place `along_mm` from the lower end; beyond the ends, the ends.
+    /// The place `along_mm` from the lower end, patient LPS, mm; beyond the ends, the ends.
     pub fn at(&self, along_mm: f64) -> [f64; 3] {
         let last = self.points.len().saturating_sub(1);
         let along = if along_mm.is_nan() { 0.0 } else { along_mm.clamp(0.0, last as f64) };
@@ -61,14 +61,14 @@ impl CanalAxis {
         mix(a, b, along - k as f64)
     }
 
-    /// The axis's direction upwards at a place, as that of a chord of ±`half_mm`.
+    /// The axis's direction upwards at a place, as that of a chord of ±`half_mm`: a unit vector in patient LPS.
     pub fn chord(&self, along_mm: f64, half_mm: f64) -> [f64; 3] {
         // Short of room at an end the chord stays as long as it can be.
         let along = along_mm.clamp(half_mm.min(self.length_mm() / 2.0), (self.length_mm() - half_mm).max(self.length_mm() / 2.0));
         unit(sub(self.at(along + half_mm), self.at(along - half_mm))).unwrap_or([0.0, 0.0, 1.0])
     }
 
-    /// The axis's direction upwards at a place.
+    /// The axis's direction upwards at a place: a unit vector in patient LPS.
     pub fn up(&self, along_mm: f64) -> [f64; 3] {
         self.chord(along_mm, CHORD_MM)
     }

@@ -5,13 +5,14 @@ use super::vector::{Vec3, add, scale};
 /// Step of a walk before the place is refined, mm.
 const STEP_MM: f64 = 0.25;
 
-/// Way along `direction` (a unit vector) from `from` to the first place where `distance` is negative, up to `reach_mm`; 0 when the walk
-/// starts inside. Places between two steps are found by linear interpolation.
+/// Way in mm along `direction` (a unit vector) from `from` (mm, in the frame of `distance`) to the first place where `distance` (mm) is
+/// negative; none within `reach_mm` (at most 1,000), 0 when the walk starts inside. Steps are of a quarter of a millimetre, and the place
+/// between two of them is found by linear interpolation: what is thinner may be missed.
 pub fn enter(distance: impl Fn([f64; 3]) -> f64, from: [f64; 3], direction: [f64; 3], reach_mm: f64) -> Option<f64> {
     walk(distance, from, direction, reach_mm)
 }
 
-/// As [`enter`] for the first place where `distance` is not negative.
+/// As [`enter`], for the first place where `distance` is not negative.
 pub fn leave(distance: impl Fn([f64; 3]) -> f64, from: [f64; 3], direction: [f64; 3], reach_mm: f64) -> Option<f64> {
     walk(|p| -distance(p), from, direction, reach_mm)
 }

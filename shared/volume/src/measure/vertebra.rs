@@ -62,7 +62,8 @@ pub struct Lamina {
 }
 
 impl Lamina {
-    /// y of the deep surface at a height, 5 mm beside the midline; that of the nearest height where the lamina ends.
+    /// y of the deep surface at a height, 5 mm beside the midline, in the vertebra's frame, mm; that of the nearest height where the lamina
+    /// ends.
     pub fn roof_at(&self, z_mm: f64) -> f64 {
         let last = self.roof_mm.len().saturating_sub(1);
         let k = (z_mm - self.low_mm).round().clamp(0.0, last as f64) as usize;
