@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::dicom_header::Frame;
+use crate::vector::{V3, cross, dot};
 use crate::volume3d::{Geometry, GeometryError};
 
 /// Fewest slices of a volume.
@@ -166,18 +167,8 @@ pub(crate) struct Plan<S> {
     pub(crate) tilt_degrees: Option<f64>,
 }
 
-type Vector = [f64; 3];
-
-fn dot(a: Vector, b: Vector) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn cross(a: Vector, b: Vector) -> Vector {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-}
-
 /// The axes of an image plane: along a row, along a column, normal; exactly orthonormal.
-pub(crate) fn axes(orientation: [f64; 6]) -> Result<[Vector; 3], SeriesError> {
+pub(crate) fn axes(orientation: [f64; 6]) -> Result<[V3; 3], SeriesError> {
     let bad = SeriesError::Orientation(orientation);
     let [a, b, c, d, e, f] = orientation;
     let (row, column) = ([a, b, c], [d, e, f]);
@@ -219,10 +210,10 @@ pub(crate) fn plan<S: Clone>(planes: &[(S, &Frame)], columns: usize, rows: usize
         return Err(SeriesError::NotParallel { degrees: least.clamp(-1.0, 1.0).acos().to_degrees() });
     }
 
-    let mut stack: Vec<(f64, Vector, &S)> =
+    let mut stack: Vec<(f64, V3, &S)> =
         planes.iter().filter_map(|(source, f)| f.position_mm.map(|p| (dot(p, normal), p, source))).collect();
     stack.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut places: Vec<(f64, Vector, Vec<S>)> = Vec::new();
+    let mut places: Vec<(f64, V3, Vec<S>)> = Vec::new();
     for (along, position, source) in stack {
         match places.last_mut() {
             Some(last) if along - last.0 < SAME_PLACE_MM => last.2.push(source.clone()),
@@ -235,7 +226,7 @@ pub(crate) fn plan<S: Clone>(planes: &[(S, &Frame)], columns: usize, rows: usize
         return Err(SeriesError::TooFew(n));
     }
     let step = (places[n - 1].0 - places[0].0) / (n - 1) as f64;
-    let drift = |k: usize, axis: Vector| dot(places[k].1, axis) - dot(places[0].1, axis);
+    let drift = |k: usize, axis: V3| dot(places[k].1, axis) - dot(places[0].1, axis);
     let total = [drift(n - 1, row), drift(n - 1, column)];
     let sheared = total[0].hypot(total[1]) > DRIFT_MM;
     let degrees = (total[0].hypot(total[1]) / (places[n - 1].0 - places[0].0)).atan().to_degrees();
@@ -276,7 +267,7 @@ pub(crate) fn plan<S: Clone>(planes: &[(S, &Frame)], columns: usize, rows: usize
     Ok(Plan { geometry, places, tilt_degrees })
 }
 
-fn check_doubles<S>(places: &[(f64, Vector, Vec<S>)], images: usize) -> Result<(), SeriesError> {
+fn check_doubles<S>(places: &[(f64, V3, Vec<S>)], images: usize) -> Result<(), SeriesError> {
     let most = places.iter().map(|p| p.2.len()).max().unwrap_or(0);
     if images >= MIN_SLICES && places.len() == 1 {
         return Err(SeriesError::SamePosition(images));
@@ -320,7 +311,7 @@ fn check_increments(along: &[f64], step: f64, tilt_degrees: Option<f64>) -> Resu
 mod tests {
     use super::*;
 
-    fn frame(position: Vector, orientation: [f64; 6]) -> Frame {
+    fn frame(position: V3, orientation: [f64; 6]) -> Frame {
         Frame {
             index: 0,
             position_mm: Some(position),
@@ -335,7 +326,7 @@ mod tests {
 
     const AXIAL: [f64; 6] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
 
-    fn planned(positions: &[Vector], orientation: [f64; 6]) -> Result<Plan<usize>, SeriesError> {
+    fn planned(positions: &[V3], orientation: [f64; 6]) -> Result<Plan<usize>, SeriesError> {
         let frames: Vec<Frame> = positions.iter().map(|p| frame(*p, orientation)).collect();
         let planes: Vec<(usize, &Frame)> = frames.iter().enumerate().collect();
         plan(&planes, 8, 6)
@@ -376,7 +367,7 @@ mod tests {
     fn a_tilted_stack_becomes_rectangular() {
         let (s, c) = 14_f64.to_radians().sin_cos();
         let tilted = [1.0, 0.0, 0.0, 0.0, c, -s];
-        let positions: Vec<Vector> = (0..5).map(|k| [0.0, 0.0, 5.0 * f64::from(k)]).collect();
+        let positions: Vec<V3> = (0..5).map(|k| [0.0, 0.0, 5.0 * f64::from(k)]).collect();
         let plan = planned(&positions, tilted).unwrap();
         assert!((plan.tilt_degrees.unwrap() - 14.0).abs() < 1e-9);
         assert!((plan.geometry.spacing_mm[2] - 5.0 * c).abs() < 1e-9);

@@ -31,3 +31,6 @@ mod dicom_volume;
 mod dicom_words;
 mod foreign;
 mod nifti_header;
+#[cfg(test)]
+mod test_data;
+mod vector;

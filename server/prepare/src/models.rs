@@ -285,18 +285,7 @@ mod tests {
 
     /// The toy model, or none (with a line that says why) where data or ONNX Runtime are missing.
     fn toy(test: &str) -> Option<PathBuf> {
-        let data = env::var_os("SPINOR_DATA").map(PathBuf::from);
-        let data = data.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
-        let folder = data.join("nnunet_reference").join("Dataset500_toyct");
-        if !folder.is_dir() {
-            println!("skipped: {test}: SPINOR_DATA not found");
-            return None;
-        }
-        if let Err(error) = crate::runtime::library() {
-            println!("skipped: {test}: {error}");
-            return None;
-        }
-        Some(folder)
+        crate::test_data::folder_for_models(test, "nnunet_reference/Dataset500_toyct")
     }
 
     #[test]

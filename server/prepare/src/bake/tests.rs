@@ -1,11 +1,10 @@
 //! What baking must reach, on analytic shapes and on a real patient.
 
-use std::path::PathBuf;
-
 use super::*;
 use crate::edt::nearest_features;
 use crate::nifti_io::{read_nifti_i16, read_nifti_u16};
 use crate::schemes::Scheme;
+use crate::test_data;
 use spinor_volume::mesh::{BrickMesh, Mesher, surface_bricks};
 use spinor_volume::{Patient, SDF_PER_VOXEL, VoxelIndex};
 
@@ -199,12 +198,6 @@ fn labels_without_structures_are_refused() {
     assert!((whole.structures[0].volume_mm3 / 512.0 - 1.0).abs() < 0.02, "{}", whole.structures[0].volume_mm3);
 }
 
-fn data() -> Option<PathBuf> {
-    let root = std::env::var_os("SPINOR_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    root.join("ct").is_dir().then_some(root)
-}
-
 /// DSC and HD95 in mm of two masks on one lattice; distances between the centres of border voxels, both ways.
 fn agreement(geometry: &Geometry, a: &[bool], b: &[bool]) -> (f64, f64) {
     let border = |mask: &[bool]| -> Vec<bool> {
@@ -235,12 +228,9 @@ fn agreement(geometry: &Geometry, a: &[bool], b: &[bool]) -> (f64, f64) {
 /// On a real lumbar CT with expert labels (VerSe014, never trained on): volumes within 2 %, DSC and HD95 against the labels, no overlap.
 #[test]
 fn a_real_patient_keeps_labels_and_volumes() {
-    let Some(data) = data() else {
-        println!("skipped: a_real_patient_keeps_labels_and_volumes: SPINOR_DATA not found");
-        return;
-    };
-    let ct = read_nifti_i16(&data.join("ct/sub-verse014_ct.nii.gz")).unwrap();
-    let mut labels = read_nifti_u16(&data.join("ct/sub-verse014_seg-vert_msk.nii.gz")).unwrap();
+    let Some(data) = test_data::folder("a_real_patient_keeps_labels_and_volumes", "ct") else { return };
+    let ct = read_nifti_i16(&data.join("sub-verse014_ct.nii.gz")).unwrap();
+    let mut labels = read_nifti_u16(&data.join("sub-verse014_seg-vert_msk.nii.gz")).unwrap();
     Scheme::Verse.relabel(&mut labels.voxels);
     let start = std::time::Instant::now();
     let baked = bake(&labels, Some(&ct), &BakeOptions::default()).unwrap();

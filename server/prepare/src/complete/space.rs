@@ -4,25 +4,12 @@ use rayon::prelude::*;
 use spinor_volume::{BRICK, BRICK_VOXELS, Grid, Label, Structure};
 
 use crate::edt::nearest_features;
+pub(crate) use crate::vector::{V3, cross, dot, sub};
 use crate::volume3d::{Geometry, Image};
 
-/// A position or direction, LPS mm.
-pub(crate) type V3 = [f64; 3];
-
+/// `a` and some times `b`.
 pub(crate) fn add(a: V3, b: V3, times: f64) -> V3 {
     [a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]]
-}
-
-pub(crate) fn sub(a: V3, b: V3) -> V3 {
-    add(a, b, -1.0)
-}
-
-pub(crate) fn dot(a: V3, b: V3) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-pub(crate) fn cross(a: V3, b: V3) -> V3 {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 pub(crate) fn distance(a: V3, b: V3) -> f64 {

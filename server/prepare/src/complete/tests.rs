@@ -4,15 +4,14 @@
 use spinor_volume::{DensityField, Patient};
 
 use super::*;
-use crate::bake::{BakeOptions, bake};
+use crate::bake::{BakeOptions, Baked, bake};
 use crate::evaluate::{Frame, evaluate};
-use crate::phantom::{Options, generate};
+use crate::phantom::{Options, Phantom, generate};
 use crate::schemes::Scheme;
 use spinor_shared::case::{Case, CaseMeta};
 
-/// Every kind of structure is proposed at its place, marked as proposed, and no two of them share a voxel.
-#[test]
-fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
+/// A phantom of L4 to S1, and what is baked of those of its labels that are kept.
+fn phantom_of(kept: impl Fn(Label) -> bool) -> (Phantom, Baked) {
     let options = Options {
         seed: 77,
         levels: "L4-S1".parse().unwrap(),
@@ -21,9 +20,16 @@ fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
         ..Options::default()
     };
     let phantom = generate(&options).unwrap();
-    let mut bones = phantom.labels.clone();
-    bones.voxels.iter_mut().filter(|n| Label(**n).class() != Some(TissueClass::Bone)).for_each(|n| *n = 0);
-    let baked = bake(&bones, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
+    let mut labels = phantom.labels.clone();
+    labels.voxels.iter_mut().filter(|n| !kept(Label(**n))).for_each(|n| *n = 0);
+    let baked = bake(&labels, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
+    (phantom, baked)
+}
+
+/// Every kind of structure is proposed at its place, marked as proposed, and no two of them share a voxel.
+#[test]
+fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
+    let (phantom, baked) = phantom_of(|label| label.class() == Some(TissueClass::Bone));
     let made = complete(&baked.grid, &baked.structures, Some(&phantom.ct));
     let names: Vec<u16> = made.structures.iter().map(|s| s.label.0).collect();
     assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
@@ -101,18 +107,7 @@ fn what_is_there_stays_and_what_cannot_be_seen_is_named() {
 /// behind the foramen and keeps it away before it; both are told by name. Without the CT, which shows that bone, the roots run through.
 #[test]
 fn roots_end_at_bone_that_nobody_labelled() {
-    let options = Options {
-        seed: 77,
-        levels: "L4-S1".parse().unwrap(),
-        spacing_mm: [1.0, 1.0, 1.2],
-        mr_spacing_mm: [4.0; 3],
-        ..Options::default()
-    };
-    let phantom = generate(&options).unwrap();
-    let mut bones = phantom.labels.clone();
-    let lumbar = [Label::lumbar(4), Label::lumbar(5)];
-    bones.voxels.iter_mut().filter(|n| !lumbar.contains(&Label(**n))).for_each(|n| *n = 0);
-    let baked = bake(&bones, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
+    let (phantom, baked) = phantom_of(|label| [Label::lumbar(4), Label::lumbar(5)].contains(&label));
     let [left, right] = [true, false].map(|left| Label::root(5, left));
     let blind = complete(&baked.grid, &baked.structures, None);
     let made = complete(&baked.grid, &baked.structures, Some(&phantom.ct));
@@ -150,14 +145,9 @@ fn roots_end_at_bone_that_nobody_labelled() {
 /// On a real CT whose sacrum has no label (VerSe014) no proposed root runs through bone, and every root is one piece.
 #[test]
 fn a_real_patients_roots_keep_off_bone() {
-    let data = std::env::var_os("SPINOR_DATA")
-        .map_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), std::path::PathBuf::from);
-    if !data.join("ct").is_dir() {
-        println!("skipped: a_real_patients_roots_keep_off_bone: SPINOR_DATA not found");
-        return;
-    }
-    let ct = crate::nifti_io::read_nifti_i16(&data.join("ct/sub-verse014_ct.nii.gz")).unwrap();
-    let mut labels = crate::nifti_io::read_nifti_u16(&data.join("ct/sub-verse014_seg-vert_msk.nii.gz")).unwrap();
+    let Some(data) = crate::test_data::folder("a_real_patients_roots_keep_off_bone", "ct") else { return };
+    let ct = crate::nifti_io::read_nifti_i16(&data.join("sub-verse014_ct.nii.gz")).unwrap();
+    let mut labels = crate::nifti_io::read_nifti_u16(&data.join("sub-verse014_seg-vert_msk.nii.gz")).unwrap();
     Scheme::Verse.relabel(&mut labels.voxels);
     let baked = bake(&labels, None, &BakeOptions { spacing_mm: 0.8, ..BakeOptions::default() }).unwrap();
     let made = complete(&baked.grid, &baked.structures, Some(&ct));

@@ -16,6 +16,7 @@ use crate::dicom_header::{FileFacts, Frame, facts, int, items, real, text};
 use crate::dicom_pixels::check_streams;
 use crate::dicom_series::axes;
 use crate::foreign::foreign;
+use crate::vector::{V3, dot};
 use crate::volume3d::{Geometry, check_size};
 
 /// How far frames may be shifted against each other within their planes, mm.
@@ -24,12 +25,6 @@ const DRIFT_MM: f64 = 0.05;
 const SMALL: usize = 1 << 26;
 /// Planes for each plane with a frame, in larger lattices.
 const SPARSE: usize = 8;
-
-type Vector = [f64; 3];
-
-fn dot(a: Vector, b: Vector) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
 
 /// How a frame's pixels say where segments are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,7 +157,7 @@ fn frame_segments(object: &InMemDicomObject, frames: usize) -> Result<Vec<Option
 /// The lattice of all frames that are used, and the plane of each.
 fn lattice(object: &InMemDicomObject, facts: &FileFacts, used: &[usize]) -> Result<(Geometry, Vec<usize>), ContoursError> {
     let malformed = |why: String| ContoursError::Malformed(why);
-    let mut placed: Vec<(Vector, [f64; 6], [f64; 2])> = Vec::with_capacity(used.len());
+    let mut placed: Vec<(V3, [f64; 6], [f64; 2])> = Vec::with_capacity(used.len());
     for frame in used.iter().filter_map(|n| facts.frames.get(*n)) {
         let Frame { position_mm: Some(position), orientation: Some(orientation), pixel_spacing_mm: Some(spacing), .. } = frame
         else {

@@ -1,32 +1,7 @@
 //! Small vectors, frames and signed-distance blends, built from `+ - * / sqrt` alone so that a phantom has the same bytes on
 //! every machine.
 
-/// A position or direction, mm.
-pub(super) type V3 = [f64; 3];
-
-pub(super) fn add(a: V3, b: V3) -> V3 {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
-}
-
-pub(super) fn sub(a: V3, b: V3) -> V3 {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
-
-pub(super) fn scale(a: V3, k: f64) -> V3 {
-    [a[0] * k, a[1] * k, a[2] * k]
-}
-
-pub(super) fn dot(a: V3, b: V3) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-pub(super) fn cross(a: V3, b: V3) -> V3 {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-}
-
-pub(super) fn length(a: V3) -> f64 {
-    dot(a, a).sqrt()
-}
+pub(super) use crate::vector::{V3, add, cross, dot, length, scale, sub};
 
 pub(super) fn unit(a: V3) -> V3 {
     scale(a, 1.0 / length(a).max(1e-12))

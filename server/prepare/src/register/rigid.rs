@@ -1,36 +1,12 @@
 //! Rigid motions of one bone, and the small linear algebra that fitting them needs.
 
-/// A position or direction, mm.
-pub(super) type V3 = [f64; 3];
+pub(super) use crate::vector::{V3, add, cross, dot, length, scale, sub};
+
 /// A matrix by rows.
 pub(super) type M3 = [[f64; 3]; 3];
 
 /// A rigid transform `b_from_a`: rows of the rotation with the translation in mm last, as the case file stores it.
 pub type Rigid = [[f64; 4]; 3];
-
-pub(super) fn add(a: V3, b: V3) -> V3 {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
-}
-
-pub(super) fn sub(a: V3, b: V3) -> V3 {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
-
-pub(super) fn scale(a: V3, k: f64) -> V3 {
-    a.map(|v| v * k)
-}
-
-pub(super) fn dot(a: V3, b: V3) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-pub(super) fn cross(a: V3, b: V3) -> V3 {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-}
-
-pub(super) fn length(a: V3) -> f64 {
-    dot(a, a).sqrt()
-}
 
 pub(super) fn product(a: &M3, b: &M3) -> M3 {
     [0, 1, 2].map(|r| [0, 1, 2].map(|c| a[r][0] * b[0][c] + a[r][1] * b[1][c] + a[r][2] * b[2][c]))

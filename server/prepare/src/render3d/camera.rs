@@ -2,6 +2,8 @@
 
 use spinor_volume::{BrickState, Patient, TissueClass};
 
+use crate::vector::{cross, length, sub};
+
 /// From which side of the patient a picture is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -50,16 +52,9 @@ pub(super) struct Ray {
     pub direction: [f64; 3],
 }
 
-fn sub(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-}
-
-fn unit(a: [f64; 3]) -> [f64; 3] {
-    let n = (a[0] * a[0] + a[1] * a[1] + a[2] * a[2]).sqrt().max(1e-12);
+/// The direction of a vector.
+pub(super) fn unit(a: [f64; 3]) -> [f64; 3] {
+    let n = length(a).max(1e-12);
     a.map(|v| v / n)
 }
 

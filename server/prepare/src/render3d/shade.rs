@@ -3,9 +3,10 @@
 use spinor_volume::{Label, Source, TissueClass};
 
 use super::Style;
-use super::camera::Ray;
+use super::camera::{Ray, unit};
 use super::scene::Scene;
 use crate::palette;
+use crate::vector::dot;
 
 /// Period of the stripes on what is proposed, mm.
 const STRIPES_MM: f64 = 3.0;
@@ -22,15 +23,6 @@ pub(super) fn to_srgb(v: f32) -> u8 {
     // The inverse of `linear` by bisection is not worth it: the square root of a slightly lifted curve is within 2 %.
     let s = (v / (0.7 + 0.3 * v.sqrt())).sqrt();
     (s * 255.0).round().clamp(0.0, 255.0) as u8
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn unit(a: [f64; 3]) -> [f64; 3] {
-    let n = dot(a, a).sqrt().max(1e-12);
-    a.map(|v| v / n)
 }
 
 /// Linear colour of what `ray` meets, with its structure and distance (for finding edges); `down` is 0 at the picture's top.

@@ -7,6 +7,7 @@ use spinor_shared::case::{Case, RegistrationMeta};
 use spinor_volume::{BRICK, BRICK_VOXELS, BrickSamples, BrickState, Label, Patient, Source, Structure, TissueClass};
 
 use super::canal::{CanalFacts, areas};
+use crate::vector::sub;
 use crate::volume3d::Image;
 
 /// What every report says of itself.
@@ -240,10 +241,6 @@ fn thinnest(spread: &[[f64; 3]; 3]) -> [f64; 3] {
 fn unit(a: [f64; 3]) -> [f64; 3] {
     let n = (a[0] * a[0] + a[1] * a[1] + a[2] * a[2]).sqrt();
     if n > 1e-9 { a.map(|v| v / n) } else { [0.0, 0.0, 1.0] }
-}
-
-fn sub(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
 }
 
 /// One slice through the pedicles of each vertebra and one through each disc, from head to foot.

