@@ -46,9 +46,15 @@ def vtk_times(path: Path, rounds: int, spinor) -> None:
     for _ in range(rounds):
         ours.append(spinor())
         theirs.append(edges())
-    best = lambda times: min(ms for ms, _ in times)
-    median = lambda times: sorted(ms for ms, _ in times)[len(times) // 2]
-    for name, times in (("Spinor surface nets, sparse i8", ours), (f"VTK {vtk.vtkVersion.GetVTKVersion()} FlyingEdges3D, dense i8", theirs)):
+
+    def best(times):
+        return min(ms for ms, _ in times)
+
+    def median(times):
+        return sorted(ms for ms, _ in times)[len(times) // 2]
+
+    peer = f"VTK {vtk.vtkVersion.GetVTKVersion()} FlyingEdges3D, dense i8"
+    for name, times in (("Spinor surface nets, sparse i8", ours), (peer, theirs)):
         print(f"{name:45} best {best(times):7.1f} ms, median {median(times):7.1f} ms, {times[0][1]} triangles")
     print(f"ratio Spinor / VTK: best {best(ours) / best(theirs):.2f}, median {median(ours) / median(theirs):.2f}")
 

@@ -60,7 +60,7 @@ def main():
             network.decoder.deep_supervision = False
         name = "model.onnx" if len(folds) == 1 else f"model_fold{fold}.onnx"
         example = torch.zeros(1, channels, *patch)
-        options = dict(opset_version=17, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}})
+        options = {"opset_version": 17, "input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": {0: "n"}, "y": {0: "n"}}}
         with torch.no_grad():
             try:
                 torch.onnx.export(network, (example,), str(args.out / name), dynamo=False, **options)

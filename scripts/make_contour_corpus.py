@@ -95,7 +95,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     outer, inner = [square(-6, 6, z) for z in (2, 3, 4)], [square(-3, 3, z) for z in (2, 3, 4)]
     ring = [contour(c) for c in outer + inner]
-    keyhole = [contour(a + a[:1] + [b[0], b[3], b[2], b[1], b[0]]) for a, b in zip(outer, inner)]
+    keyhole = [contour(a + a[:1] + [b[0], b[3], b[2], b[1], b[0]]) for a, b in zip(outer, inner, strict=True)]
     seeds = {
         "good_nested": structures(("L4", ring), ("Thecal Sac", [contour(square(-2, 2, z)) for z in (2, 4)])),
         "good_exclusive": structures(("L4", [contour(c, "CLOSEDPLANAR_XOR") for c in outer + inner])),

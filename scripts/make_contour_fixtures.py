@@ -8,6 +8,7 @@ Two vertebrae whose arches close around a canal (so that contours have holes), a
 a CT series (`ct/`), a label map (`labels.nii.gz`), DICOM RTSTRUCT written by rt-utils (`rtstruct.dcm`), and DICOM SEG written by
 highdicom: binary, fractional and label map. Everything follows from SEED; identifiers are derived from it as well.
 """
+
 import datetime
 import pathlib
 import shutil
@@ -95,7 +96,7 @@ def slices(labels):
 
 
 def segmentation(source, labels, kind, path, **more):
-    algorithm = dict(algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL)
+    algorithm = {"algorithm_type": hd.seg.SegmentAlgorithmTypeValues.MANUAL}
     category = codes.SCT.AnatomicalStructure
     plain = hd.sr.CodedConcept("91723000", "SCT", "Anatomical structure")
     describe = [
