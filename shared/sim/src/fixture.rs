@@ -4,45 +4,16 @@
 //! at [`PLATE_TOP_MM`].
 
 use spinor_volume::query::volume_mm3;
-use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure, VoxelIndex};
+use spinor_volume::{BRICK_VOXELS, DensityField, Grid, Label, Patient, Source, SparseField, Structure, VoxelIndex};
 
 /// Upper face of the plate, mm.
 pub(crate) const PLATE_TOP_MM: f64 = 16.0;
 /// Radius of the dural sac, mm.
 pub(crate) const SAC_RADIUS_MM: f64 = 6.0;
 
-/// A field sampled from a function of position, mm.
-pub(crate) fn field(grid: &Grid, sdf_mm: impl Fn([f64; 3]) -> f64) -> SparseField {
-    let mut field = SparseField::outside(grid);
-    for n in 0..grid.brick_count() as u32 {
-        let brick = BrickIndex(n);
-        let corner = grid.brick_coords(brick).map(|v| v * 16);
-        // A brick whose middle is far from the surface is uniform.
-        let middle = sdf_mm(grid.patient_from_index(corner.map(|v| f64::from(v) + 7.5))) / grid.spacing_mm();
-        if middle.abs() > 18.0 {
-            if middle < 0.0 {
-                field.set_inside(brick);
-            }
-            continue;
-        }
-        let mut samples = [0_i8; BRICK_VOXELS];
-        for (k, sample) in samples.iter_mut().enumerate() {
-            let voxel = [corner[0] + (k % 16) as i32, corner[1] + (k / 16 % 16) as i32, corner[2] + (k / 256) as i32];
-            let mm = sdf_mm(grid.patient_from_index(voxel.map(f64::from)));
-            *sample = (mm / grid.spacing_mm() * 32.0).floor().clamp(-127.0, 127.0) as i8;
-        }
-        if samples.iter().all(|s| *s == -127) {
-            field.set_inside(brick);
-        } else if samples.iter().any(|s| *s < 127) {
-            *field.brick_mut(brick).unwrap() = samples;
-        }
-    }
-    field
-}
-
 /// A structure from a function of position.
 pub(crate) fn structure(grid: &Grid, label: Label, uncertainty_mm: f32, sdf_mm: impl Fn([f64; 3]) -> f64) -> Structure {
-    let sdf = field(grid, sdf_mm);
+    let sdf = SparseField::sampled(grid, sdf_mm);
     let volume_mm3 = volume_mm3(grid, &sdf);
     Structure { label, class: label.class().unwrap(), source: Source::Phantom, uncertainty_mm, volume_mm3, sdf }
 }

@@ -17,8 +17,7 @@ use spinor_sim::tool::{Shape, size_range};
 use spinor_sim::{AlarmLevel, Hand, NeuralFields, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId};
 use spinor_volume::proximity::ProximityField;
 use spinor_volume::query::volume_mm3;
-use spinor_volume::sample::encode;
-use spinor_volume::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
+use spinor_volume::{DensityField, Grid, Label, Patient, Source, SparseField, Structure};
 
 type V3 = [f64; 3];
 
@@ -72,20 +71,7 @@ fn between(p: V3, q: V3, a: V3, b: V3) -> f64 {
 fn patient() -> Patient {
     let grid = Grid::covering([-20.0, -20.0, -26.0], [32.0, 20.0, 26.0], 0.4).unwrap();
     let structure = |n: &Nerve| {
-        let mut sdf = SparseField::outside(&grid);
-        for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
-            let first = grid.brick_coords(brick).map(|v| v * 16);
-            let sample = |k: usize| {
-                let voxel = [first[0] + (k % 16) as i32, first[1] + (k / 16 % 16) as i32, first[2] + (k / 256) as i32];
-                encode((to_segment(grid.patient_from_index(voxel.map(f64::from)), n.a, n.b) - n.radius) / 0.4)
-            };
-            let samples: [i8; BRICK_VOXELS] = std::array::from_fn(sample);
-            if samples.iter().all(|s| *s == -127) {
-                sdf.set_inside(brick);
-            } else if samples.iter().any(|s| *s != 127) {
-                *sdf.brick_mut(brick).unwrap() = samples;
-            }
-        }
+        let sdf = SparseField::sampled(&grid, |at_mm| to_segment(at_mm, n.a, n.b) - n.radius);
         let (class, volume_mm3) = (n.label.class().unwrap(), volume_mm3(&grid, &sdf));
         Structure { label: n.label, class, source: Source::Phantom, uncertainty_mm: n.uncertainty, volume_mm3, sdf }
     };

@@ -9,10 +9,9 @@
 #![allow(clippy::disallowed_methods, reason = "the rough surface is made of sines")]
 #![expect(unsafe_code, reason = "the thread's CPU time has no safe call")]
 
-use spinor_volume::sample::encode;
 use spinor_volume::{
-    BRICK_VOXELS, BrickIndex, BrickMesh, ClassMask, CutOp, CutState, DensityField, Grid, Label, Mesher, Patient, ProximityField,
-    Source, SparseField, Structure, TissueClass, surface_bricks,
+    BrickMesh, ClassMask, CutOp, CutState, DensityField, Grid, Label, Mesher, Patient, ProximityField, Source, SparseField,
+    Structure, TissueClass, surface_bricks,
 };
 
 fn cpu_secs() -> f64 {
@@ -21,22 +20,6 @@ fn cpu_secs() -> f64 {
     let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     assert_eq!(result, 0);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-fn field(grid: &Grid, sdf_mm: impl Fn([f64; 3]) -> f64) -> SparseField {
-    let mut field = SparseField::outside(grid);
-    for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
-        let first = grid.brick_coords(brick).map(|v| v * 16);
-        let at = |n: i32| [first[0] + n % 16, first[1] + n / 16 % 16, first[2] + n / 256].map(f64::from);
-        let sample = |n| encode(sdf_mm(grid.patient_from_index(at(n))) / grid.spacing_mm());
-        let samples: Vec<i8> = (0..BRICK_VOXELS as i32).map(sample).collect();
-        if samples.iter().all(|v| *v == -127) {
-            field.set_inside(brick);
-        } else if samples.iter().any(|v| *v != 127) {
-            field.brick_mut(brick).unwrap().copy_from_slice(&samples);
-        }
-    }
-    field
 }
 
 fn plate(p: [f64; 3], centre: [f64; 3], half: [f64; 3]) -> f64 {
@@ -74,13 +57,14 @@ fn main() {
         plate(p, [0.0, 20.0, 0.0], [14.0, 3.0, 10.0]) - 1.0 + rough
     };
     let mut structures = vec![
-        structure(Label::lumbar(4), field(&grid, lamina)),
-        structure(Label::flavum_below(4), field(&grid, |p| plate(p, [0.0, 15.0, -4.0], [12.0, 2.0, 9.0]))),
-        structure(Label::DURAL_SAC, field(&grid, sac)),
+        structure(Label::lumbar(4), SparseField::sampled(&grid, lamina)),
+        structure(Label::flavum_below(4), SparseField::sampled(&grid, |p| plate(p, [0.0, 15.0, -4.0], [12.0, 2.0, 9.0]))),
+        structure(Label::DURAL_SAC, SparseField::sampled(&grid, sac)),
     ];
     for level in [1, 2, 3, 5] {
         let z = f64::from(level) * 30.0 - 100.0;
-        structures.push(structure(Label::lumbar(level), field(&grid, |p| plate(p, [0.0, 20.0, z], [8.0, 4.0, 6.0]))));
+        structures
+            .push(structure(Label::lumbar(level), SparseField::sampled(&grid, |p| plate(p, [0.0, 20.0, z], [8.0, 4.0, 6.0]))));
     }
     let patient = Patient::new(grid, structures, DensityField::default()).unwrap();
     let classes = ClassMask::of(&[TissueClass::Bone, TissueClass::Flavum]);

@@ -20,8 +20,8 @@ use std::io::Write;
 
 use spinor_volume::sample::encode;
 use spinor_volume::{
-    BRICK_VOXELS, BrickIndex, BrickMesh, ClassMask, CutOp, CutState, DensityField, Grid, Label, Mesher, Patient, Source,
-    SparseField, Structure, TissueClass, surface_bricks,
+    BrickMesh, ClassMask, CutOp, CutState, DensityField, Grid, Label, Mesher, Patient, Source, SparseField, Structure,
+    TissueClass, surface_bricks,
 };
 
 const SPACING_MM: f64 = 0.4;
@@ -52,18 +52,7 @@ fn bone(p: [f64; 3]) -> f64 {
 
 fn patient() -> Patient {
     let grid = Grid::new([-25.6, -32.0, -86.4], SPACING_MM, [8, 10, 27]).unwrap();
-    let mut sdf = SparseField::outside(&grid);
-    for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
-        let first = grid.brick_coords(brick).map(|v| v * 16);
-        let at = |n: i32| [first[0] + n % 16, first[1] + n / 16 % 16, first[2] + n / 256].map(f64::from);
-        let samples: Vec<i8> =
-            (0..BRICK_VOXELS as i32).map(|n| encode(bone(grid.patient_from_index(at(n))) / SPACING_MM)).collect();
-        if samples.iter().all(|v| *v == -127) {
-            sdf.set_inside(brick);
-        } else if samples.iter().any(|v| *v != 127) {
-            sdf.brick_mut(brick).unwrap().copy_from_slice(&samples);
-        }
-    }
+    let sdf = SparseField::sampled(&grid, bone);
     let label = Label::lumbar(3);
     let structure =
         Structure { label, class: TissueClass::Bone, source: Source::Phantom, uncertainty_mm: 0.0, volume_mm3: 0.0, sdf };

@@ -42,8 +42,8 @@ fn distances_match_brute_force_over_the_mesh() {
     let grid = Grid::new([-14.0, -14.0, -14.0], 0.4, [5, 5, 5]).unwrap();
     let bend = |p: [f64; 3]| [p[0] - 0.02 * p[2] * p[2], p[1] + 0.3 * (p[2] * 0.7).abs(), p[2]];
     let shapes: [(SparseField, f64); 2] = [
-        (field(&grid, |p| (length([bend(p)[0], bend(p)[1] - 2.0, 0.0]) - 6.0) * 0.9), 6.0),
-        (field(&grid, |p| to_segment(p, [-5.0, -6.0, -30.0], [7.0, 6.0, 40.0]) - 0.9), 4.0),
+        (SparseField::sampled(&grid, |p| (length([bend(p)[0], bend(p)[1] - 2.0, 0.0]) - 6.0) * 0.9), 6.0),
+        (SparseField::sampled(&grid, |p| to_segment(p, [-5.0, -6.0, -30.0], [7.0, 6.0, 40.0]) - 0.9), 4.0),
     ];
     let mut random = Random(5);
     for (sdf, reach_mm) in shapes {
@@ -85,7 +85,7 @@ fn distances_match_brute_force_over_the_mesh() {
 #[test]
 fn positions_outside_the_grid_are_measured() {
     let grid = Grid::new([0.0; 3], 0.4, [3, 3, 3]).unwrap();
-    let sdf = field(&grid, |p| length(minus(p, [9.0, 9.0, 15.0])) - 3.0);
+    let sdf = SparseField::sampled(&grid, |p| length(minus(p, [9.0, 9.0, 15.0])) - 3.0);
     let proximity = ProximityField::build(&grid, &sdf, 10.0);
     let d = proximity.distance_mm(&grid, [9.0, 10.0, 25.0]).unwrap();
     assert!((d - (101_f64.sqrt() - 3.0)).abs() < 0.05, "{d}");
@@ -97,7 +97,7 @@ fn positions_outside_the_grid_are_measured() {
 fn a_sphere_is_measured_to_its_surface() {
     let grid = Grid::new([0.0; 3], 0.4, [4, 4, 4]).unwrap();
     let centre = [12.9, 12.6, 13.1];
-    let sdf = field(&grid, |p| length(minus(p, centre)) - 7.0);
+    let sdf = SparseField::sampled(&grid, |p| length(minus(p, centre)) - 7.0);
     let proximity = ProximityField::build(&grid, &sdf, 5.0);
     let mut random = Random(9);
     for _ in 0..5000 {
@@ -117,7 +117,7 @@ fn a_sphere_is_measured_to_its_surface() {
 fn the_middle_of_a_sac_is_measured_to_its_nearest_side() {
     let grid = Grid::new([-10.0, -10.0, -18.0], 0.4, [4, 4, 6]).unwrap();
     let (a, b) = ([0.0, 0.0, -9.0], [0.5, 1.0, 9.0]);
-    let sdf = field(&grid, |p| to_segment(p, a, b) - 6.0);
+    let sdf = SparseField::sampled(&grid, |p| to_segment(p, a, b) - 6.0);
     let proximity = ProximityField::build(&grid, &sdf, 12.0);
     let mut random = Random(3);
     let mut worst = 0.0_f64;

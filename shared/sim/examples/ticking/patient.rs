@@ -1,9 +1,8 @@
 //! The patient of the measurement, and a window in it through which tools reach dura, root, disc and a thinned edge.
 
 use spinor_sim::{Hand, ResolvedOp, Simulation, ToolKind, UserId};
-use spinor_volume::sample::encode;
 use spinor_volume::{
-    BRICK_VOXELS, BrickIndex, ClassMask, CutOp, DensityField, Grid, Label, Patient, Source, SparseField, Structure, TissueClass,
+    BRICK_VOXELS, ClassMask, CutOp, DensityField, Grid, Label, Patient, Source, SparseField, Structure, TissueClass,
     query::volume_mm3,
 };
 
@@ -11,18 +10,7 @@ use spinor_volume::{
 pub(crate) const TOP_MM: f64 = 16.0;
 
 fn structure(grid: &Grid, label: Label, sdf_mm: impl Fn([f64; 3]) -> f64) -> Structure {
-    let mut sdf = SparseField::outside(grid);
-    for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
-        let first = grid.brick_coords(brick).map(|v| v * 16);
-        let at = |n: i32| [first[0] + n % 16, first[1] + n / 16 % 16, first[2] + n / 256].map(f64::from);
-        let sample = |n| encode(sdf_mm(grid.patient_from_index(at(n))) / grid.spacing_mm());
-        let samples: Vec<i8> = (0..BRICK_VOXELS as i32).map(sample).collect();
-        if samples.iter().all(|v| *v == -127) {
-            sdf.set_inside(brick);
-        } else if samples.iter().any(|v| *v != 127) {
-            sdf.brick_mut(brick).unwrap().copy_from_slice(&samples);
-        }
-    }
+    let sdf = SparseField::sampled(grid, sdf_mm);
     let volume_mm3 = volume_mm3(grid, &sdf);
     Structure { label, class: label.class().unwrap(), source: Source::Phantom, uncertainty_mm: 0.5, volume_mm3, sdf }
 }

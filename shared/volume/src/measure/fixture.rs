@@ -3,42 +3,16 @@
 //! L4's middle lies at z = +17 mm and L5's at −17 mm; the sac is a cylinder of 6 mm about the z axis. See [`vertebra`] for the bones.
 
 use crate::query::volume_mm3;
-use crate::{BRICK_VOXELS, BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
+use crate::{DensityField, Grid, Label, Patient, Source, SparseField, Structure};
 
 /// Half the distance between the middles of the two vertebrae, mm.
 pub(super) const MIDDLE_MM: f64 = 17.0;
 /// Radius of the sac, mm.
 pub(super) const SAC_MM: f64 = 6.0;
 
-/// A field sampled from a function of position, mm.
-pub(super) fn field(grid: &Grid, sdf_mm: impl Fn([f64; 3]) -> f64) -> SparseField {
-    let mut field = SparseField::outside(grid);
-    for n in 0..grid.brick_count() as u32 {
-        let corner = grid.brick_coords(BrickIndex(n)).map(|v| v * 16);
-        let middle = sdf_mm(grid.patient_from_index(corner.map(|v| f64::from(v) + 7.5))) / grid.spacing_mm();
-        if middle.abs() > 18.0 {
-            if middle < 0.0 {
-                field.set_inside(BrickIndex(n));
-            }
-            continue;
-        }
-        let sample = |k: usize| {
-            let voxel = [corner[0] + (k % 16) as i32, corner[1] + (k / 16 % 16) as i32, corner[2] + (k / 256) as i32];
-            crate::sample::encode(sdf_mm(grid.patient_from_index(voxel.map(f64::from))) / grid.spacing_mm())
-        };
-        let samples: [i8; BRICK_VOXELS] = std::array::from_fn(sample);
-        if samples.iter().all(|s| *s == -127) {
-            field.set_inside(BrickIndex(n));
-        } else if samples.iter().any(|s| *s < 127) {
-            *field.brick_mut(BrickIndex(n)).unwrap() = samples;
-        }
-    }
-    field
-}
-
 /// A structure from a function of position.
 pub(super) fn structure(grid: &Grid, label: Label, sdf_mm: impl Fn([f64; 3]) -> f64) -> Structure {
-    let sdf = field(grid, sdf_mm);
+    let sdf = SparseField::sampled(grid, sdf_mm);
     let volume_mm3 = volume_mm3(grid, &sdf);
     Structure { label, class: label.class().unwrap(), source: Source::Phantom, uncertainty_mm: 0.0, volume_mm3, sdf }
 }

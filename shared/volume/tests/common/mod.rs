@@ -3,35 +3,12 @@
 
 use std::sync::LazyLock;
 
-use spinor_volume::sample::encode;
 use spinor_volume::{
-    BRICK_VOXELS, BrickIndex, BrickState, ClassMask, CutOp, CutShape, DensityField, Grid, Label, Patient, Source, SparseField,
-    Structure, query,
+    BrickIndex, BrickState, ClassMask, CutOp, CutShape, DensityField, Grid, Label, Patient, Source, SparseField, Structure, query,
 };
 
-/// A field that stores the bricks whose samples are not all clamped alike.
-pub(crate) fn field(grid: &Grid, sdf_mm: impl Fn([f64; 3]) -> f64) -> SparseField {
-    let mut field = SparseField::outside(grid);
-    for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
-        let first = grid.brick_coords(brick).map(|v| v * 16);
-        let samples: Vec<i8> = (0..BRICK_VOXELS as i32)
-            .map(|n| {
-                let at = [n % 16, n / 16 % 16, n / 256];
-                let at: [f64; 3] = std::array::from_fn(|k| f64::from(first[k] + at[k]));
-                encode(sdf_mm(grid.patient_from_index(at)) / grid.spacing_mm())
-            })
-            .collect();
-        if samples.iter().all(|v| *v == -127) {
-            field.set_inside(brick);
-        } else if samples.iter().any(|v| *v != 127) {
-            field.brick_mut(brick).unwrap().copy_from_slice(&samples);
-        }
-    }
-    field
-}
-
 pub(crate) fn structure(grid: &Grid, label: Label, sdf_mm: impl Fn([f64; 3]) -> f64) -> Structure {
-    let sdf = field(grid, sdf_mm);
+    let sdf = SparseField::sampled(grid, sdf_mm);
     let volume_mm3 = query::volume_mm3(grid, &sdf);
     Structure { label, class: label.class().unwrap(), source: Source::Phantom, uncertainty_mm: 0.0, volume_mm3, sdf }
 }
