@@ -39,7 +39,7 @@ pub use feel::Feel;
 pub use input::{Hand, Pose, Tick, ToolInput, ToolKind, UserId};
 pub use own_tool::{OwnPose, OwnTool};
 pub use settings::{Settings, TissueModels, ToolSettings};
-pub use simulation::{ResolvedOp, Simulation, StepOutput, free_spindle_rpm};
+pub use simulation::{ResolvedOp, Simulation, StepOutput};
 pub use state::{Nearest, ToolState};
 pub use sweep::Sweep;
 pub use tissue::{Detached, Fragment, FragmentId, FragmentState, PatchNodes, Standing, TearState, TissueOutput, VeilCell};

@@ -17,7 +17,7 @@ use crate::settings::{Settings, TissueModels};
 use crate::state::ToolState;
 use crate::sweep::Sweep;
 use crate::tissue::{HandTool, Results, Standing, TissueOutput, Tissues};
-use crate::tools::burr::{self, BURR_TAKES};
+use crate::tools::burr::BURR_TAKES;
 use crate::tools::work::{Bench, Memory};
 use crate::touch::TouchMemory;
 use crate::vector::{Vec3, mix, norm, sub};
@@ -453,9 +453,4 @@ fn order(input: &ToolInput) -> (u32, u8, u8, u8, [i32; 3], [i16; 4]) {
 fn resolved(state: &ToolState, op: CutOp) -> ResolvedOp {
     let input = &state.input;
     ResolvedOp { user: input.user, hand: input.hand, tool: input.tool, input_seq: input.seq, op }
-}
-
-/// Speed of a burr's spindle for a trigger when nothing loads it, 1/min; what a client's sound starts from.
-pub fn free_spindle_rpm(settings: &Settings, trigger: u8) -> u32 {
-    burr::rpm(settings, trigger) as u32
 }

@@ -1,6 +1,5 @@
 //! The bone that a procedure means to remove, and how what was removed compares with it.
 
-use spinor_volume::query::effective_sdf_mm;
 use spinor_volume::sample::{carve, occupancy};
 use spinor_volume::{BRICK, BRICK_VOXELS, BrickState, CutState, Label, Patient, TissueClass};
 
@@ -98,13 +97,5 @@ impl Plan {
             }
         }
         comparison
-    }
-
-    /// Whether bone of the plan is still there at a place in patient LPS, mm.
-    pub fn remains(&self, patient: &Patient, site: &Site, cut: &CutState, at_mm: [f64; 3]) -> bool {
-        let at = site.site_from_patient(at_mm);
-        patient.structures().iter().enumerate().any(|(k, s)| {
-            s.class == TissueClass::Bone && self.holds(site, s.label, at) && effective_sdf_mm(patient, cut, k, at_mm) < 0.0
-        })
     }
 }

@@ -26,36 +26,27 @@ pub struct Wall {
     pub outer_mm: f64,
 }
 
-/// The back wall of the canal, one ray a square millimetre, for the upper and the lower vertebra.
+/// The upper vertebra's part of the canal's back wall, one ray a square millimetre.
 #[derive(Clone, Debug)]
 pub struct Roof {
     upper: Vec<Option<Wall>>,
-    lower: Vec<Option<Wall>>,
 }
 
 impl Roof {
     /// Casts the rays.
-    pub(super) fn build(patient: &Patient, frame: &Frame, upper: &Structure, lower: &Structure) -> Self {
-        let cast = |structure: &Structure| {
-            let mut walls = Vec::with_capacity(((2 * HALF_WIDTH + 1) * (2 * HALF_HEIGHT + 1)) as usize);
-            for u in -HALF_HEIGHT..=HALF_HEIGHT {
-                for l in -HALF_WIDTH..=HALF_WIDTH {
-                    walls.push(wall(patient, frame, structure, f64::from(l), f64::from(u)));
-                }
+    pub(super) fn build(patient: &Patient, frame: &Frame, upper: &Structure) -> Self {
+        let mut walls = Vec::with_capacity(((2 * HALF_WIDTH + 1) * (2 * HALF_HEIGHT + 1)) as usize);
+        for u in -HALF_HEIGHT..=HALF_HEIGHT {
+            for l in -HALF_WIDTH..=HALF_WIDTH {
+                walls.push(wall(patient, frame, upper, f64::from(l), f64::from(u)));
             }
-            walls
-        };
-        Self { upper: cast(upper), lower: cast(lower) }
+        }
+        Self { upper: walls }
     }
 
     /// The upper vertebra's wall behind a place, by its left and up coordinate in the site's frame, mm.
     pub fn upper(&self, left_mm: f64, up_mm: f64) -> Option<Wall> {
         *self.upper.get(place(left_mm, up_mm)?)?
-    }
-
-    /// The lower vertebra's wall behind a place.
-    pub fn lower(&self, left_mm: f64, up_mm: f64) -> Option<Wall> {
-        *self.lower.get(place(left_mm, up_mm)?)?
     }
 
     /// The lower edge of the upper vertebra's wall at a distance from the midline, mm up; none where it has no wall.
@@ -70,11 +61,6 @@ impl Roof {
             top += 1.0;
         }
         Some(top)
-    }
-
-    /// The upper edge of the lower vertebra's wall at a distance from the midline, mm up.
-    pub fn lower_edge_mm(&self, left_mm: f64) -> Option<f64> {
-        (-HALF_HEIGHT..=HALF_HEIGHT).rev().map(f64::from).find(|u| self.lower(left_mm, *u).is_some())
     }
 }
 

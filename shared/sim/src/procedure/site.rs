@@ -6,7 +6,7 @@ use spinor_volume::{BRICK, BrickState, Grid, Label, Patient, Structure, VoxelInd
 use thiserror::Error;
 
 use super::roof::Roof;
-use crate::vector::{Vec3, add, dot, norm, scale, sub, unit};
+use crate::vector::{Vec3, add, cross, dot, norm, scale, sub, unit};
 
 /// Half the length of sac from which its direction is taken, mm.
 const AXIS_MM: f64 = 12.0;
@@ -108,7 +108,7 @@ impl Site {
             }
         };
         let frame = frame(grid, sac, middle).ok_or(SiteError::Axis(upper))?;
-        let roof = Roof::build(patient, &frame, above, below);
+        let roof = Roof::build(patient, &frame, above);
         let flavum = patient.structure(Label::flavum_below(level));
         let reach = |structure: &Structure, way: Vec3, most: f64| {
             let steps = (most / 0.25) as i32;
@@ -246,10 +246,6 @@ fn frame(grid: &Grid, sac: &Structure, disc_mm: Vec3) -> Option<Frame> {
     let back = unit(sub(rough, scale(up, dot(rough, up))))?;
     let left = unit(cross(back, up))?;
     Some(Frame { origin_mm, axes: [left, back, up] })
-}
-
-fn cross(a: Vec3, b: Vec3) -> Vec3 {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 /// Half the canal's width to a side: the nearest pedicle of the lower bone within a vertebra's height below the disc.
