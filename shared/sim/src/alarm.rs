@@ -62,6 +62,13 @@ impl NeuralField {
     pub(crate) fn distance_mm(&self, grid: &Grid, at: Vec3) -> Option<f64> {
         self.field.distance_mm(grid, at)
     }
+
+    /// Whether [`Self::distance_mm`] may be negative somewhere within `around_mm` of a position. It may where it cannot be told.
+    pub(crate) fn may_reach(&self, grid: &Grid, at: Vec3, around_mm: f64) -> bool {
+        // Distances, and which side of the surface is within, are known to less than two voxels.
+        let sure_mm = around_mm + 2.0 * grid.spacing_mm();
+        self.distance_mm(grid, at).map_or(self.field.reach_mm() < sure_mm, |distance_mm| distance_mm <= sure_mm)
+    }
 }
 
 /// Distances to all neural structures of a patient, in the order of their labels, and the pieces that its other tissues come with. They do

@@ -197,14 +197,15 @@ pub(crate) fn blade_rods(width_mm: f64, y_mm: f64, from_mm: f64, to_mm: f64, rad
 pub(crate) const AXES: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
 impl JawBox {
-    /// Points on a lattice of at most `step_mm` through the box, ends included, x fastest.
-    pub(crate) fn lattice(&self, step_mm: f64) -> impl Iterator<Item = Vec3> + use<> {
+    /// Points on a lattice of at most `step_mm` through the box, ends included, x fastest; and how many there are.
+    pub(crate) fn lattice(&self, step_mm: f64) -> (u32, impl Iterator<Item = Vec3> + use<>) {
         let (centre, half, axes) = (self.centre_mm, self.half_mm, self.axes);
         let counts = half.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32);
         let at = move |k: usize, n: i32| scale(axes[k], half[k] * (2.0 * f64::from(n) / f64::from(counts[k]) - 1.0));
-        (0..=counts[2]).flat_map(move |z| {
-            (0..=counts[1]).flat_map(move |y| (0..=counts[0]).map(move |x| add(add(add(centre, at(0, x)), at(1, y)), at(2, z))))
-        })
+        let row = move |y: Vec3, z: Vec3| (0..=counts[0]).map(move |x| add(add(add(centre, at(0, x)), y), z));
+        let layer = move |z: Vec3| (0..=counts[1]).flat_map(move |y| row(at(1, y), z));
+        let points = (0..=counts[2]).flat_map(move |z| layer(at(2, z)));
+        (counts.iter().map(|n| n.unsigned_abs().saturating_add(1)).fold(1, u32::saturating_mul), points)
     }
 }
 

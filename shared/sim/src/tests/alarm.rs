@@ -8,8 +8,8 @@ use super::{Driver, input, room};
 use crate::fixture::{PLATE_TOP_MM, SAC_RADIUS_MM, cylinder_mm, grid, plate_over_sac, structure};
 use crate::pose::{place, um_from_mm};
 use crate::tool::Shape;
-use crate::vector::segment_distance;
-use crate::{AlarmLevel, Event, Hand, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId, Warning};
+use crate::vector::{add, scale, segment_distance, unit};
+use crate::{AlarmLevel, Event, Hand, NeuralFields, Pose, Settings, Simulation, Tick, ToolInput, ToolKind, UserId, Warning};
 
 /// A sac and a root beside it, no bone in the way.
 pub(super) fn nerves(uncertainty_mm: f32) -> Patient {
@@ -108,7 +108,7 @@ fn distances_built_elsewhere_are_those_built_within() {
     let (mut within, mut beside) = (Driver::new(nerves(0.7), ToolKind::Probe), Driver::new(nerves(0.7), ToolKind::Probe));
     assert!(beside.sim.widened(3.0, 1.0).is_none(), "narrower thresholds need no new distances");
     let settings = beside.sim.widened(7.0, 3.0).unwrap();
-    let fields = crate::NeuralFields::build(beside.sim.patient(), &settings);
+    let fields = NeuralFields::build(beside.sim.patient(), &settings);
     within.sim.set_thresholds(7.0, 3.0);
     beside.sim.set_thresholds_with(7.0, 3.0, fields);
     assert!(beside.sim.widened(7.0, 3.0).is_none());
@@ -272,4 +272,32 @@ fn contacts_have_start_depth_and_end() {
     assert!(driver.sim.tools().next().is_none());
     let neural = driver.sim.patient().structures().iter().filter(|s| s.class == TissueClass::Neural).count();
     assert_eq!(neural, 1);
+}
+
+/// Proves that nowhere within a distance is in a nerve that is said not to reach so far: near it, far off, and beyond what the fields know.
+#[test]
+fn what_a_nerve_does_not_reach_is_outside_it() {
+    let patient = nerves(0.0);
+    let (grid, fields) = (patient.grid(), NeuralFields::build(&patient, &Settings::default()));
+    let spread = |n: u32, k: u32, span: f64| (f64::from(n.wrapping_mul(k) % 9_973) / 9_973.0 - 0.5) * span;
+    let (mut told, mut beyond) = (0, 0);
+    for n in 0..900 {
+        let centre = [spread(n, 7_919, 60.0), spread(n, 6_101, 50.0), spread(n, 3_571, 60.0)];
+        for (around_mm, neural) in [0.4, 3.0, 6.0, 30.0].into_iter().flat_map(|mm| fields.iter().map(move |neural| (mm, neural)))
+        {
+            if neural.may_reach(grid, centre, around_mm) {
+                beyond += u32::from(neural.distance_mm(grid, centre).is_none());
+                continue;
+            }
+            told += 1;
+            for m in 0..60 {
+                let way = [spread(m, 4_409, 2.0), spread(m, 8_081, 2.0), spread(m, 5_923, 2.0)];
+                let Some(way) = unit(way) else { continue };
+                let at = add(centre, scale(way, around_mm * if m % 3 == 0 { 0.5 } else { 1.0 }));
+                let distance_mm = neural.distance_mm(grid, at);
+                assert!(distance_mm.is_none_or(|mm| mm >= 0.0), "{centre:?}, {around_mm} mm around: {distance_mm:?} at {at:?}");
+            }
+        }
+    }
+    assert!(told > 1_000 && beyond > 100, "{told} {beyond}");
 }

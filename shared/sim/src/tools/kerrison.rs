@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::tool::{JawBox, Shape, plate_rods, shaft};
 use crate::tools::rules::taken_by;
 use crate::tools::work::{Bench, Work};
-use crate::vector::{Vec3, add, scale};
+use crate::vector::{Vec3, add, norm, scale};
 
 /// Cosine and sine of the 40° by which a forward-leaning footplate departs from the right angle.
 const LEAN_40: (f64, f64) = (0.766_044_443_118_978, 0.642_787_609_686_539_3);
@@ -62,11 +62,16 @@ fn judge(bench: &Bench<'_>) -> Result<(), BiteRefusal> {
     let (Some(jaw), Some(footplate)) = (bench.shape.jaw, bench.shape.footplate) else { return Err(BiteRefusal::Empty) };
     let numbers = &bench.settings.tools;
     let (bone, most) = (TissueClass::Bone, numbers.bite_face_share);
-    let held = share(bench, &jaw, bone) + share(bench, &jaw, TissueClass::Flavum);
-    if held == 0.0 || held < numbers.bite_least_share {
+    // Where bone alone is enough, flavum is not counted.
+    let least = numbers.bite_least_share;
+    let mut held = share_while(bench, &jaw, bone, |so_far, _| so_far <= least);
+    if held <= least {
+        held += share_while(bench, &jaw, TissueClass::Flavum, |_, _| true);
+    }
+    if held == 0.0 || held < least {
         return Err(BiteRefusal::Empty);
     }
-    if share(bench, &footplate, bone) > most {
+    if fills_more(bench, &footplate, bone, most) {
         return Err(BiteRefusal::NoRoom);
     }
     // An edge: where the shaft stands, just beside the jaw, there is no bone.
@@ -76,7 +81,7 @@ fn judge(bench: &Bench<'_>) -> Result<(), BiteRefusal> {
         half_mm: [jaw.half_mm[0], depth, jaw.half_mm[2]],
         ..jaw
     };
-    if share(bench, &beside, bone) > most {
+    if fills_more(bench, &beside, bone, most) {
         return Err(BiteRefusal::NoEdge);
     }
     let face = JawBox {
@@ -84,25 +89,41 @@ fn judge(bench: &Bench<'_>) -> Result<(), BiteRefusal> {
         half_mm: [jaw.half_mm[0], jaw.half_mm[1], 0.0],
         ..jaw
     };
-    if share(bench, &face, bone) > most {
+    if fills_more(bench, &face, bone, most) {
         return Err(BiteRefusal::TooThick);
     }
     Ok(())
 }
 
-/// Share of a box of the tool that a class of tissue fills.
-pub(crate) fn share(bench: &Bench<'_>, part: &JawBox, class: TissueClass) -> f64 {
+/// Whether a class of tissue fills more than a share of a box of the tool. Looks at no more of the box than tells.
+pub(crate) fn fills_more(bench: &Bench<'_>, part: &JawBox, class: TissueClass, share: f64) -> bool {
+    share_while(bench, part, class, |so_far, at_most| so_far <= share && at_most > share) > share
+}
+
+/// Share of a box of the tool that a class of tissue fills, counted point by point for as long as `is_open` says of what the share is at
+/// least and at most: where that ends early, the least.
+fn share_while(bench: &Bench<'_>, part: &JawBox, class: TissueClass, is_open: impl Fn(f64, f64) -> bool) -> f64 {
     // Most boxes hold nothing of most classes: ask the stored fields first.
     let (centre, reach) = (place(bench.rotation, bench.tip, part.centre_mm), part.half_mm[0] + part.half_mm[1] + part.half_mm[2]);
-    if bench.tissue.near(ClassMask::of(&[class]), centre, centre, reach).is_empty() {
+    if !bench.tissue.is_near(ClassMask::of(&[class]), centre, centre, reach) {
         return 0.0;
     }
-    let (mut inside, mut all) = (0_u32, 0_u32);
-    for at in part.lattice(0.75 * bench.tissue.patient.grid().spacing_mm()) {
-        inside += u32::from(bench.tissue.holds(class, place(bench.rotation, bench.tip, at)));
-        all += 1;
+    let (all, points) = part.lattice(0.75 * bench.tissue.patient.grid().spacing_mm());
+    counted(all, points.map(|at| bench.tissue.holds(class, place(bench.rotation, bench.tip, at))), is_open)
+}
+
+/// Share of what is so of `all`, looked at for as long as [`share_while`] says.
+fn counted(all: u32, each: impl Iterator<Item = bool>, is_open: impl Fn(f64, f64) -> bool) -> f64 {
+    let share = |count: u32| f64::from(count) / f64::from(all.max(1));
+    let (mut so_far, mut left) = (0, all);
+    for is_so in each {
+        so_far += u32::from(is_so);
+        left = left.saturating_sub(1);
+        if !is_open(share(so_far), share(so_far + left)) {
+            break;
+        }
     }
-    f64::from(inside) / f64::from(all.max(1))
+    share(so_far)
 }
 
 /// The bite of a jaw.
@@ -122,11 +143,12 @@ pub(crate) fn pinch(bench: &Bench<'_>, events: &mut Vec<Event>) {
     let (tissue, grid) = (&bench.tissue, bench.tissue.patient.grid());
     let reach = jaw.half_mm[0] + jaw.half_mm[1] + jaw.half_mm[2];
     let centre = place(bench.rotation, bench.tip, jaw.centre_mm);
-    if tissue.near(ClassMask::of(&[TissueClass::Neural]), centre, centre, reach).is_empty() {
+    let is_near = || bench.fields.iter().any(|neural| neural.may_reach(grid, centre, norm(jaw.half_mm)));
+    if !tissue.is_near(ClassMask::of(&[TissueClass::Neural]), centre, centre, reach) || !is_near() {
         return;
     }
-    let points: Vec<Vec3> = jaw
-        .lattice(0.75 * grid.spacing_mm())
+    let (_, points) = jaw.lattice(0.75 * grid.spacing_mm());
+    let points: Vec<Vec3> = points
         .map(|at| place(bench.rotation, bench.tip, at))
         .filter(|at| in_class(tissue.patient, tissue.cut, TissueClass::Neural, *at))
         .collect();
@@ -134,6 +156,47 @@ pub(crate) fn pinch(bench: &Bench<'_>, events: &mut Vec<Event>) {
         let deepest = points.iter().filter_map(|at| neural.distance_mm(grid, *at)).fold(0.0, f64::min);
         if deepest < 0.0 {
             events.push(Event::NeuralPinch { by: bench.by, structure: neural.label, depth_um: um(-deepest) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::AXES;
+
+    /// Proves that a count that ends as soon as it tells says what the whole count says, in whatever order things come.
+    #[test]
+    fn a_count_that_ends_early_says_what_the_whole_count_says() {
+        for all in [1_u32, 2, 7, 50] {
+            for so in 0..=all {
+                for turn in 0..all {
+                    for share in [0.0, 0.06, 0.4, 0.5, 1.0] {
+                        let each = || (0..all).map(|n| (n * 17 + turn) % all < so);
+                        let whole = f64::from(each().filter(|is_so| *is_so).count() as u32) / f64::from(all);
+                        let more = counted(all, each(), |so_far, at_most| so_far <= share && at_most > share) > share;
+                        assert_eq!(more, whole > share, "{so} of {all}, more than {share}");
+                        let up_to = counted(all, each(), |so_far, _| so_far <= share);
+                        assert!(
+                            if whole > share { up_to > share } else { up_to == whole },
+                            "{so} of {all}, up to {share}: {up_to}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Proves that a box says how many points its lattice has, a flat one too, and that the first and last are opposite corners.
+    #[test]
+    fn a_box_counts_its_points() {
+        for half_mm in [[1.5, 2.0, 2.0], [1.0, 0.3125, 0.0], [0.0; 3]] {
+            let part = JawBox { centre_mm: [1.0, -2.0, 3.0], half_mm, axes: AXES };
+            let (count, points) = part.lattice(0.3);
+            let points: Vec<Vec3> = points.collect();
+            assert_eq!(points.len(), count as usize);
+            let ends = [0, 1, 2].map(|k| (points[0][k] - part.centre_mm[k], points[points.len() - 1][k] - part.centre_mm[k]));
+            assert_eq!(ends, half_mm.map(|h| (-h, h)));
         }
     }
 }

@@ -38,15 +38,13 @@ pub(crate) fn close(bench: &Bench<'_>, events: &mut Vec<Event>) -> Work {
         let centre_mm = add(jaw.centre_mm, scale(jaw.axes[2], jaw.half_mm[2] + above_mm));
         JawBox { centre_mm, half_mm: [jaw.half_mm[0], jaw.half_mm[1], 0.0], ..jaw }
     };
-    let between = |class| kerrison::share(bench, &jaw, class);
-    let reason = if between(TissueClass::Bone) == 0.0 {
+    let is_between = |class| kerrison::fills_more(bench, &jaw, class, 0.0);
+    let is_covered = |above_mm| kerrison::fills_more(bench, &face(above_mm), TissueClass::Bone, numbers.bite_face_share);
+    let reason = if !is_between(TissueClass::Bone) {
         BiteRefusal::Empty
-    } else if kerrison::share(bench, &face(numbers.edge_depth_mm), TissueClass::Bone) > numbers.bite_face_share
-        || between(TissueClass::Flavum) > 0.0
-        || between(TissueClass::Neural) > 0.0
-    {
+    } else if is_covered(numbers.edge_depth_mm) || is_between(TissueClass::Flavum) || is_between(TissueClass::Neural) {
         BiteRefusal::NotOuter
-    } else if kerrison::share(bench, &face(0.0), TissueClass::Bone) > numbers.bite_face_share {
+    } else if is_covered(0.0) {
         BiteRefusal::TooThick
     } else {
         return kerrison::bite(bench, &jaw);

@@ -29,7 +29,7 @@ pub(crate) fn shape(width_mm: f64, settings: &Settings) -> Shape {
 pub(crate) fn close(bench: &Bench<'_>, events: &mut Vec<Event>) -> Work {
     kerrison::pinch(bench, events);
     let Some(jaw) = bench.shape.jaw else { return Work::default() };
-    if kerrison::share(bench, &jaw, TissueClass::Disc) == 0.0 {
+    if !kerrison::fills_more(bench, &jaw, TissueClass::Disc, 0.0) {
         events.push(Event::BiteRefused { by: bench.by, reason: BiteRefusal::Empty });
         return Work::default();
     }
