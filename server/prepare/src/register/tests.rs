@@ -50,28 +50,32 @@ fn a_bent_spine_is_found_bone_by_bone() {
     assert!(own < 1.5 && whole > 1.5 * own, "{own:.2} mm bone by bone, {whole:.2} mm as one body");
 }
 
-/// In a bone the blend is the bone's own motion; its undoing is its inverse; a straightened MR shows at a CT landmark what the MR shows
+/// In a bone the blend is the bone's own motion, and on its surface nearly so, a facet joint's other side being as near as it is; its undoing is its inverse; a straightened MR shows at a CT landmark what the MR shows
 /// where that landmark went.
 #[test]
 fn the_blend_is_rigid_in_bone_and_can_be_undone() {
     let found = registered();
     let body = patient(&anatomy(&options()).unwrap(), options().levels, 1.5).unwrap();
     let warp = Warp::new(&body, &found.motions(), found.mr_from_ct);
-    let (mut inside, mut between) = (0, 0);
+    let (mut inside, mut beside, mut between) = (0, 0, 0);
     for (ct, name) in phantom().landmarks.ct.iter().zip(&phantom().landmarks.structure) {
         let there = warp.mr_from_ct(*ct);
         if let Some(bone) = found.bones.iter().find(|b| b.label.name() == *name) {
             let s = body.structure(bone.label).unwrap();
-            if spinor_volume::query::sdf_mm(body.grid(), &s.sdf, *ct) < 0.0 {
-                assert_eq!(there, rigid::moved(&bone.mr_from_ct, *ct), "{name}");
+            let (off, own) = (spinor_volume::query::sdf_mm(body.grid(), &s.sdf, *ct), rigid::moved(&bone.mr_from_ct, *ct));
+            if off < 0.0 {
+                assert_eq!(there, own, "{name}");
                 inside += 1;
+            } else if off < 0.3 {
+                assert!(distance(there, own) < 0.5, "{name}, {off} mm beside it: {} mm", distance(there, own));
+                beside += 1;
             }
         } else if name.contains("disc") {
             assert!(distance(warp.ct_from_mr(there), *ct) < 0.1, "{name} at {ct:?}");
             between += 1;
         }
     }
-    assert!(inside > 30 && between > 20, "{inside} {between}");
+    assert!(inside > 30 && beside > 0 && between > 20, "{inside} {beside} {between}");
     let nothing = Warp::new(&body, &[], found.mr_from_ct);
     assert_eq!(nothing.mr_from_ct([1.0, 2.0, 3.0]), rigid::moved(&found.mr_from_ct, [1.0, 2.0, 3.0]));
 }

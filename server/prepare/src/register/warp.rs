@@ -4,7 +4,7 @@
 //! one over the square of its distance, so that on its surface nothing else counts.
 
 use rayon::prelude::*;
-use spinor_volume::query::sdf_mm;
+use spinor_volume::query::{clamp_mm, sdf_mm};
 use spinor_volume::{BRICK, BRICK_VOXELS, BrickSamples, Grid, Patient, Structure};
 
 use super::rigid::{Rigid, V3, inverse, moved};
@@ -54,7 +54,8 @@ impl<'a> Warp<'a> {
     pub fn mr_from_ct(&self, p: [f64; 3]) -> [f64; 3] {
         let (mut sum, mut weights) = ([0.0; 3], 0.0);
         for body in &self.bodies {
-            if sdf_mm(self.grid, &body.structure.sdf, p) < 0.0 {
+            let near = sdf_mm(self.grid, &body.structure.sdf, p);
+            if near < 0.0 {
                 return moved(&body.mr_from_ct, p);
             }
             let g = &body.distances.geometry;
@@ -62,7 +63,10 @@ impl<'a> Warp<'a> {
             let held = [0, 1, 2].map(|k| index[k].clamp(0.0, g.size[k] as f64 - 1.0));
             // Beyond the lattice a bone is as much farther as the place is from it.
             let beyond: f64 = (0..3).map(|k| ((index[k] - held[k]) * g.spacing_mm[k]).powi(2)).sum();
-            let distance = body.distances.trilinear(held).unwrap_or(1e3).max(LEAST_MM) + beyond.sqrt();
+            let far = body.distances.trilinear(held).unwrap_or(1e3) + beyond.sqrt();
+            // The lattice is too coarse for the gap of a facet joint: there the field itself counts, and hands over before it ends.
+            let handed_over = (2.0 * near / clamp_mm(self.grid) - 1.0).clamp(0.0, 1.0);
+            let distance = (near + handed_over * (far - near).max(0.0)).max(LEAST_MM);
             let weight = 1.0 / (distance * distance);
             let there = moved(&body.mr_from_ct, p);
             weights += weight;
