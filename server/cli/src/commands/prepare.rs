@@ -153,7 +153,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn write_report(prepared: &spinor_prepare::pipeline::Prepared, dir: &std::path::Path) -> anyhow::Result<()> {
-    spinor_prepare::report::write_report(dir, &prepared.case, Some(&prepared.ct), &prepared.hash.to_string())?;
+    spinor_prepare::report::write_report(
+        dir,
+        &prepared.case,
+        Some(&prepared.ct),
+        prepared.mr.as_ref(),
+        &prepared.hash.to_string(),
+    )?;
     let summary = CaseSummary::of(&prepared.case, prepared.hash);
     write_whole(&dir.join("case.json"), &serde_json::to_vec_pretty(&summary)?).context("case.json cannot be written")?;
     write_whole(&dir.join("case.txt"), summary.to_string().as_bytes()).context("case.txt cannot be written")

@@ -135,6 +135,8 @@ pub struct Prepared {
     pub hash: CaseHash,
     /// The whole CT.
     pub ct: Image<i16>,
+    /// The MR as it was read, where there is one.
+    pub mr: Option<Image<f32>>,
     /// The label map the case was made from, in the case's numbers.
     pub labels: Image<u16>,
     /// What the steps took.
@@ -355,7 +357,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let hash = case_hash(&bytes)?;
     seconds.pack = since.elapsed().as_secs_f64();
     seconds.total = start.elapsed().as_secs_f64();
-    Ok(Prepared { case, bytes, hash, ct, labels, seconds })
+    Ok(Prepared { case, bytes, hash, ct, mr, labels, seconds })
 }
 
 /// The CT, the MR, and the CT's frame of reference.

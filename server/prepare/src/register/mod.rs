@@ -22,7 +22,7 @@ mod lattice;
 mod mind;
 #[cfg(test)]
 mod refusals;
-mod rigid;
+pub(crate) mod rigid;
 #[cfg(test)]
 mod tests;
 mod warp;

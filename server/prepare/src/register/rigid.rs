@@ -87,12 +87,12 @@ fn tidy(m: &M3) -> M3 {
 }
 
 /// `b_from_a` of a position.
-pub(super) fn moved(m: &Rigid, p: V3) -> V3 {
+pub(crate) fn moved(m: &Rigid, p: V3) -> V3 {
     m.map(|[a, b, c, t]| a * p[0] + b * p[1] + c * p[2] + t)
 }
 
 /// The inverse of a rigid transform.
-pub(super) fn inverse(m: &Rigid) -> Rigid {
+pub(crate) fn inverse(m: &Rigid) -> Rigid {
     let back = |v: V3| [0, 1, 2].map(|k| m[0][k] * v[0] + m[1][k] * v[1] + m[2][k] * v[2]);
     let t = back([m[0][3], m[1][3], m[2][3]]);
     [0, 1, 2].map(|r| [m[0][r], m[1][r], m[2][r], -t[r]])

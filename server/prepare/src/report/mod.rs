@@ -5,6 +5,7 @@
 
 mod canal;
 mod facts;
+mod fusion;
 mod marks;
 mod page;
 mod slice;
@@ -49,12 +50,19 @@ struct Picture {
 
 /// Writes `report.html` and `report.json` into `dir` (made if missing).
 ///
-/// `ct` is the image that the case was made from; without it the slices show outlines on black. `hash` is the case's, for the title.
+/// `ct` is the image that the case was made from; without it the slices show outlines on black. Where the case holds an MR, it is shown over
+/// the CT, and before that as it lay before it was registered if `mr`, the image that was read, is given. `hash` is the case's, for the title.
 /// Takes some seconds, most of them for the pictures in space.
 ///
 /// # Errors
 /// When a file cannot be written or encoded.
-pub fn write_report(dir: &Path, case: &Case, ct: Option<&Image<i16>>, hash: &str) -> Result<(), ReportError> {
+pub fn write_report(
+    dir: &Path,
+    case: &Case,
+    ct: Option<&Image<i16>>,
+    mr: Option<&Image<f32>>,
+    hash: &str,
+) -> Result<(), ReportError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| ReportError::Io { path, source }
@@ -64,7 +72,8 @@ pub fn write_report(dir: &Path, case: &Case, ct: Option<&Image<i16>>, hash: &str
     let views = views(case)?;
     let overview = overview(case, ct, &facts)?;
     let levels = levels(case, ct, &facts)?;
-    let html = page::page(&facts, &views, &overview, &levels);
+    let fused = fusion::pictures(case, ct, mr, &facts)?;
+    let html = page::page(&facts, &views, &overview, &fused, &levels);
     let path = dir.join("report.html");
     write_whole(&path, html.as_bytes()).map_err(io(&path))?;
     let path = dir.join("report.json");
@@ -151,7 +160,8 @@ fn levels(case: &Case, ct: Option<&Image<i16>>, facts: &Facts) -> Result<Vec<Pic
 }
 
 fn picture(case: &Case, ct: Option<&Image<i16>>, caption: String, plane: &Plane) -> Result<Picture, ReportError> {
-    let drawn = slice::draw(&case.patient, ct, plane);
+    let behind = |_, at| ct.and_then(|ct| ct.trilinear_at_mm(at)).map_or(0.0, slice::grey);
+    let drawn = slice::draw(&case.patient, plane, |_| true, behind);
     Ok(Picture { caption, png: png(&drawn)?, width: drawn.width() })
 }
 
@@ -176,7 +186,7 @@ mod tests {
         let meta = CaseMeta { warnings: vec!["Something <b>odd</b>.".to_owned()], ..CaseMeta::default() };
         let case = Case { patient, ct: None, mr: None, meta };
         let dir = tempfile::tempdir().unwrap();
-        write_report(dir.path(), &case, Some(&made.ct), "0123abcd").unwrap();
+        write_report(dir.path(), &case, Some(&made.ct), None, "0123abcd").unwrap();
         let html = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
         assert!(html.contains("not a medical device") && html.contains("Something &lt;b&gt;odd&lt;/b&gt;."));
         assert!(html.find("Something").unwrap() < html.find("<img").unwrap(), "warnings stand before the pictures");

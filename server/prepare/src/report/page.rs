@@ -20,7 +20,7 @@ h1 { font-size: 26px; margin: 0 0 2px } h2 { font-size: 18px; margin: 30px 0 10p
 .purpose { color: #7a2e12; font-weight: 600; margin: 0 0 4px } .quiet { color: #5b6675; font-size: 13px; overflow-wrap: anywhere }
 .warnings { background: #fff3e0; border-left: 5px solid #e07a1f; padding: 10px 16px; margin: 16px 0 }
 .warnings li { margin: 4px 0 } .fine { background: #eaf4ec; border-left: 5px solid #4a9a5b; padding: 10px 16px; margin: 16px 0 }
-.views figure, .levels figure { width: calc(25% - 9px) !important } .views img, .levels img { width: 100%; height: auto }
+.views figure, .levels figure, .fused figure { width: calc(25% - 9px) !important } .views img, .levels img, .fused img { width: 100%; height: auto }
 .row { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-end }
 figure { margin: 0; background: #11151b; border-radius: 6px; overflow: hidden } figure img { display: block; max-width: 100% }
 figcaption { color: #d8dee8; font-size: 13px; padding: 6px 10px }
@@ -94,7 +94,7 @@ fn legend(facts: &Facts) -> Markup {
 }
 
 /// The page as one self-contained HTML document.
-pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], levels: &[Picture]) -> String {
+pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], fused: &[Picture], levels: &[Picture]) -> String {
     let mut by_level: Vec<(String, Vec<(&String, &StructureFacts)>)> = Vec::new();
     let mut ordered: Vec<_> = facts.structures.iter().collect();
     ordered.sort_by_key(|(_, s)| s.label);
@@ -132,6 +132,11 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], level
                 (legend(facts))
                 div.row { @for p in overview { (figure(p)) } }
                 @if any_proposed { p.quiet { "Broken outlines with hatching: proposed from the anatomy around, seen in no image. Whole outlines: seen." } }
+                @if !fused.is_empty() {
+                    h2 { "MRI over CT" }
+                    p.quiet { (super::fusion::LEGEND) }
+                    div.row.fused { @for p in fused { (figure(p)) } }
+                }
                 h2 { "Level by level" }
                 p.quiet { "Across the spine at each level, in the radiological convention: seen from below, the patient's right (R) on the left, the front (A) up." }
                 div.row.levels { @for p in levels { (figure(p)) } }

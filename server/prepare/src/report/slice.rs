@@ -1,4 +1,4 @@
-//! Slices of the CT at their physical proportions, with the structures' outlines.
+//! Slices of an image at their physical proportions, with the structures' outlines.
 
 use image::{Rgb, RgbImage};
 use spinor_volume::query::sdf_mm;
@@ -6,7 +6,6 @@ use spinor_volume::{BrickState, Patient, Source, Structure, TissueClass, VoxelIn
 
 use super::marks;
 use crate::palette;
-use crate::volume3d::Image;
 
 /// Directions of a picture in patient LPS: its right and its lower edge.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +44,20 @@ pub(super) struct Plane {
     pub mm_per_pixel: f64,
 }
 
+impl Plane {
+    /// Pixels across and down.
+    pub(super) fn pixels(&self) -> [u32; 2] {
+        self.size_mm.map(|mm| (mm / self.mm_per_pixel).round().clamp(16.0, 2000.0) as u32)
+    }
+
+    /// The middle of a pixel, counted from the left and from above, LPS mm.
+    pub(super) fn at(&self, pixel: [u32; 2]) -> [f64; 3] {
+        let sizes = self.pixels();
+        let [across, below] = [0, 1].map(|k| (f64::from(pixel[k]) + 0.5 - f64::from(sizes[k]) / 2.0) * self.mm_per_pixel);
+        [0, 1, 2].map(|k| self.centre[k] + self.axes.right[k] * across + self.axes.down[k] * below)
+    }
+}
+
 /// Lower end and width of the grey scale, HU.
 const WINDOW: [f64; 2] = [-160.0, 1000.0];
 /// Half-width of an outline in pixels.
@@ -60,22 +73,28 @@ fn is_dash(x: u32, y: u32) -> bool {
     (5 * x + 8 * y) % 40 < 22
 }
 
-/// The slice with the outlines of all structures, dashed and hatched where they are proposed, and the letters of the patient's sides; black
-/// where the image ends.
-pub(super) fn draw(patient: &Patient, ct: Option<&Image<i16>>, plane: &Plane) -> RgbImage {
-    let [w, h] = plane.size_mm.map(|mm| (mm / plane.mm_per_pixel).round().clamp(16.0, 2000.0) as u32);
+/// How bright a CT value is drawn, 0-255.
+pub(super) fn grey(hu: f64) -> f64 {
+    12.0 + 235.0 * ((hu - WINDOW[0]) / WINDOW[1]).clamp(0.0, 1.0).powf(0.8)
+}
+
+/// A slice with the outlines of the structures that are `shown`, dashed and hatched where they are proposed, and the letters of the patient's
+/// sides, over what `behind` says of each pixel and its place (0 black to 255 white).
+pub(super) fn draw(
+    patient: &Patient,
+    plane: &Plane,
+    shown: impl Fn(&Structure) -> bool,
+    behind: impl Fn([u32; 2], [f64; 3]) -> f64,
+) -> RgbImage {
+    let [w, h] = plane.pixels();
     let grid = patient.grid();
     let mut out = RgbImage::new(w, h);
     // Larger structures first, so that roots and flava stand on top.
-    let mut order: Vec<&Structure> = patient.structures().iter().collect();
+    let mut order: Vec<&Structure> = patient.structures().iter().filter(|s| shown(s)).collect();
     order.sort_by(|a, b| b.volume_mm3.total_cmp(&a.volume_mm3));
     for (x, y, pixel) in out.enumerate_pixels_mut() {
-        let across = (f64::from(x) + 0.5 - f64::from(w) / 2.0) * plane.mm_per_pixel;
-        let below = (f64::from(y) + 0.5 - f64::from(h) / 2.0) * plane.mm_per_pixel;
-        let at = [0, 1, 2].map(|k| plane.centre[k] + plane.axes.right[k] * across + plane.axes.down[k] * below);
-        let hu = ct.and_then(|ct| ct.trilinear_at_mm(at));
-        let grey = hu.map_or(0.0, |hu| 12.0 + 235.0 * ((hu - WINDOW[0]) / WINDOW[1]).clamp(0.0, 1.0).powf(0.8));
-        let mut colour = [grey; 3];
+        let at = plane.at([x, y]);
+        let mut colour = [behind([x, y], at); 3];
         let voxel = grid.index_from_patient(at).map(|v| v.floor() as i32);
         for s in &order {
             let near =
@@ -131,7 +150,7 @@ mod tests {
     }
 
     fn slice(patient: &Patient, axes: Axes, through: [f64; 3]) -> RgbImage {
-        draw(patient, None, &Plane { centre: through, axes, size_mm: [60.0, 60.0], mm_per_pixel: 0.25 })
+        draw(patient, &Plane { centre: through, axes, size_mm: [60.0, 60.0], mm_per_pixel: 0.25 }, |_| true, |_, _| 0.0)
     }
 
     /// Where the ball lies in a picture: its letter at the edge that it is nearer to, across and along.
