@@ -50,7 +50,8 @@ fn a_bent_spine_is_found_bone_by_bone() {
     assert!(own < 1.5 && whole > 1.5 * own, "{own:.2} mm bone by bone, {whole:.2} mm as one body");
 }
 
-/// In a bone the blend is the bone's own motion, and on its surface nearly so, a facet joint's other side being as near as it is; its undoing is its inverse; a straightened MR shows at a CT landmark what the MR shows
+/// In a bone the blend is the bone's own motion, and on its surface nearly so, however near a facet joint's other side lies; its undoing is its
+/// inverse; a straightened MR shows at a CT landmark what the MR shows
 /// where that landmark went.
 #[test]
 fn the_blend_is_rigid_in_bone_and_can_be_undone() {
