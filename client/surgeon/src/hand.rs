@@ -22,6 +22,8 @@ const PATIENCE: u32 = 75;
 const SCARE_UM: i32 = 600;
 /// Depth in a nerve at which a closing jaw is opened again, µm.
 const PINCH_UM: i32 = -1_700;
+/// The same of a grasper, which goes past roots and under none: it does not close while it touches one.
+const GRASP_UM: i32 = 0;
 /// How far from where it was meant to be a jaw is not closed any more, mm.
 const ASTRAY_MM: f64 = 1.5;
 /// How far a hand draws back from a nerve, mm, and for how long, ticks.
@@ -209,7 +211,8 @@ impl Hand {
             }
             Task::Squeeze { ticks } => {
                 let close = (10.0 / habits.speed) as u32;
-                let hurts = nearest_um.is_some_and(|um| um < PINCH_UM) && ticks < 6 + close;
+                let most = if self.tool == ToolKind::Pituitary { GRASP_UM } else { PINCH_UM };
+                let hurts = nearest_um.is_some_and(|um| um < most) && ticks < 6 + close;
                 // A tool that did not come to where it was meant to bite is not closed there; a grasper takes hold of what stopped it.
                 let caught = ticks == 5 && self.tool != ToolKind::Pituitary && self.lag_mm(site, seen) > ASTRAY_MM;
                 self.trigger = match ticks {

@@ -237,7 +237,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             // What the rongeur left of the process goes down with the laminae.
             phases.push(lamina(&[Zone::SpinousProcess, Zone::Lamina(Left), Zone::Lamina(Right)], 0.8));
             phases.push(shell(BOTH_LAMINAE, 12));
-            phases.push(flavum(BOTH_FLAVA, 20, ALONG));
+            phases.push(flavum(BOTH_FLAVA, 8, ALONG));
             for side in [side, side.other()] {
                 phases.extend(recess(side));
             }
@@ -321,8 +321,8 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 grips: by(side, INTO_LEFT, INTO_RIGHT),
                 bone: false,
                 aside_mm: 1.9,
-                left_pct: 85,
-                bites: 70,
+                left_pct: 90,
+                bites: 140,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
             phases.push(probe(ProbeAim::Foramen(side)));

@@ -4,9 +4,9 @@
 //! `spinor_assess::score`, which was fixed beforehand and trained on nothing, and prints one line a recording, then one JSON object:
 //!
 //! - `auc`: probability that a steady recording scores above a careless one, ties counting half;
-//! - `shuffled`: the same with skills shuffled among the recordings, as mean and 2.5 and 97.5 percentiles of 1,000 shuffles: chance.
-//!
-//! Recordings that are hurried, or of any other skill, are listed and compared with nothing.
+//! - `auc_steady_over_hurried`, `auc_hurried_over_careless`: whether hurried ones lie in between;
+//! - `shuffled`: `auc` with skills shuffled among the recordings, as mean, standard deviation, and 2.5 and 97.5 percentiles of 1,000
+//!   shuffles: chance.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -41,6 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auc_all = auc(&steady, &careless).ok_or("no steady and careless recordings to compare")?;
     let mut shuffled = shuffles(&[steady.clone(), careless.clone()].concat(), steady.len());
     let mean = shuffled.iter().sum::<f64>() / shuffled.len() as f64;
+    let deviation = (shuffled.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / shuffled.len() as f64).sqrt();
+    let hurried = scores("hurried");
     let procedures: std::collections::BTreeSet<&str> = all.iter().map(|s| s.procedure.as_str()).collect();
     let of = |procedure: &str, skill: &str| {
         all.iter().filter(|s| s.procedure == procedure && s.skill == skill).map(|s| s.score).collect::<Vec<f64>>()
@@ -54,7 +56,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "careless": careless.len(),
         "auc": auc_all,
         "auc_by_procedure": per,
-        "shuffled": { "mean": mean, "p2.5": quantile(&mut shuffled, 0.025), "p97.5": quantile(&mut shuffled, 0.975), "of": SHUFFLES },
+        "auc_steady_over_hurried": auc(&steady, &hurried),
+        "auc_hurried_over_careless": auc(&hurried, &careless),
+        "shuffled": { "mean": mean, "sd": deviation, "p2.5": quantile(&mut shuffled, 0.025), "p97.5": quantile(&mut shuffled, 0.975), "of": SHUFFLES },
     });
     println!("{report:#}");
     Ok(())

@@ -408,8 +408,8 @@ const DETAILS: &[Definition] = &[
         "safety.plunges.*.reach_mm",
         "mm",
         Lower,
-        "How far its tip went deeper, in the direction in which the tool pointed, within half a second of coming through (K), until it was \
-         drawn back by 0.3 mm or had gone aside by more than its head's radius beyond 45°.",
+        "How far its tip went deeper, in the direction in which the tool pointed, within half a second of coming through (K), until bone \
+         held it again, it was drawn back by 0.3 mm, or had gone aside by more than its head's radius beyond 45°.",
         AGAIN,
     ),
     of("safety", "safety.plunges.*.least_distance_mm", "mm", Higher, "How near to neural tissue it came in that time.", AGAIN),

@@ -276,8 +276,8 @@ pub const FIGURES: &[Figure] = &[
             "figures.plunge_mm",
             "mm",
             Lower,
-            "Farthest that a burr's tip went deeper along its shaft within half a second of coming through bone, until it was drawn back or had \
-             gone aside.",
+            "Farthest that a burr's tip went deeper along its shaft within half a second of coming through bone, until bone held it again, it \
+             was drawn back or went aside.",
             AGAIN,
         ),
         value: |m| m.safety.plunges.iter().filter_map(|p| p.reach_mm).reduce(f64::max),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use spinor_sim::ToolKind;
 use spinor_sim::procedure::{Site, Zone, ZonePoints};
 use spinor_volume::Patient;
+use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 
 use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
@@ -23,6 +24,8 @@ const LOOKS: usize = 60;
 const AGAIN: u32 = 8;
 /// How often a place is tried in vain before it is left.
 const REFUSALS: u8 = 2;
+/// A grasper that comes out with less has not got hold of anything there, mm³.
+const SHRED_MM3: f64 = 1.0;
 /// How far a tool is lifted between neighbouring bites, mm.
 const LIFT_MM: f64 = 9.0;
 /// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
@@ -59,8 +62,8 @@ pub(crate) struct Bite {
     jaws: Option<Jaws>,
     /// Places that were looked at in vain, with the bites before that.
     seen: BTreeMap<(usize, Key), u32>,
-    /// Places that refused.
-    refused: BTreeMap<Key, u8>,
+    /// Places that refused: how often, and the bites before the last time.
+    refused: BTreeMap<Key, (u8, u32)>,
     bites: u32,
     last: Option<(Key, Held)>,
     /// Where the first bite was that took something, mm to the left.
@@ -97,8 +100,13 @@ impl Bite {
     }
 
     pub(crate) fn plan(&mut self, scene: &Scene<'_>, feedback: &Feedback, right: &mut Hand) -> bool {
+        let taken_mm3 = feedback.occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * scene.patient.grid().voxel_mm3();
+        let vain = feedback.occupancy == 0 || (self.plan.tool == ToolKind::Pituitary && taken_mm3 < SHRED_MM3);
         match self.last {
-            Some((key, _)) if feedback.occupancy == 0 => *self.refused.entry(key).or_insert(0) += 1,
+            Some((key, _)) if vain => {
+                let (times, last) = self.refused.entry(key).or_insert((0, 0));
+                (*times, *last) = (times.saturating_add(1), self.bites);
+            }
             Some((_, held)) => _ = self.first.get_or_insert(held.tip[0]),
             None => {}
         }
@@ -182,7 +190,7 @@ impl Bite {
                     let key = (k, held.tip.map(|v| (v / 1.5).round() as i32));
                     let caught = left.caught(&held, jaw);
                     let aside = self.first.map_or(0.0, |first| (held.tip[0] - first).abs());
-                    if caught >= 4 && aside <= self.plan.aside_mm && self.refused.get(&key).is_none_or(|n| *n < REFUSALS) {
+                    if caught >= 4 && aside <= self.plan.aside_mm && !self.is_left(&key) {
                         places.push((caught, key, held));
                     }
                 }
@@ -192,6 +200,12 @@ impl Bite {
         let found = WORTH.iter().enumerate().find_map(|(n, worth)| self.find(scene, &jaws, &left, &places, (n, *worth)));
         self.jaws = Some(jaws);
         found
+    }
+
+    /// Whether a place has refused so often that it is left. A grasper comes back to it later: the hole has grown meanwhile.
+    fn is_left(&self, key: &Key) -> bool {
+        let again = self.plan.tool == ToolKind::Pituitary;
+        self.refused.get(key).is_some_and(|(times, last)| *times >= REFUSALS && !(again && self.bites >= last + AGAIN))
     }
 
     /// Distances of the places that are tried, to the side, to the back and up, mm: such that two bites overlap or leave enough for one
@@ -229,6 +243,11 @@ impl Bite {
             if looks >= LOOKS {
                 break;
             }
+            // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
+            if self.plan.tool != ToolKind::Pituitary && !jaws.spares(scene, held, jaw_mm, body_mm) {
+                self.seen.insert((level, *key), self.bites);
+                continue;
+            }
             let closes = jaws.closes(scene, held);
             let settled = if closes { self.settled(scene, jaws, held) } else { None };
             let slide = settled.and_then(|held| {
@@ -236,9 +255,9 @@ impl Bite {
                 let spoils = if self.plan.bone { 0.0 } else { jaws.bone_mm3(scene, &held) };
                 let good = f64::from(*caught) - spoils >= f64::from(least)
                     && jaws.holds(scene, &held)
-                    && jaws.spares(scene, &held, jaw_mm, body_mm)
                     && jaws.fits(scene, &held)
-                    && (self.plan.tool != ToolKind::Pituitary || left.caught(&held, &jaws.jaw) >= least);
+                    && (self.plan.tool != ToolKind::Pituitary
+                        || (jaws.spares(scene, &held, jaw_mm, body_mm) && left.caught(&held, &jaws.jaw) >= least));
                 if good { self.slide(scene, jaws, &held).map(|slide| (held, slide)) } else { None }
             });
             if let Some((held, slide)) = slide {

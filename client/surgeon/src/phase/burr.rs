@@ -13,7 +13,7 @@ use super::{APPROACH, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
-use crate::vector::V3;
+use crate::vector::{V3, add, scale};
 
 /// How deep one pass goes, mm (K).
 const LAYER_MM: f64 = 1.5;
@@ -171,14 +171,18 @@ impl Burr {
         let grip = Grip::STRAIGHT;
         let go = |to: V3, speed: f64, trigger: u8| Task::Go { to, grip, speed, trigger };
         let mut at = right.at;
+        let middle = middle(&runs);
         for (n, run) in runs.into_iter().enumerate() {
             let (Some(from), Some(to)) = (run.first().copied(), run.last().copied()) else { continue };
             if self.pass == 0 && n == 0 {
                 right.then(go([at[0], HOVER_MM, at[2]], TRANSIT, 0));
                 right.then(Task::Take { tool: ToolKind::FlutedBurr, size_tenth_mm: self.plan.size_tenth_mm });
                 right.then(go([from[0], HOVER_MM, from[2]], TRANSIT, 0));
-                wash(left, from);
+                wash(left, middle);
             } else {
+                if n == 0 {
+                    rinse(left, middle);
+                }
                 let over = terrain.highest(at, from, radius + 1.0) + radius + OVER_MM;
                 let over = over.max(at[1] + OVER_MM).max(from[1] + OVER_MM);
                 right.then(Task::Rise { back: over, speed: APPROACH, trigger: PEDAL });
@@ -301,10 +305,28 @@ impl Burr {
     }
 }
 
+/// The middle of all places of some strokes; where there are none, the middle of the site.
+fn middle(runs: &[Vec<V3>]) -> V3 {
+    let all = || runs.iter().flatten();
+    let sum = all().fold([0.0; 3], |sum, at| add(sum, *at));
+    scale(sum, 1.0 / all().count().max(1) as f64)
+}
+
+/// How far beside the burr the water comes from, to the back and to the feet, mm.
+const BESIDE_MM: [f64; 2] = [11.0, -6.0];
+
+/// The left hand, which holds the irrigation already, comes along to where the next pass begins.
+fn rinse(left: &mut Hand, at: V3) {
+    left.drop_tasks();
+    let beside = [at[0], at[1] + BESIDE_MM[0], at[2] + BESIDE_MM[1]];
+    left.then(Task::Go { to: beside, grip: Grip::STRAIGHT, speed: APPROACH, trigger: 200 });
+    left.then(Task::Hold { ticks: u32::MAX, trigger: 200 });
+}
+
 /// The left hand rinses beside the burr.
 fn wash(left: &mut Hand, at: V3) {
     left.drop_tasks();
-    let beside = [at[0], at[1] + 14.0, at[2] - 9.0];
+    let beside = [at[0], at[1] + BESIDE_MM[0], at[2] + BESIDE_MM[1]];
     left.then(Task::Go { to: [beside[0], HOVER_MM, beside[2]], grip: Grip::STRAIGHT, speed: TRANSIT, trigger: 0 });
     left.then(Task::Take { tool: ToolKind::Irrigation, size_tenth_mm: 30 });
     left.then(Task::Go { to: beside, grip: Grip::STRAIGHT, speed: APPROACH, trigger: 0 });

@@ -24,6 +24,8 @@ const REACTION_S: f64 = 10.0;
 /// What comes sooner after an alarm than this answers nothing that was heard, s: it was under way before. Source: the usual bound of
 /// reaction times, below which responses count as anticipated (Luce 1986, Response Times).
 const FASTEST_S: f64 = 0.1;
+/// Load from which bone holds a burr that came through again, mN: that from which a stopped tool counts as touching bone (K).
+const HELD_MILLINEWTON: u32 = 30;
 /// How long after a breakthrough the tool's way counts as plunge, s (K).
 const PLUNGE_S: f64 = 0.5;
 
@@ -243,18 +245,19 @@ fn plunges(session: &Session, hands: &Hands<'_>) -> Vec<Plunge> {
     all
 }
 
-/// How far the tip went deeper, along the direction in which the tool pointed, from where it was a tick before it came through, until it was
-/// drawn back or had gone aside by more than the radius of its head beyond 45°: what comes after that is meant, the way to the next stroke,
-/// say, and goes through another place. None without such a tick.
+/// How far the tip went deeper, along the direction in which the tool pointed, from where it was a tick before it came through, until bone
+/// held it again, it was drawn back, or had gone aside by more than the radius of its head beyond 45°: what comes after that is drilling, or
+/// the way to another place. None without such a tick.
 fn reach_mm(way: &[&Sample]) -> Option<f64> {
     let from = way.first()?;
     let hole_mm = f64::from(from.size_tenth_mm) / 20.0;
     let mut reach = 0.0_f64;
-    for sample in way {
+    for (k, sample) in way.iter().enumerate() {
         let by: [f64; 3] = std::array::from_fn(|k| sample.tip_mm()[k] - from.tip_mm()[k]);
         let on: f64 = (0..3).map(|k| by[k] * f64::from(from.forward[k])).sum();
         let aside = (by.iter().map(|v| v * v).sum::<f64>() - on * on).max(0.0).sqrt();
-        if on < reach - RETREAT_MM || aside > hole_mm + on.max(0.0) {
+        let held = k > 0 && sample.in_bone && sample.load_millinewton >= HELD_MILLINEWTON;
+        if held || on < reach - RETREAT_MM || aside > hole_mm + on.max(0.0) {
             break;
         }
         reach = reach.max(on);
@@ -418,6 +421,10 @@ mod tests {
         assert_eq!(reach(&[[0, 0, 0], [0, -800, 0], [5_000, -2_500, 0]]), Some(0.8), "beside the hole");
         assert_eq!(reach(&[[0, 0, 0], [0, -800, 0], [0, -400, 0], [0, -9_000, 0]]), Some(0.8), "drawn back, and down again");
         assert_eq!(reach(&[[0, 0, 0], [0, 4_000, 0]]), Some(0.0), "lifted");
+        let mut bone = [[0, 0, 0], [0, -1_500, 0], [0, -1_700, 0], [0, -8_000, 0]].map(at);
+        bone[0] = Sample { in_bone: true, load_millinewton: 900, ..bone[0] };
+        bone[2] = Sample { in_bone: true, load_millinewton: 400, ..bone[2] };
+        assert_eq!(reach_mm(&bone.iter().collect::<Vec<_>>()), Some(1.5), "drills on in other bone");
         assert_eq!(reach(&[[0, 0, 0]]), None);
     }
 }
