@@ -39,7 +39,7 @@ def main():
     write(args.out / "dataset.json", {"channel_names": {"0": channel}, "labels": labels, "file_ending": ".nii.gz"})
     settings = args.out / "spinor.json"
     said = json.loads(settings.read_text()) if settings.exists() else {}
-    write(settings, {"modality": args.modality, "orientation": "RAS", **said})
+    write(settings, {"modality": args.modality, "orientation": "RAS", "shrink": "mean", **said})
 
 
 def plans(name, modality):

@@ -2,6 +2,7 @@
 
 use super::array::{Array, Bounds, bounds_of, count, fill_holes};
 use super::dataset::Outputs;
+use super::mean::shrink;
 use super::network::Network;
 use super::normalise::normalise;
 use super::plans::Plan;
@@ -22,6 +23,8 @@ pub(super) struct Run<'a, 'n> {
     pub(super) outputs: &'a Outputs,
     pub(super) networks: &'a mut [&'n mut dyn Network],
     pub(super) tile_step: f64,
+    /// Whether the image is shrunk by means, not as nnU-Net does it.
+    pub(super) shrink_by_mean: bool,
     pub(super) mirror_axes: &'a [usize],
     pub(super) pool: &'a rayon::ThreadPool,
     pub(super) progress: &'a mut dyn FnMut(Progress),
@@ -105,6 +108,13 @@ impl Run<'_, '_> {
         if image.shape == shape {
             return image;
         }
+        let (image, spacing) = if self.shrink_by_mean {
+            let shrunk = self.pool.install(|| shrink(image, shape));
+            let done = [0, 1, 2].map(|k| if shrunk.shape[k] == shape[k] { self.plan.spacing_mm[k] } else { spacing[k] });
+            (shrunk, done)
+        } else {
+            (image, spacing)
+        };
         let wide = Array { shape: image.shape, data: image.data.into_iter().map(f64::from).collect() };
         let out = self.pool.install(|| resample(wide, shape, spacing, self.plan.spacing_mm, &self.plan.data));
         Array { shape, data: out.data.into_iter().map(|v| v as f32).collect() }
@@ -245,7 +255,16 @@ mod tests {
         let mut networks: [&mut dyn Network; 1] = [&mut network];
         let mut progress = |_: Progress| {};
         let networks = &mut networks;
-        let mut run = Run { plan, outputs, networks, tile_step: 0.5, mirror_axes: &[], pool: &pool, progress: &mut progress };
+        let mut run = Run {
+            plan,
+            outputs,
+            networks,
+            tile_step: 0.5,
+            shrink_by_mean: false,
+            mirror_axes: &[],
+            pool: &pool,
+            progress: &mut progress,
+        };
         run.segment(&[image], size, [1.0, 1.0, 2.0])
     }
 

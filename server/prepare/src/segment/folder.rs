@@ -21,7 +21,7 @@ pub enum Modality {
 
 /// `spinor.json`, all of it optional: what a plan does not say.
 ///
-/// `{"scheme": "verse", "modality": "ct", "configuration": "3d_fullres", "tile_step": 0.5, "orientation": "RAS",
+/// `{"scheme": "verse", "modality": "ct", "configuration": "3d_fullres", "tile_step": 0.5, "orientation": "RAS", "shrink": "mean",
 /// "quality": "Dice 0.90 on 20 scans it never saw.", "uncertainty_mm": 1.5}`
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -36,6 +36,9 @@ pub struct Settings {
     /// Whether the image is turned to the closest right-anterior-superior orientation first (`"orientation": "RAS"`), as
     /// TotalSegmentator does before it calls nnU-Net.
     pub reorient: bool,
+    /// Whether an image of smaller voxels is brought to the plan's by the mean of what each covers (`"shrink": "mean"`), not by
+    /// interpolation, which is nnU-Net's way.
+    pub shrink_by_mean: bool,
     /// What the model was measured to do, in a sentence that every case made with it carries as a warning.
     pub quality: Option<String>,
     /// How far its surfaces were measured to be off, mm; no case claims less.
@@ -195,6 +198,13 @@ fn settings(root: &At<'_>) -> Result<Settings, JsonError> {
                     other => return Err(at.wrong(format!("must be \"RAS\" or \"as stored\", is {other:?}"))),
                 };
             }
+            "shrink" => {
+                out.shrink_by_mean = match at.text()? {
+                    "mean" => true,
+                    "interpolate" => false,
+                    other => return Err(at.wrong(format!("must be \"mean\" or \"interpolate\", is {other:?}"))),
+                };
+            }
             "quality" => {
                 let text = at.text()?;
                 if text.len() > MOST_QUALITY {
@@ -211,7 +221,7 @@ fn settings(root: &At<'_>) -> Result<Settings, JsonError> {
             }
             _ => {
                 return Err(at.wrong(
-                    "is no setting; known are scheme, modality, configuration, tile_step, orientation, quality and uncertainty_mm",
+                    "is no setting; known are scheme, modality, configuration, tile_step, orientation, shrink, quality and uncertainty_mm",
                 ));
             }
         }
@@ -232,7 +242,7 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        let all = r#"{"scheme":"VerSe","modality":"mr","configuration":"3d_lowres","tile_step":0.8,"orientation":"RAS",
+        let all = r#"{"scheme":"VerSe","modality":"mr","configuration":"3d_lowres","tile_step":0.8,"orientation":"RAS","shrink":"mean",
             "quality":"Never measured.","uncertainty_mm":2.5}"#;
         let expected = Settings {
             scheme: Some(Scheme::Verse),
@@ -240,6 +250,7 @@ mod tests {
             configuration: Some("3d_lowres".to_owned()),
             tile_step: Some(0.8),
             reorient: true,
+            shrink_by_mean: true,
             quality: Some("Never measured.".to_owned()),
             uncertainty_mm: Some(2.5),
         };
@@ -251,6 +262,7 @@ mod tests {
             (r#"{"tile_step":0}"#, "above 0"),
             (r#"{"modality":"us"}"#, "us"),
             (r#"{"orientation":"LPI"}"#, "LPI"),
+            (r#"{"shrink":"most"}"#, "most"),
             (r#"{"uncertainty_mm":-1}"#, "0-20 mm"),
             ("[]", "object"),
         ];

@@ -15,6 +15,7 @@ mod dataset;
 mod engine;
 mod folder;
 mod json;
+mod mean;
 mod network;
 mod normalise;
 mod orientation;
@@ -252,6 +253,7 @@ impl Model {
             outputs: &self.folder.dataset.outputs,
             networks: &mut networks,
             tile_step,
+            shrink_by_mean: self.folder.settings.shrink_by_mean,
             mirror_axes,
             pool: &self.pool,
             progress,

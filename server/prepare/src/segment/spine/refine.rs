@@ -30,6 +30,8 @@ const SMOOTH_MM: f64 = 0.45;
 const BLOCK_MM: f64 = 1.2;
 /// Farther than this from what the lattice knows, a label of the network's is noise, mm.
 const NEAR_MM: f64 = 3.0;
+/// Along an axis of thicker voxels no speckle is looked for, mm: three of them would be thicker than a lamina.
+const THICK_MM: f64 = 1.5;
 /// Least piece of bone, mm³.
 const LEAST_PIECE_MM3: f64 = 1_200.0;
 
@@ -237,12 +239,12 @@ impl Cut {
         }
     }
 
-    /// What is left of a mask when a cross of seven voxels must fit.
+    /// What is left of a mask when a cross of seven voxels must fit; its arms along axes of thick voxels are left out.
     fn opened(&self, mask: &[bool]) -> Vec<bool> {
         let steps = [1, self.size[0], self.size[0] * self.size[1]];
         let cross = |at: usize, test: &dyn Fn(Option<usize>) -> bool| -> bool {
             let index = self.index_of(at);
-            (0..3).all(|k| {
+            (0..3).filter(|k| self.spacing_mm[*k] <= THICK_MM).all(|k| {
                 test((index[k] > 0).then(|| at - steps[k])) && test((index[k] + 1 < self.size[k]).then(|| at + steps[k]))
             })
         };
@@ -345,4 +347,34 @@ fn holes(width: usize, height: usize, filled: impl Fn(usize, usize) -> bool) -> 
     }
     let places = (0..height).flat_map(|j| (0..width).map(move |i| (i, j)));
     places.filter(|(i, j)| !open[i + width * j] && !filled(*i, *j)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Speckle goes, thin bone on thick slices stays.
+
+    use super::*;
+
+    /// A plate one voxel thick across an axis, beside a lone voxel.
+    fn plate(axis: usize, spacing_mm: [f64; 3]) -> (Cut, Vec<bool>) {
+        let cut = Cut { low: [0; 3], size: [9; 3], spacing_mm, labels: vec![0; 729] };
+        let mask = (0..729).map(|at| cut.index_of(at)[axis] == 4 || cut.index_of(at) == [7; 3]).collect();
+        (cut, mask)
+    }
+
+    /// A lamina that one sagittal slice of 2 mm shows is bone, and one voxel of 0.5 mm is not; a lone voxel never is.
+    #[test]
+    fn thin_bone_on_thick_slices_stays() {
+        for axis in 0..3 {
+            let mut spacing_mm = [0.5; 3];
+            let (fine, mask) = plate(axis, spacing_mm);
+            assert!(fine.opened(&mask).iter().all(|v| !v), "axis {axis}");
+            spacing_mm[axis] = 2.0;
+            let (thick, mask) = plate(axis, spacing_mm);
+            let opened = thick.opened(&mask);
+            for at in 0..opened.len() {
+                assert_eq!(opened[at], thick.index_of(at)[axis] == 4, "axis {axis}, voxel {:?}", thick.index_of(at));
+            }
+        }
+    }
 }
