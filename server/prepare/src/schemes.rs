@@ -102,6 +102,20 @@ impl Scheme {
         }
     }
 
+    /// Whether the scheme gives `number` to anything at all, of the spine or not: an organ, a rib, a part of a vertebra.
+    ///
+    /// A map that holds other numbers is not the scheme's.
+    pub fn knows(self, number: u16) -> bool {
+        match self {
+            Self::Verse => (1..=28).contains(&number),
+            Self::TotalSpineSeg => self.map(number).is_some(),
+            Self::TotalSegmentator => (1..=117).contains(&number),
+            Self::TotalSegmentatorMr => (1..=56).contains(&number),
+            Self::TotalSegmentatorVertebraeMr => (1..=25).contains(&number),
+            Self::Spineps => matches!(number, 1..=28 | 41..=51 | 60..=62 | 100..=128 | 200..=228),
+        }
+    }
+
     /// Turns a whole label map into our numbers, in place, and returns the numbers that have no place in them with their voxel
     /// counts (those voxels become background).
     pub fn relabel(self, voxels: &mut [u16]) -> BTreeMap<u16, u64> {
@@ -317,6 +331,17 @@ mod tests {
         let mut voxels = [28, 28, 24, 0, 27];
         assert_eq!(Scheme::Verse.relabel(&mut voxels), BTreeMap::from([(27, 1), (28, 2)]));
         assert_eq!(voxels, [0, 0, 45, 0, 0]);
+    }
+
+    /// What a scheme maps it knows; of the rest it knows organs, but not the background and nothing beyond its table.
+    #[test]
+    fn what_is_mapped_is_known() {
+        for scheme in Scheme::ALL {
+            assert!((0..=u16::MAX).all(|n| scheme.knows(n) || scheme.map(n).is_none()), "{scheme}");
+            assert!(!scheme.knows(0) && !scheme.knows(300), "{scheme}");
+        }
+        assert!(Scheme::TotalSegmentator.knows(5) && Scheme::Verse.knows(28) && Scheme::Spineps.knows(49));
+        assert!(!Scheme::TotalSpineSeg.knows(20) && !Scheme::Verse.knows(41));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use spinor_shared::case::{CaseError, IDENTITY, ImageBricks, RegistrationMeta};
 use spinor_volume::Patient;
 
 use super::images::pack_mr;
-use super::{NO_NEURAL, PrepareError, PrepareOptions};
+use super::{NO_NEURAL, PrepareError, PrepareOptions, levels};
 use crate::nifti_io::read_nifti_u16;
 use crate::register::{Registration, Warp, register};
 use crate::volume3d::Image;
@@ -17,6 +17,7 @@ pub(super) fn read_labels(options: &PrepareOptions) -> Result<Option<Image<u16>>
     let Some((path, scheme)) = &options.mr_labels else { return Ok(None) };
     let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
     let mut labels = read_nifti_u16(path).map_err(labelled)?;
+    levels::check(path, *scheme, &levels::seen(&labels))?;
     scheme.relabel(&mut labels.voxels);
     Ok(Some(labels))
 }

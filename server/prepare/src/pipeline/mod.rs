@@ -8,6 +8,7 @@ mod drawn;
 #[cfg(test)]
 mod identity;
 mod images;
+mod levels;
 mod summary;
 
 use std::collections::BTreeSet;
@@ -35,8 +36,8 @@ use crate::volume3d::Image;
 /// What a case without nerves is told to everybody: it stands first among the warnings.
 pub const NO_NEURAL: &str = "No neural structure in the case: the proximity alarm has nothing to guard.";
 /// What is said of a map that looks like an exported one and comes without the case it was exported from.
-const EXPORTED: &str = "The label map holds ligamenta flava or nerve roots under the numbers that `spinor export` writes: if an earlier case only \
-     proposed them, they pass for labelled here. Give that case with --corrects, and what nobody changed stays what it was.";
+const EXPORTED: &str = "The label map holds ligamenta flava or nerve roots: label files as `spinor export` and `spinor phantom` write them count as \
+     labelled. If an earlier case only proposed them, give that case with --corrects.";
 /// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
 const OUTSIDE_TOLERANCE: f64 = 0.002;
 /// Labelled bone of a lower mean than this lies somewhere else in the CT, HU; cancellous bone of the oldest has about 90.
@@ -173,6 +174,32 @@ pub enum PrepareError {
         /// The first numbers in it.
         numbers: String,
     },
+    /// More than crumbs of numbers that the scheme does not know.
+    #[error(
+        "the label map {path} holds numbers that scheme {scheme} does not know: {numbers}. A wrong scheme gives wrong levels; {hint}"
+    )]
+    UnknownNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The scheme.
+        scheme: &'static str,
+        /// The numbers and their volumes.
+        numbers: String,
+        /// The scheme that it looks like, or what else to do.
+        hint: String,
+    },
+    /// Bones that cannot have the names that the scheme gives them.
+    #[error("the label map {path} makes no spine in scheme {scheme}: {doubts}. {hint}")]
+    NoSpine {
+        /// The file.
+        path: PathBuf,
+        /// The scheme.
+        scheme: &'static str,
+        /// What speaks against it.
+        doubts: String,
+        /// The scheme that it looks like, or what else to look at.
+        hint: String,
+    },
     /// Labelled voxels outside the CT.
     #[error(
         "{percent:.1} % of the labelled voxels lie outside the CT (the labels span {labels_mm:?} mm, the CT {ct_mm:?} mm, LPS): \
@@ -250,11 +277,14 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
 
     let since = Instant::now();
     let mut segmented = None;
+    let mut doubts = Vec::new();
     let (mut labels, source) = match &options.labels {
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
             let mut labels = read_nifti_u16(path).map_err(labelled)?;
-            let numbers: BTreeSet<u16> = labels.voxels.iter().copied().filter(|n| *n > 0).collect();
+            let seen = levels::seen(&labels);
+            let numbers: BTreeSet<u16> = seen.keys().copied().collect();
+            doubts = levels::check(path, *scheme, &seen)?;
             for (number, count) in scheme.relabel(&mut labels.voxels) {
                 warnings
                     .push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
@@ -352,6 +382,8 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         None => None,
     };
     let mut case = Case { patient, ct: Some(packed_ct), mr: packed_mr, meta };
+    let head = usize::from(warnings.first().is_some_and(|w| w == NO_NEURAL));
+    warnings.splice(head..head, doubts);
     case.meta.warnings = warnings;
     let bytes = case.encode();
     let hash = case_hash(&bytes)?;

@@ -1,0 +1,229 @@
+//! Whether the numbers of a label map can mean what its scheme says: a wrong scheme names wrong levels, and nothing else shows it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use spinor_volume::{Label, TissueClass};
+
+use super::PrepareError;
+use crate::schemes::Scheme;
+use crate::volume3d::Image;
+
+/// A number that the scheme does not know is a crumb below this volume, mm³.
+const CRUMB_MM3: f64 = 2_000.0;
+/// More than vertebrae of the neck have on average, mm³ (K: about 8,000-20,000).
+const NECK_MM3: f64 = 28_000.0;
+/// More than T1 to T6 have on average, mm³ (K: about 12,000-26,000; T9 of the large man of VerSe's `sub-verse004` has 28,200).
+const CHEST_MM3: f64 = 32_000.0;
+/// Less than the middles of L3 and of the sacrum can lie apart, mm (K: two vertebrae with their discs lie between).
+const ABOVE_SACRUM_MM: f64 = 65.0;
+
+/// What a label map holds under one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Seen {
+    volume_mm3: f64,
+    /// Mean place, LPS mm.
+    middle_mm: [f64; 3],
+}
+
+/// What a label map holds, by number.
+pub(super) fn seen(labels: &Image<u16>) -> BTreeMap<u16, Seen> {
+    let mut sums: BTreeMap<u16, (u64, [f64; 3])> = BTreeMap::new();
+    let row = labels.geometry.size[0].max(1);
+    for (n, voxels) in labels.voxels.chunks(row).enumerate() {
+        let [_, y, z] = labels.geometry.index_of(n * row).map(|v| v as f64);
+        let mut x = 0.0;
+        for run in voxels.chunk_by(|a, b| a == b) {
+            let (number, length) = (run[0], run.len() as f64);
+            if number != 0 {
+                let (count, sum) = sums.entry(number).or_default();
+                *count += run.len() as u64;
+                let middle = [x + (length - 1.0) / 2.0, y, z];
+                (0..3).for_each(|k| sum[k] += length * middle[k]);
+            }
+            x += length;
+        }
+    }
+    let voxel_mm3: f64 = labels.geometry.spacing_mm.iter().product();
+    let of = |(count, sum): (u64, [f64; 3])| Seen {
+        volume_mm3: count as f64 * voxel_mm3,
+        middle_mm: labels.geometry.patient_from_index(sum.map(|v| v / count as f64)),
+    };
+    sums.into_iter().map(|(number, sum)| (number, of(sum))).collect()
+}
+
+/// Refuses a label map whose numbers cannot be the scheme's, and returns what else is to be said of the levels.
+///
+/// Refused are more than crumbs of a number that the scheme does not know at all (an organ of TotalSegmentator's is known), levels upside
+/// down, and levels whose bones cannot have those names where another scheme makes a spine of them.
+pub(super) fn check(path: &Path, scheme: Scheme, seen: &BTreeMap<u16, Seen>) -> Result<Vec<String>, PrepareError> {
+    let unknown: Vec<String> = seen
+        .iter()
+        .filter(|(number, s)| !scheme.knows(**number) && s.volume_mm3 > CRUMB_MM3)
+        .map(|(number, s)| format!("{number} ({:.0} cm3)", s.volume_mm3 / 1000.0))
+        .collect();
+    if !unknown.is_empty() {
+        let hint = match others(scheme, seen) {
+            names if names.is_empty() => "no scheme knows all of them: take out of the map what is not of the spine".to_owned(),
+            names => format!("it looks like --scheme {}", names.join(" or ")),
+        };
+        let numbers = unknown.join(", ");
+        return Err(PrepareError::UnknownNumbers { path: path.to_owned(), scheme: scheme.name(), numbers, hint });
+    }
+    let bones = bones(scheme, seen);
+    let (upside_down, doubts) = (upside_down(&bones), doubts(&bones));
+    let others = if upside_down.is_some() || !doubts.is_empty() { others(scheme, seen) } else { Vec::new() };
+    if upside_down.is_some() || !others.is_empty() {
+        let doubts = upside_down.into_iter().chain(doubts).collect::<Vec<_>>().join("; ");
+        let hint = match others.as_slice() {
+            [] => "Is the map another scan's, or mirrored?".to_owned(),
+            names => format!("It looks like --scheme {}.", names.join(" or ")),
+        };
+        return Err(PrepareError::NoSpine { path: path.to_owned(), scheme: scheme.name(), doubts, hint });
+    }
+    let name = scheme.name();
+    Ok(doubts.into_iter().map(|d| format!("THE LEVELS' NAMES ARE IN DOUBT: {d}. Is --scheme {name} right?")).collect())
+}
+
+/// Bones by level, from the neck down, as a scheme names them; parts of one bone together.
+fn bones(scheme: Scheme, seen: &BTreeMap<u16, Seen>) -> BTreeMap<Label, Seen> {
+    let mut out: BTreeMap<Label, Seen> = BTreeMap::new();
+    for (number, s) in seen {
+        let Some(label) = scheme.map(*number).filter(|l| l.class() == Some(TissueClass::Bone)) else { continue };
+        let bone = out.entry(label).or_default();
+        let volume_mm3 = bone.volume_mm3 + s.volume_mm3;
+        for k in 0..3 {
+            bone.middle_mm[k] += (s.middle_mm[k] - bone.middle_mm[k]) * s.volume_mm3 / volume_mm3;
+        }
+        bone.volume_mm3 = volume_mm3;
+    }
+    out.retain(|_, s| s.volume_mm3 > CRUMB_MM3);
+    out
+}
+
+/// Every bone lies below the one that should be under it.
+fn upside_down(bones: &BTreeMap<Label, Seen>) -> Option<String> {
+    let heights: Vec<f64> = bones.values().map(|s| s.middle_mm[2]).collect();
+    let (first, last) = (bones.keys().next()?, bones.keys().next_back()?);
+    let turned = first != last && heights.windows(2).all(|pair| pair[0] < pair[1]);
+    turned.then(|| format!("the bones from {} to {} lie upside down", first.name(), last.name()))
+}
+
+/// What speaks against the bones' names.
+fn doubts(bones: &BTreeMap<Label, Seen>) -> Vec<String> {
+    let mut out = Vec::new();
+    for (what, numbers, most) in [("the neck", 13..=17, NECK_MM3), ("the upper chest", 21..=26, CHEST_MM3)] {
+        let own: Vec<(&Label, f64)> =
+            bones.iter().filter(|(l, _)| numbers.contains(&l.0)).map(|(l, s)| (l, s.volume_mm3)).collect();
+        let mean = own.iter().map(|(_, volume)| volume).sum::<f64>() / own.len().max(1) as f64;
+        if mean > most {
+            let names: Vec<String> = own.iter().map(|(l, _)| l.name()).collect();
+            let names = names.join(", ");
+            out.push(format!("{names}: {:.0} cm3 on average, which no vertebra of {what} has", mean / 1000.0));
+        }
+    }
+    let lowest = bones.iter().rfind(|(label, _)| **label < Label::SACRUM);
+    if let (Some((label, bone)), Some(sacrum)) = (lowest, bones.get(&Label::SACRUM)) {
+        let apart = (0..3).map(|k| (bone.middle_mm[k] - sacrum.middle_mm[k]).powi(2)).sum::<f64>().sqrt();
+        if *label < Label::lumbar(4) && apart < ABOVE_SACRUM_MM {
+            out.push(format!("{} lies right above the sacrum", label.name()));
+        }
+    }
+    out
+}
+
+/// Other schemes that know every number and make a spine of them: those in which all are structures of the spine, if there are any.
+fn others(scheme: Scheme, seen: &BTreeMap<u16, Seen>) -> Vec<&'static str> {
+    let numbers: Vec<u16> = seen.iter().filter(|(_, s)| s.volume_mm3 > CRUMB_MM3).map(|(number, _)| *number).collect();
+    let fits = |other: &Scheme| {
+        let bones = bones(*other, seen);
+        let known = numbers.iter().all(|n| other.knows(*n));
+        *other != scheme && known && !bones.is_empty() && upside_down(&bones).is_none() && doubts(&bones).is_empty()
+    };
+    let fitting: Vec<Scheme> = Scheme::ALL.into_iter().filter(fits).collect();
+    let whole = |other: &Scheme| numbers.iter().all(|n| other.map(*n).is_some());
+    let any_whole = fitting.iter().any(whole);
+    fitting.iter().filter(|other| !any_whole || whole(other)).map(|other| other.name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! A wrong scheme is refused by what it makes of the bones, and the right one is named; right ones pass.
+
+    use super::*;
+
+    /// Bones of one size (cm³), one under the other, by number from above; crumbs of other numbers beside them.
+    fn map(numbers: &[u16], cm3: f64) -> BTreeMap<u16, Seen> {
+        let at = |n: usize| Seen { volume_mm3: 1000.0 * cm3, middle_mm: [0.0, 0.0, -30.0 * n as f64] };
+        numbers.iter().enumerate().map(|(n, number)| (*number, at(n))).collect()
+    }
+
+    fn told(numbers: &[u16], cm3: f64, scheme: Scheme) -> Result<Vec<String>, String> {
+        check(Path::new("map.nii.gz"), scheme, &map(numbers, cm3)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn right_schemes_pass() {
+        for scheme in Scheme::ALL {
+            let lumbar = (1..=u16::MAX).filter(|n| scheme.map(*n).is_some_and(|l| (41..=45).contains(&l.0)));
+            let mut numbers: Vec<u16> = lumbar.filter(|n| *n < 200).collect();
+            numbers.sort_by_key(|n| scheme.map(*n));
+            if !numbers.is_empty() {
+                assert_eq!(told(&numbers, 60.0, scheme), Ok(Vec::new()), "{scheme}");
+            }
+        }
+        let neck_and_chest: Vec<u16> = (11..=17).chain(21..=32).collect();
+        assert_eq!(told(&neck_and_chest, 20.0, Scheme::TotalSpineSeg), Ok(Vec::new()));
+        // Liver, a rib and a hip bone have numbers of their own; T13 and the coccyx have none in our map, and are nobody else's.
+        assert_eq!(told(&[5, 92, 77, 29, 28, 27, 25], 50.0, Scheme::TotalSegmentator), Ok(Vec::new()));
+        assert_eq!(told(&[28, 20, 21, 22, 23, 24, 26, 27], 40.0, Scheme::Verse), Ok(Vec::new()));
+    }
+
+    /// VerSe's L1-L5 read by TotalSpineSeg's numbers would lose L1 and make T1-T4 of the rest.
+    #[test]
+    fn numbers_that_the_scheme_does_not_know_are_refused() {
+        let error = told(&[20, 21, 22, 23, 24], 45.0, Scheme::TotalSpineSeg).unwrap_err();
+        assert!(error.contains("20 (45 cm3)") && error.contains("--scheme verse"), "{error}");
+        assert!(!error.contains("21 (") && !error.contains("totalsegmentator"), "{error}");
+        let error = told(&[41, 42, 43, 44, 45, 50], 45.0, Scheme::Verse).unwrap_err();
+        assert!(error.ends_with("it looks like --scheme totalspineseg"), "{error}");
+        let error = told(&[31, 30, 29, 28, 27, 25, 5], 45.0, Scheme::Verse).unwrap_err();
+        assert!(error.ends_with("it looks like --scheme totalsegmentator"), "{error}");
+        let error = told(&[44, 900], 45.0, Scheme::TotalSpineSeg).unwrap_err();
+        assert!(error.contains("900 (45 cm3)") && error.contains("take out"), "{error}");
+        let mut crumbs = map(&[44, 45], 45.0);
+        crumbs.insert(900, Seen { volume_mm3: 1_900.0, middle_mm: [0.0; 3] });
+        assert!(check(Path::new("map"), Scheme::TotalSpineSeg, &crumbs).unwrap().is_empty());
+    }
+
+    /// L2-L5 of VerSe's are all known as T1-T4 elsewhere: their size tells. Numbers that count upwards tell by their order.
+    #[test]
+    fn names_that_the_bones_cannot_have_are_refused() {
+        let error = told(&[21, 22, 23, 24], 45.0, Scheme::TotalSpineSeg).unwrap_err();
+        assert!(error.contains("vertebrae_T1, vertebrae_T2") && error.contains("--scheme verse"), "{error}");
+        let error = told(&[6, 5, 4, 3, 2, 1], 45.0, Scheme::Verse).unwrap_err();
+        assert!(error.contains("upside down") && error.contains("--scheme totalsegmentator-vertebrae-mr"), "{error}");
+        let error = told(&[45, 44, 43], 45.0, Scheme::TotalSpineSeg).unwrap_err();
+        assert!(error.contains("upside down") && error.contains("mirrored"), "{error}");
+    }
+
+    /// Where no scheme is better, the case is made and says so first.
+    #[test]
+    fn doubts_that_no_scheme_resolves_are_told() {
+        let [told] = &told(&[42, 43, 50], 45.0, Scheme::TotalSpineSeg).unwrap()[..] else { panic!("one doubt") };
+        assert!(told.contains("IN DOUBT: vertebrae_L3 lies right above the sacrum"), "{told}");
+    }
+
+    /// Volumes and middles are those of the voxels, in patient space.
+    #[test]
+    fn numbers_are_measured_in_patient_space() {
+        let mut map =
+            Image::filled(crate::volume3d::Geometry::axis_aligned([5, 4, 6], [1.0, 2.0, 3.0], [10.0, 20.0, -30.0]).unwrap(), 0);
+        for at in 0..map.voxels.len() {
+            let [x, y, z] = map.geometry.index_of(at);
+            map.voxels[at] = if (1..=3).contains(&x) && y == 2 && z >= 4 { 7 } else { 0 };
+        }
+        let seen = seen(&map);
+        assert_eq!(seen, BTreeMap::from([(7, Seen { volume_mm3: 36.0, middle_mm: [12.0, 24.0, -16.5] })]));
+    }
+}
