@@ -175,4 +175,4 @@ fn a_real_scan_is_segmented() {
 }
 
 /// What every lumbar vertebra of the expert's scan must reach; the measured values stand in the model's card.
-const LEAST_DICE: f64 = 0.6;
+const LEAST_DICE: f64 = 0.65;
