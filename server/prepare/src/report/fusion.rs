@@ -18,7 +18,7 @@ const SHOWN: f64 = 0.25;
 const WINDOW: [f64; 2] = [0.01, 0.99];
 
 /// What the pictures show, for the page.
-pub(super) const LEGEND: &str = "Checkerboards show CT and MRI in turn: edges of bone must run on from one field to the next. Below them the MRI \
+pub(super) const LEGEND: &str = "Checkerboards show CT and MRI in turn: edges of bone must run on from one field to the next. Beside them the MRI \
      alone under the outlines of the CT's bones, which must follow its dark edges. Before: the MRI where both scans' own headers put it, or, where \
      they put it elsewhere, laid on as one stiff body. After: as the case holds it.";
 

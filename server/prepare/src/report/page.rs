@@ -21,7 +21,7 @@ h1 { font-size: 26px; margin: 0 0 2px } h2 { font-size: 18px; margin: 30px 0 10p
 .warnings { background: #fff3e0; border-left: 5px solid #e07a1f; padding: 10px 16px; margin: 16px 0 }
 .warnings li { margin: 4px 0 } .fine { background: #eaf4ec; border-left: 5px solid #4a9a5b; padding: 10px 16px; margin: 16px 0 }
 .views figure, .levels figure, .fused figure { width: calc(25% - 9px) !important } .views img, .levels img, .fused img { width: 100%; height: auto }
-.row { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-end }
+.row { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-end } .row.fused { align-items: flex-start }
 figure { margin: 0; background: #11151b; border-radius: 6px; overflow: hidden } figure img { display: block; max-width: 100% }
 figcaption { color: #d8dee8; font-size: 13px; padding: 6px 10px }
 table { border-collapse: collapse; background: #fff; width: 100%; font-variant-numeric: tabular-nums }
