@@ -462,3 +462,15 @@ fn pauses_of_the_server_are_charged_to_nobody() {
     assert_eq!((info.stalls, report.contains("The server stood still")), (0, false));
     assert!(probe.peak_mm_per_s > 150.0 && probe.peak_jerk_mm_per_s3.unwrap() > 10_000.0, "{probe:?}");
 }
+
+/// A room that stood empty first is no one's time: shares, durations and score are those of the same work in a room that did not.
+#[test]
+fn an_empty_room_is_nobodys_time() {
+    let late = |tick: u32| if tick < 120 { Vec::new() } else { script(tick - 120) };
+    let of = |bytes: &[u8]| measure(&gather(bytes).unwrap());
+    let (at_once, after) = (of(&record().0), of(&record_of(&case(), 320, &late).0));
+    assert!((after.session.empty_before_s - 2.0).abs() < 0.05 && at_once.session.empty_before_s < 0.05, "{:?}", after.session);
+    assert!((after.duration_s - at_once.duration_s).abs() < 0.05, "{} {}", after.duration_s, at_once.duration_s);
+    assert!((after.time.share_removing - at_once.time.share_removing).abs() < 0.01, "{:?}", after.time);
+    assert_eq!(after.score.safety, at_once.score.safety);
+}
