@@ -30,6 +30,8 @@ pub const LAMINA_DEEP_MM: f64 = 30.5;
 pub const LAMINA_THICK_MM: f64 = 6.0;
 /// z of the lower edge of the upper lamina, mm.
 pub const LAMINA_EDGE_MM: f64 = 4.0;
+/// Radius of the circle that the lordotic spine lies on, mm: 34° from one vertebra's middle to the next, more than the 20-25° of L4 to S1.
+pub const LORDOSIS_MM: f64 = 60.0;
 /// Distance from one vertebra to the next, mm.
 pub const PITCH_MM: f64 = 36.0;
 
@@ -95,7 +97,7 @@ fn vertebra(at: P) -> f64 {
 /// # Errors
 /// When the spacing is outside what a grid may have.
 pub fn patient(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
-    spine(spacing_mm, |_| SAC_RADIUS_MM, |_| LAMINA_DEEP_MM - 3.4)
+    spine(spacing_mm, |_| SAC_RADIUS_MM, |_| LAMINA_DEEP_MM - 3.4, |_| 0.0)
 }
 
 /// The same spine with a central stenosis: a thick flavum at the disc, and a sac that is wide beside the pedicles and narrow between them.
@@ -109,14 +111,23 @@ pub fn stenosed(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
         STENOSED_RADIUS_MM + share * (WIDE_RADIUS_MM - STENOSED_RADIUS_MM)
     };
     let front = |z: f64| if z.abs() < NARROW_MM[0] - 1.0 { CANAL_Y_MM + STENOSED_RADIUS_MM + 0.2 } else { LAMINA_DEEP_MM - 2.0 };
-    spine(spacing_mm, sac, front)
+    spine(spacing_mm, sac, front, |_| 0.0)
 }
 
-/// A spine whose sac has a radius, and whose flavum a front, by height.
+/// The same spine as [`patient`] in lordosis: above and below the disc all of it lies farther back, on a circle of [`LORDOSIS_MM`].
+///
+/// # Errors
+/// When the spacing is outside what a grid may have.
+pub fn lordotic(spacing_mm: f64) -> Result<Patient, SmallSpineError> {
+    spine(spacing_mm, |_| SAC_RADIUS_MM, |_| LAMINA_DEEP_MM - 3.4, |z| z * z / (2.0 * LORDOSIS_MM))
+}
+
+/// A spine whose sac has a radius, whose flavum a front, and whose whole course leads so far back, by height.
 fn spine(
     spacing_mm: f64,
     sac_radius: impl Fn(f64) -> f64,
     flavum_front: impl Fn(f64) -> f64,
+    course: impl Fn(f64) -> f64,
 ) -> Result<Patient, SmallSpineError> {
     let grid = Grid::covering([-28.0, -20.0, -40.0], [28.0, 64.0, 36.0], spacing_mm)?;
     let y = CANAL_Y_MM;
@@ -130,19 +141,21 @@ fn spine(
         // From the upper edge of the lower lamina up to under the lower half of the upper one.
         block(at, [-11.0, flavum_front(at[2]), -15.0], [11.0, LAMINA_DEEP_MM - 0.1, 12.0])
     };
+    let straight = |at: P| [at[0], at[1] - course(at[2]), at[2]];
+    let made = |label: Label, sdf_mm: &dyn Fn(P) -> f64| structure(&grid, label, |at| sdf_mm(straight(at)));
     let structures = vec![
-        structure(&grid, Label::lumbar(4), vertebra),
-        structure(&grid, Label::lumbar(5), |at| vertebra([at[0], at[1], at[2] + PITCH_MM])),
-        structure(&grid, Label::disc_below(4), |at| block(at, [-20.0, -15.0, -4.6], [20.0, 15.4, 4.6])),
-        structure(&grid, Label::flavum_below(4), flavum),
-        structure(&grid, Label::DURAL_SAC, |at| {
+        made(Label::lumbar(4), &vertebra),
+        made(Label::lumbar(5), &|at| vertebra([at[0], at[1], at[2] + PITCH_MM])),
+        made(Label::disc_below(4), &|at| block(at, [-20.0, -15.0, -4.6], [20.0, 15.4, 4.6])),
+        made(Label::flavum_below(4), &flavum),
+        made(Label::DURAL_SAC, &|at| {
             let (x, y) = (at[0], at[1] - y);
             (x * x + y * y).sqrt() - sac_radius(at[2])
         }),
-        structure(&grid, Label::root(4, true), exiting),
-        structure(&grid, Label::root(4, false), |at| exiting(mirror(at))),
-        structure(&grid, Label::root(5, true), traversing),
-        structure(&grid, Label::root(5, false), |at| traversing(mirror(at))),
+        made(Label::root(4, true), &exiting),
+        made(Label::root(4, false), &|at| exiting(mirror(at))),
+        made(Label::root(5, true), &traversing),
+        made(Label::root(5, false), &|at| traversing(mirror(at))),
     ];
     let structures: Vec<Structure> = structures.into_iter().flatten().collect();
     let mut density = DensityField::default();

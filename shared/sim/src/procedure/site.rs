@@ -12,6 +12,10 @@ use crate::vector::{Vec3, add, cross, dot, norm, scale, sub, unit};
 const AXIS_MM: f64 = 12.0;
 /// How far to the side pedicles are looked for, mm.
 const PEDICLE_MM: f64 = 22.0;
+/// How far to the side, and to the front and back, of its place at the disc the sac is looked for a vertebra's height below, mm: over 28 mm
+/// a bend of 25° leads it 12 mm aside.
+const SAC_ASIDE_MM: i32 = 16;
+const SAC_ASTRAY_MM: i32 = 20;
 /// Half the canal's width where no pedicle was found, mm (K).
 const HALF_CANAL_MM: f64 = 11.5;
 
@@ -116,7 +120,7 @@ impl Site {
             (0..=steps).take_while(inside).last().map_or(0.0, |k| f64::from(k) * 0.25)
         };
         let sac_mm = [[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 1.0, 0.0]].map(|way| reach(sac, way, 20.0));
-        let half_canal_mm = Side::BOTH.map(|side| half_canal(grid, &frame, below, side));
+        let half_canal_mm = Side::BOTH.map(|side| half_canal(grid, &frame, sac, below, side));
         let attach_mm = attachment(grid, &frame, &roof, flavum);
         let (disc_front_mm, disc_depth_mm) = disc_extent(grid, &frame, disc, sac_mm[2]);
         Ok(Self {
@@ -248,21 +252,31 @@ fn frame(grid: &Grid, sac: &Structure, disc_mm: Vec3) -> Option<Frame> {
     Some(Frame { origin_mm, axes: [left, back, up] })
 }
 
-/// Half the canal's width to a side: the nearest pedicle of the lower bone within a vertebra's height below the disc.
-fn half_canal(grid: &Grid, frame: &Frame, lower: &Structure, side: Side) -> f64 {
-    let hit = |back: f64, up: f64| {
-        let steps = (PEDICLE_MM / 0.5) as i32;
-        (8..=steps).map(|k| f64::from(k) * 0.5).find(|l| {
-            let at = frame.patient_from_site([side.sign() * l, back, up]);
-            sdf_mm(grid, &lower.sdf, at) < 0.0
-        })
-    };
+/// Half the canal's width to a side: from the sac's middle to the nearest pedicle of the lower bone within a vertebra's height below the
+/// disc. It is looked for from within the sac at each height: the spine bends, and straight down from the sac's middle at the disc lies
+/// the body of the lower bone before its pedicles are reached.
+fn half_canal(grid: &Grid, frame: &Frame, sac: &Structure, lower: &Structure, side: Side) -> f64 {
+    let inside = |structure: &Structure, at: Vec3| sdf_mm(grid, &structure.sdf, frame.patient_from_site(at)) < 0.0;
     let mut nearest: Option<f64> = None;
-    for up in (-28..=-6).step_by(2) {
-        for back in [-4.0, 0.0] {
-            if let Some(l) = hit(back, f64::from(up)) {
-                nearest = Some(nearest.map_or(l, |n| n.min(l)));
+    for up in (-28..=-6).step_by(2).map(f64::from) {
+        // The sac across: its middle, and how far it reaches to the front.
+        let (mut sum, mut count, mut front) = ([0.0; 2], 0.0, f64::INFINITY);
+        for left in -SAC_ASIDE_MM..=SAC_ASIDE_MM {
+            for back in -SAC_ASTRAY_MM..=SAC_ASTRAY_MM {
+                let (left, back) = (f64::from(left), f64::from(back));
+                if inside(sac, [left, back, up]) {
+                    (sum, count, front) = ([sum[0] + left, sum[1] + back], count + 1.0, back.min(front));
+                }
             }
+        }
+        if count == 0.0 {
+            continue;
+        }
+        let [middle, back] = sum.map(|s| s / count);
+        for back in [back, (back + front) / 2.0] {
+            let steps = (PEDICLE_MM / 0.5) as i32;
+            let hit = (8..=steps).map(|k| f64::from(k) * 0.5).find(|l| inside(lower, [middle + side.sign() * l, back, up]));
+            nearest = hit.map(|l| nearest.map_or(l, |n: f64| n.min(l))).or(nearest);
         }
     }
     nearest.unwrap_or(HALF_CANAL_MM)

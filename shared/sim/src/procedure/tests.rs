@@ -79,6 +79,21 @@ fn a_site_is_found_where_the_spine_was_built() {
     assert_eq!(Site::find(spine(), 3).unwrap_err(), SiteError::Upper(Label::lumbar(3)));
 }
 
+/// A bent spine's canal is as wide as the straight one's: its width is measured at the pedicles, not at the back of the body that lies
+/// straight below the disc's level.
+#[test]
+fn a_lordotic_canal_is_measured_at_its_pedicles() {
+    let spine = small_spine::lordotic(0.8).unwrap();
+    let site = Site::find(&spine, 4).unwrap();
+    for side in Side::BOTH {
+        assert!((site.half_canal_mm[side as usize] - 13.0).abs() <= 1.0, "{:?}", site.half_canal_mm);
+        assert!((site.unroofed_mm(side) - 11.5).abs() <= 1.0);
+        // The pedicle's own place is beyond: what roofs the foramen begins there, not under the lamina's middle.
+        let tip = Zone::SuperiorTip(side);
+        assert!(site.in_zone(tip, [14.0 * side.sign(), 3.0, 3.0]) && !site.in_zone(tip, [8.0 * side.sign(), 3.0, 3.0]));
+    }
+}
+
 /// Every zone that the procedures name has tissue, lies on its side, and empties when it is gouged out.
 #[test]
 fn zones_hold_tissue_and_empty() {
