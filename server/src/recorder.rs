@@ -132,6 +132,8 @@ impl Recorder {
         if !is_room_name(&head.room) {
             return Err(RecordError::Room(head.room));
         }
+        // Without its case a recording can be neither replayed nor measured: nothing may be appended to it, nor cut off.
+        let Some(Record::Case(_)) = reader.next_record()? else { return Err(SessionError::Incomplete("case").into()) };
         let reached = reach(&mut reader, patient, None)?;
         if reached.tick >= u32::MAX / 2 || reached.epoch >= u32::MAX / 2 {
             return Err(RecordError::Spent { ticks: reached.tick, epochs: reached.epoch });
@@ -279,5 +281,21 @@ mod tests {
         writing.append(&Record::Closed { tick: 1 }).unwrap();
         drop(writing);
         assert!(!matches!(Recorder::resume(&path, &patient, CaseHash([7; 32])), Err(RecordError::InUse(_))));
+    }
+
+    /// A recording that was cut off inside its case is refused as it is by all who read it, and not a byte of it changes.
+    #[test]
+    fn a_recording_without_its_case_is_not_resumed() {
+        let directory = tempfile::tempdir().unwrap();
+        let head =
+            SessionHead { case_hash: [7; 32], room: "theatre".into(), software: "test".into(), started_unix_s: 0, tick_hz: 60 };
+        let path = Recorder::create(directory.path(), head, vec![5; 4_000]).unwrap().path().to_owned();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1_000]).unwrap();
+        let patient = spinor_sim::small_spine::patient(1.6).unwrap();
+        let refused = Recorder::resume(&path, &patient, CaseHash([7; 32])).err();
+        assert!(refused.as_ref().is_some_and(|e| e.to_string().contains("lacks its case")), "{refused:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole[..whole.len() - 1_000]);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -83,6 +83,13 @@ impl<R: Read> SessionReader<R> {
         let read = (&mut self.input).take(u64::from(length)).read_to_end(&mut payload);
         read.map_err(|source| SessionError::Io { what: "cannot read the recording", source })?;
         if payload.len() < length as usize {
+            // A writer that dies leaves a part of its last record. What holds whole records was not its last: the length is what is wrong.
+            if holds_a_record(&payload) {
+                return Err(SessionError::Damaged {
+                    at: self.at,
+                    reason: "its length is wrong: whole records follow".to_owned(),
+                });
+            }
             return self.torn();
         }
         if crc32fast::hash(&payload) != sum {
@@ -138,6 +145,24 @@ impl<R: Read> Iterator for SessionReader<R> {
         }
         record
     }
+}
+
+/// Whether a whole record starts anywhere in these bytes. Looks at no more than eight times as many bytes as there are.
+fn holds_a_record(bytes: &[u8]) -> bool {
+    let mut left = bytes.len().saturating_mul(8);
+    for at in 0..bytes.len().saturating_sub(8) {
+        let (head, rest) = bytes[at..].split_at(8);
+        let word = |n: usize| u32::from_le_bytes([head[n], head[n + 1], head[n + 2], head[n + 3]]);
+        let Some(payload) = rest.get(..word(0) as usize).filter(|payload| !payload.is_empty()) else { continue };
+        left = left.saturating_sub(payload.len());
+        if left == 0 {
+            return false;
+        }
+        if crc32fast::hash(payload) == word(4) && codec::decode::<Record>(payload).is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Fills `buffer` as far as the input goes.

@@ -114,6 +114,26 @@ fn a_torn_tail_is_dropped_at_every_byte() {
     }
 }
 
+/// A length that is too large in the middle is damage, and no torn end: a room that went on from there would have lost what follows.
+#[test]
+fn a_damaged_length_is_no_torn_tail() {
+    let (bytes, _) = recording(6, false);
+    let mut starts = vec![12];
+    let mut reader = SessionReader::open(&bytes[..]).unwrap();
+    while reader.next_record().unwrap().is_some() {
+        starts.push(reader.at() as usize);
+    }
+    // All but the last record, behind which nothing follows, and the end.
+    for start in &starts[..starts.len() - 2] {
+        for byte in [2, 3] {
+            let mut other = bytes.clone();
+            other[start + byte] ^= if byte == 2 { 0x10 } else { 0x01 };
+            let error = SessionReader::open(&other[..]).unwrap().find_map(Result::err);
+            assert!(matches!(error, Some(SessionError::Damaged { at, .. }) if at == *start as u64), "{start}: {error:?}");
+        }
+    }
+}
+
 /// What a power failure leaves of blocks that were allotted but not written is zeros: the recording opens up to there, as with any torn
 /// tail. Zeros with something behind them are damage.
 #[test]

@@ -7,8 +7,8 @@ use crate::complete::disc_between;
 
 /// One vertebra (or the sacrum, `S1`) with what belongs to it: canal beside it, roots below its pedicles, disc and flavum below it.
 ///
-/// Parts are named `vertebra`, `sacrum`, `canal` (dural sac or cord), `root left`, `root right`, `disc L4/L5`, `flavum L4/L5`. Roots are expected
-/// at L1 to S1 and flava at L1/L2 to L5/S1; other levels have no labels for them.
+/// Parts are named `vertebra`, `sacrum`, `canal` (dural sac or cord), `root left`, `root right`, `disc L4/L5`, `flavum L4/L5`. A case can hold roots
+/// of L1 to S1 and flava of L1/L2 to L5/S1; at other levels they are always missing, and said to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelCoverage {
     /// `T12`, `L4`, `S1`.
@@ -57,10 +57,9 @@ fn level(grid: &Grid, structures: &[Structure], bone: Label, below: Option<Label
     add(if bone == Label::SACRUM { "sacrum" } else { "vertebra" }.to_owned(), source(bone), false);
     add("canal".to_owned(), canal(grid, structures, bone), true);
     let lumbar = (1..=5_u16).find(|n| Label::lumbar(*n) == bone);
-    if let Some(n) = lumbar.or((bone == Label::SACRUM).then_some(6)) {
-        for (left, side) in [(true, "left"), (false, "right")] {
-            add(format!("root {side}"), source(Label::root(n, left)), true);
-        }
+    let roots = lumbar.or((bone == Label::SACRUM).then_some(6));
+    for (left, side) in [(true, "left"), (false, "right")] {
+        add(format!("root {side}"), roots.and_then(|n| source(Label::root(n, left))), true);
     }
     if bone != Label::SACRUM {
         // Where the bone below is not in the case, the disc has the name that it has without a sixth lumbar vertebra.
@@ -68,9 +67,7 @@ fn level(grid: &Grid, structures: &[Structure], bone: Label, below: Option<Label
         if let Some(disc) = disc.or(lumbar.map(Label::disc_below)) {
             add(format!("disc {name}/{next}"), source(disc), false);
         }
-        if let Some(n) = lumbar {
-            add(format!("flavum {name}/{next}"), source(Label::flavum_below(n)), false);
-        }
+        add(format!("flavum {name}/{next}"), lumbar.and_then(|n| source(Label::flavum_below(n))), false);
     }
     out
 }
@@ -124,8 +121,14 @@ pub(super) fn extent_z_mm(grid: &Grid, structure: &Structure) -> Option<(f64, f6
 /// The warnings that say where nothing guards, and where tools meet nothing.
 pub(super) fn warnings(levels: &[LevelCoverage]) -> Vec<String> {
     let told = |parts: fn(&LevelCoverage) -> Vec<String>| {
-        let each = levels.iter().map(|l| (l.level.as_str(), parts(l))).filter(|(_, parts)| !parts.is_empty());
-        each.map(|(level, parts)| format!("{level} {}", joined(&parts))).collect::<Vec<_>>().join("; ")
+        let each: Vec<(&str, Vec<String>)> = levels.iter().map(|l| (l.level.as_str(), parts(l))).collect();
+        let runs = each.chunk_by(|(_, a), (_, b)| bare(a) == bare(b)).filter(|run| !run[0].1.is_empty());
+        let said = runs.map(|run| match run {
+            [(level, parts)] => format!("{level} {}", joined(parts)),
+            [(first, parts), .., (last, _)] => format!("{first} to {last} {}", joined(&bare(parts))),
+            [] => String::new(),
+        });
+        said.collect::<Vec<_>>().join("; ")
     };
     let silent = told(|l| l.no_alarm.clone());
     let empty = told(|l| l.missing.iter().filter(|part| !l.no_alarm.contains(part)).cloned().collect());
@@ -139,6 +142,11 @@ pub(super) fn warnings(levels: &[LevelCoverage]) -> Vec<String> {
         out.push(format!("Tools meet nothing here, for it is not in the case: {empty}.{remedy}"));
     }
     out
+}
+
+/// Parts without the level in their names.
+fn bare(parts: &[String]) -> Vec<String> {
+    parts.iter().map(|part| part.split(' ').filter(|word| !word.contains('/')).collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// Parts as one says them: `roots left + right` for both roots.
@@ -207,9 +215,9 @@ mod tests {
         );
     }
 
-    /// Thoracic levels have neither roots nor flava of their own, and nothing is said where nothing is missing.
+    /// A case has no names for roots and flava of the chest: no alarm guards them, and it says so, once for levels that lack the same.
     #[test]
-    fn a_whole_case_is_silent() {
+    fn levels_that_the_alarm_cannot_know_are_told() {
         let grid = Grid::new([0.0; 3], 1.0, [1, 1, 2]).unwrap();
         let mut sdf = SparseField::outside(&grid);
         sdf.set_inside(grid.brick_at([0, 0, 0]).unwrap());
@@ -217,12 +225,28 @@ mod tests {
             let class = label.class().unwrap();
             Structure { label, class, source: Source::Labelled, uncertainty_mm: 0.0, volume_mm3: 1.0, sdf: sdf.clone() }
         };
-        let all = of(&grid, &[at(Label::SPINAL_CORD), at(Label(31)), at(Label(82))]);
-        assert_eq!(all.len(), 1);
+        let all = of(&grid, &[at(Label::SPINAL_CORD), at(Label(31)), at(Label(32)), at(Label(82)), at(Label(83))]);
+        let [t11, t12] = &all[..] else { panic!("two levels: {all:?}") };
+        assert_eq!((t11.level.as_str(), &t11.given[..]), ("T11", &["vertebra", "canal", "disc T11/T12"].map(str::to_owned)[..]));
         assert_eq!(
-            (all[0].level.as_str(), &all[0].given[..]),
-            ("T11", &["vertebra", "canal", "disc T11/T12"].map(str::to_owned)[..])
+            (&t12.no_alarm[..], &t12.missing[2..]),
+            (&["root left", "root right"].map(str::to_owned)[..], &["flavum T12/L1".to_owned()][..])
         );
-        assert!(warnings(&all).is_empty() && all[0].missing.is_empty(), "{all:?}");
+        let [silent, empty] = &warnings(&all)[..] else { panic!("two sentences") };
+        assert_eq!(silent, "NO ALARM, for it is not in the case: T11 to T12 roots left + right.");
+        assert_eq!(empty, "Tools meet nothing here, for it is not in the case: T11 to T12 flavum.");
+    }
+
+    /// Nothing is said where nothing is missing.
+    #[test]
+    fn a_whole_level_is_silent() {
+        let whole = LevelCoverage {
+            level: "L3".to_owned(),
+            given: vec!["vertebra".to_owned()],
+            proposed: vec![],
+            missing: vec![],
+            no_alarm: vec![],
+        };
+        assert!(warnings(&[whole]).is_empty());
     }
 }
