@@ -1,6 +1,7 @@
 //! Whether the numbers of a label map can mean what its scheme says: a wrong scheme names wrong levels, and nothing else shows it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use spinor_volume::{Label, TissueClass};
@@ -9,12 +10,18 @@ use super::PrepareError;
 use crate::schemes::Scheme;
 use crate::volume3d::Image;
 
-/// A number that the scheme does not know is a crumb below this volume, mm³.
+/// Numbers that the scheme does not know are crumbs below this volume, all together, mm³; so is a bone.
 const CRUMB_MM3: f64 = 2_000.0;
-/// More than vertebrae of the neck have on average, mm³ (K: about 8,000-20,000).
-const NECK_MM3: f64 = 28_000.0;
-/// More than T1 to T6 have on average, mm³ (K: about 12,000-26,000; T9 of the large man of VerSe's `sub-verse004` has 28,200).
-const CHEST_MM3: f64 = 32_000.0;
+/// Parts of the spine with the numbers of their levels and more than their vertebrae have on average, mm³. (K: about 8,000-20,000 in the
+/// neck, 12,000-26,000 from T1 to T6, up to 45,000 below and 75,000 in the loin; T9 of the large man of VerSe's `sub-verse004` has 28,200.)
+const PARTS: [(&str, RangeInclusive<u16>, f64); 4] = [
+    ("the neck", 11..=17, 28_000.0),
+    ("the upper chest", 21..=26, 32_000.0),
+    ("the lower chest", 27..=32, 65_000.0),
+    ("the loin", 41..=45, 120_000.0),
+];
+/// Unknown numbers that an error names; the others are counted.
+const NAMED: usize = 8;
 /// Less than the middles of L3 and of the sacrum can lie apart, mm (K: two vertebrae with their discs lie between).
 const ABOVE_SACRUM_MM: f64 = 65.0;
 
@@ -57,17 +64,20 @@ pub(super) fn seen(labels: &Image<u16>) -> BTreeMap<u16, Seen> {
 /// Refused are more than crumbs of a number that the scheme does not know at all (an organ of TotalSegmentator's is known), levels upside
 /// down, and levels whose bones cannot have those names where another scheme makes a spine of them.
 pub(super) fn check(path: &Path, scheme: Scheme, seen: &BTreeMap<u16, Seen>) -> Result<Vec<String>, PrepareError> {
-    let unknown: Vec<String> = seen
-        .iter()
-        .filter(|(number, s)| !scheme.knows(**number) && s.volume_mm3 > CRUMB_MM3)
-        .map(|(number, s)| format!("{number} ({:.0} cm3)", s.volume_mm3 / 1000.0))
-        .collect();
-    if !unknown.is_empty() {
+    let mut unknown: Vec<(u16, f64)> =
+        seen.iter().filter(|(number, _)| !scheme.knows(**number)).map(|(number, s)| (*number, s.volume_mm3)).collect();
+    if unknown.iter().map(|(_, volume)| volume).sum::<f64>() > CRUMB_MM3 {
+        unknown.sort_by(|a, b| b.1.total_cmp(&a.1));
         let hint = match others(scheme, seen) {
             names if names.is_empty() => "no scheme knows all of them: take out of the map what is not of the spine".to_owned(),
             names => format!("it looks like --scheme {}", names.join(" or ")),
         };
-        let numbers = unknown.join(", ");
+        let mut numbers: Vec<String> =
+            unknown.iter().take(NAMED).map(|(number, volume)| format!("{number} ({:.1} cm3)", volume / 1000.0)).collect();
+        if unknown.len() > NAMED {
+            numbers.push(format!("and {} more", unknown.len() - NAMED));
+        }
+        let numbers = numbers.join(", ");
         return Err(PrepareError::UnknownNumbers { path: path.to_owned(), scheme: scheme.name(), numbers, hint });
     }
     let bones = bones(scheme, seen);
@@ -76,7 +86,7 @@ pub(super) fn check(path: &Path, scheme: Scheme, seen: &BTreeMap<u16, Seen>) -> 
     if upside_down.is_some() || !others.is_empty() {
         let doubts = upside_down.into_iter().chain(doubts).collect::<Vec<_>>().join("; ");
         let hint = match others.as_slice() {
-            [] => "Is the map another scan's, or mirrored?".to_owned(),
+            [] => "Are the numbers in the order of another scheme, or is the map turned upside down?".to_owned(),
             names => format!("It looks like --scheme {}.", names.join(" or ")),
         };
         return Err(PrepareError::NoSpine { path: path.to_owned(), scheme: scheme.name(), doubts, hint });
@@ -112,7 +122,7 @@ fn upside_down(bones: &BTreeMap<Label, Seen>) -> Option<String> {
 /// What speaks against the bones' names.
 fn doubts(bones: &BTreeMap<Label, Seen>) -> Vec<String> {
     let mut out = Vec::new();
-    for (what, numbers, most) in [("the neck", 13..=17, NECK_MM3), ("the upper chest", 21..=26, CHEST_MM3)] {
+    for (what, numbers, most) in PARTS {
         let own: Vec<(&Label, f64)> =
             bones.iter().filter(|(l, _)| numbers.contains(&l.0)).map(|(l, s)| (l, s.volume_mm3)).collect();
         let mean = own.iter().map(|(_, volume)| volume).sum::<f64>() / own.len().max(1) as f64;
@@ -121,6 +131,11 @@ fn doubts(bones: &BTreeMap<Label, Seen>) -> Vec<String> {
             let names = names.join(", ");
             out.push(format!("{names}: {:.0} cm3 on average, which no vertebra of {what} has", mean / 1000.0));
         }
+    }
+    let upwards = |(upper, lower): (&(&Label, &Seen), &(&Label, &Seen))| upper.1.middle_mm[2] < lower.1.middle_mm[2];
+    let in_order: Vec<(&Label, &Seen)> = bones.iter().collect();
+    for (upper, lower) in in_order.iter().zip(in_order.iter().skip(1)).filter(|pair| upwards(*pair)) {
+        out.push(format!("{} lies below {}", upper.0.name(), lower.0.name()));
     }
     let lowest = bones.iter().rfind(|(label, _)| **label < Label::SACRUM);
     if let (Some((label, bone)), Some(sacrum)) = (lowest, bones.get(&Label::SACRUM)) {
@@ -183,17 +198,22 @@ mod tests {
     #[test]
     fn numbers_that_the_scheme_does_not_know_are_refused() {
         let error = told(&[20, 21, 22, 23, 24], 45.0, Scheme::TotalSpineSeg).unwrap_err();
-        assert!(error.contains("20 (45 cm3)") && error.contains("--scheme verse"), "{error}");
+        assert!(error.contains("20 (45.0 cm3)") && error.contains("--scheme verse"), "{error}");
         assert!(!error.contains("21 (") && !error.contains("totalsegmentator"), "{error}");
         let error = told(&[41, 42, 43, 44, 45, 50], 45.0, Scheme::Verse).unwrap_err();
         assert!(error.ends_with("it looks like --scheme totalspineseg"), "{error}");
         let error = told(&[31, 30, 29, 28, 27, 25, 5], 45.0, Scheme::Verse).unwrap_err();
         assert!(error.ends_with("it looks like --scheme totalsegmentator"), "{error}");
         let error = told(&[44, 900], 45.0, Scheme::TotalSpineSeg).unwrap_err();
-        assert!(error.contains("900 (45 cm3)") && error.contains("take out"), "{error}");
+        assert!(error.contains("900 (45.0 cm3)") && error.contains("take out"), "{error}");
         let mut crumbs = map(&[44, 45], 45.0);
         crumbs.insert(900, Seen { volume_mm3: 1_900.0, middle_mm: [0.0; 3] });
         assert!(check(Path::new("map"), Scheme::TotalSpineSeg, &crumbs).unwrap().is_empty());
+        // Noise of many numbers, each a crumb, is no crumb.
+        let noise = (900..3_900).map(|number| (number, Seen { volume_mm3: 100.0, middle_mm: [0.0; 3] }));
+        crumbs.extend(noise);
+        let error = check(Path::new("map"), Scheme::TotalSpineSeg, &crumbs).unwrap_err().to_string();
+        assert!(error.contains("900 (0.1 cm3)") && error.contains("and 2992 more"), "{error}");
     }
 
     /// L2-L5 of VerSe's are all known as T1-T4 elsewhere: their size tells. Numbers that count upwards tell by their order.
@@ -204,14 +224,18 @@ mod tests {
         let error = told(&[6, 5, 4, 3, 2, 1], 45.0, Scheme::Verse).unwrap_err();
         assert!(error.contains("upside down") && error.contains("--scheme totalsegmentator-vertebrae-mr"), "{error}");
         let error = told(&[45, 44, 43], 45.0, Scheme::TotalSpineSeg).unwrap_err();
-        assert!(error.contains("upside down") && error.contains("mirrored"), "{error}");
+        assert!(error.contains("upside down") && error.contains("another scheme"), "{error}");
     }
 
     /// Where no scheme is better, the case is made and says so first.
     #[test]
     fn doubts_that_no_scheme_resolves_are_told() {
-        let [told] = &told(&[42, 43, 50], 45.0, Scheme::TotalSpineSeg).unwrap()[..] else { panic!("one doubt") };
-        assert!(told.contains("IN DOUBT: vertebrae_L3 lies right above the sacrum"), "{told}");
+        let [one] = &told(&[42, 43, 50], 45.0, Scheme::TotalSpineSeg).unwrap()[..] else { panic!("one doubt") };
+        assert!(one.contains("IN DOUBT: vertebrae_L3 lies right above the sacrum"), "{one}");
+        let [one] = &told(&[41, 43, 42, 44, 45], 45.0, Scheme::TotalSpineSeg).unwrap()[..] else { panic!("one doubt") };
+        assert!(one.contains("IN DOUBT: vertebrae_L2 lies below vertebrae_L3"), "{one}");
+        let [one] = &told(&[44, 45], 130.0, Scheme::TotalSpineSeg).unwrap()[..] else { panic!("one doubt") };
+        assert!(one.contains("130 cm3 on average, which no vertebra of the loin has"), "{one}");
     }
 
     /// Volumes and middles are those of the voxels, in patient space.
