@@ -40,6 +40,8 @@ const EXPORTED: &str = "The label map holds ligamenta flava or nerve roots: labe
      labelled. If an earlier case only proposed them, give that case with --corrects.";
 /// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
 const OUTSIDE_TOLERANCE: f64 = 0.002;
+/// A CT of a patient holds some voxels of at most this: fat has about -100 HU.
+const HIGHEST_FAT_HU: i16 = -30;
 /// Labelled bone of a lower mean than this lies somewhere else in the CT, HU; cancellous bone of the oldest has about 90.
 const LEAST_BONE_HU: f64 = 60.0;
 
@@ -382,6 +384,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         None => None,
     };
     let mut case = Case { patient, ct: Some(packed_ct), mr: packed_mr, meta };
+    doubts.extend(doubt_units(&ct));
     let head = usize::from(warnings.first().is_some_and(|w| w == NO_NEURAL));
     warnings.splice(head..head, doubts);
     case.meta.warnings = warnings;
@@ -517,6 +520,15 @@ fn check_labels(labels: &Image<u16>, ct: &Image<i16>, warnings: &mut Vec<String>
         ));
     }
     Ok(())
+}
+
+/// What speaks against an image's being a CT in HU: it has no voxel as low as fat.
+fn doubt_units(ct: &Image<i16>) -> Option<String> {
+    let least = ct.voxels.iter().copied().min().filter(|least| *least > HIGHEST_FAT_HU)?;
+    Some(format!(
+        "IS THIS A CT IN HU? Its lowest voxel has {least}, where fat has -100 HU and air -1000. An MR given as CT, or a CT stored without its \
+         offset of -1024, makes bones of a wrong density, and wrong bones if they were segmented."
+    ))
 }
 
 /// Adds what the bones allow to be proposed and nobody gave.

@@ -29,6 +29,8 @@ fn files(dir: &Path) -> (PathBuf, PathBuf) {
         });
         hu.push(if d[0].min(d[1]) < 0.0 { 400_i16 } else { 30 });
     }
+    // A corner of air, as in every scan.
+    hu[0] = -1000;
     let (ct, label) = (dir.join("ct.nii.gz"), dir.join("labels.nii.gz"));
     write_nifti(&ct, &Image::new(geometry, hu).unwrap()).unwrap();
     write_nifti(&label, &Image::new(geometry, labels).unwrap()).unwrap();
@@ -229,6 +231,17 @@ fn labels_elsewhere_are_refused() {
     write_nifti(&air, &shifted).unwrap();
     let made = quietly(&options(air)).unwrap();
     assert!(made.case.meta.warnings.iter().any(|w| w.contains("does not seem to lie on")), "{:?}", made.case.meta.warnings);
+}
+
+/// An MR given as CT has nothing as low as fat: that is said before all else.
+#[test]
+fn an_mr_given_as_ct_is_doubted_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let mr = dir.path().join("mr.nii.gz");
+    write_nifti(&mr, &crate::nifti_io::read_nifti_i16(&ct).unwrap().map(|v| v.max(0))).unwrap();
+    let made = quietly(&PrepareOptions { ct: mr, labels: Some((labels, Scheme::Verse)), ..PrepareOptions::default() }).unwrap();
+    assert!(made.case.meta.warnings[0].starts_with("IS THIS A CT IN HU?"), "{:?}", made.case.meta.warnings);
 }
 
 /// A label map on a coarser lattice in the same frame does as well.
