@@ -64,6 +64,19 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether a file can be written here, asked before the work that it will hold; nothing is left behind.
+///
+/// # Errors
+/// As [`write_with`], of all that can be known now.
+pub fn can_write(path: &Path) -> std::io::Result<()> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    refuse_target(&target)?;
+    match fs::metadata(&target) {
+        Ok(about) if !about.is_file() => Ok(()),
+        _ => draft_beside(&target).map(|_| ()),
+    }
+}
+
 /// Writes a file, whole or not at all.
 ///
 /// # Errors
@@ -80,31 +93,14 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// What `fill` says, or which step the operating system refused. Nothing is left of the draft then.
 pub fn write_with<E: From<Error>>(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<(), E>) -> Result<(), E> {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    refuse_target(&target)?;
     let before = fs::metadata(&target).ok();
-    if let Some(before) = &before {
-        if before.is_dir() {
-            return Err(Error::new(ErrorKind::IsADirectory, "it is a folder").into());
-        }
-        if !before.is_file() {
-            let mut out = BufWriter::new(OpenOptions::new().write(true).open(&target)?);
-            fill(&mut out)?;
-            return Ok(out.flush()?);
-        }
-        if before.permissions().readonly() {
-            return Err(Error::new(ErrorKind::PermissionDenied, "it is read-only").into());
-        }
+    if before.as_ref().is_some_and(|before| !before.is_file()) {
+        let mut out = BufWriter::new(OpenOptions::new().write(true).open(&target)?);
+        fill(&mut out)?;
+        return Ok(out.flush()?);
     }
-    let folder = folder_of(&target);
-    let mut draft = tempfile::Builder::new();
-    draft.prefix(".spinor-").suffix(".part");
-    #[cfg(unix)]
-    draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let draft = draft.tempfile_in(folder).map_err(|error| {
-        // The draft's own name would only confuse.
-        let why =
-            if error.kind() == ErrorKind::NotFound { "there is no such folder".to_owned() } else { error.kind().to_string() };
-        Error::new(error.kind(), format!("no file can be made in {}: {why}", folder.display()))
-    })?;
+    let draft = draft_beside(&target)?;
     let mut out = BufWriter::with_capacity(1 << 18, draft);
     fill(&mut out)?;
     let draft = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
@@ -122,6 +118,32 @@ pub fn write_with<E: From<Error>>(path: &Path, fill: impl FnOnce(&mut dyn Write)
         .persist(&target)
         .map_err(|failed| Error::new(failed.error.kind(), format!("what was written cannot take its place: {}", failed.error)))?;
     Ok(())
+}
+
+/// Refuses a folder, and a file that may not be written.
+fn refuse_target(target: &Path) -> std::io::Result<()> {
+    match fs::metadata(target) {
+        Ok(about) if about.is_dir() => Err(Error::new(ErrorKind::IsADirectory, "it is a folder")),
+        Ok(about) if about.is_file() && about.permissions().readonly() => {
+            Err(Error::new(ErrorKind::PermissionDenied, "it is read-only"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An empty draft in the folder of a file; gone when it is dropped.
+fn draft_beside(target: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = folder_of(target);
+    let mut draft = tempfile::Builder::new();
+    draft.prefix(".spinor-").suffix(".part");
+    #[cfg(unix)]
+    draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    draft.tempfile_in(folder).map_err(|error| {
+        // The draft's own name would only confuse.
+        let why =
+            if error.kind() == ErrorKind::NotFound { "there is no such folder".to_owned() } else { error.kind().to_string() };
+        Error::new(error.kind(), format!("no file can be made in {}: {why}", folder.display()))
+    })
 }
 
 #[cfg(test)]
@@ -155,6 +177,22 @@ mod tests {
         write_whole(&path, b"another").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"another");
         assert_eq!(names(folder.path()), ["case.spinor"]);
+    }
+
+    /// Hours of work are not begun for a file that cannot be written, and asking leaves nothing behind.
+    #[test]
+    fn what_cannot_be_written_is_told_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("case.spinor");
+        can_write(&path).unwrap();
+        assert!(names(folder.path()).is_empty());
+        assert_eq!(can_write(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
+        let nowhere = can_write(&folder.path().join("nowhere/case.spinor")).unwrap_err();
+        assert!(nowhere.to_string().contains("there is no such folder"), "{nowhere}");
+        write_whole(&path, b"case").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        assert_eq!(can_write(&path).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(fs::read(&path).unwrap(), b"case");
     }
 
     /// While the new file is being written, whoever opens the path finds the old one.

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
@@ -23,6 +23,9 @@ pub enum NiftiError {
     /// The file could not be opened, read or written.
     #[error("NIfTI file could not be read or written: {0}")]
     Io(#[from] std::io::Error),
+    /// A name to write to by which nobody would find an image.
+    #[error("{} is no name of a NIfTI file: let it end in .nii or .nii.gz", .0.display())]
+    Name(PathBuf),
     /// The bytes are no NIfTI image.
     #[error("not a NIfTI-1 or NIfTI-2 image")]
     NotNifti,
@@ -312,12 +315,24 @@ fn numbers<E>(stored: Stored, little: bool, bytes: &[u8], each: impl FnMut(f64) 
     }
 }
 
+/// Whether a path can name a NIfTI file to be written; what is there and no file (a terminal, a pipe) needs no such name.
+///
+/// # Errors
+/// [`NiftiError::Name`] when it ends neither in `.nii` nor in `.nii.gz`.
+pub fn check_name(path: &Path) -> Result<(), NiftiError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let named = [".nii", ".nii.gz"].iter().any(|end| name.ends_with(end));
+    let is_no_file = || std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir());
+    if named || is_no_file() { Ok(()) } else { Err(NiftiError::Name(path.to_owned())) }
+}
+
 /// Writes an image as NIfTI-1, with the same orientation in sform and qform; compressed when the name ends in `.gz`. A file that is there
 /// already stays until the new one is whole.
 ///
 /// # Errors
-/// When the file cannot be written or an axis is too long for NIfTI-1.
+/// When the name is none of a NIfTI file, the file cannot be written, or an axis is too long for NIfTI-1.
 pub fn write_nifti<T: NiftiVoxel>(path: &Path, image: &Image<T>) -> Result<(), NiftiError> {
+    check_name(path)?;
     let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     write_with(path, |out| {
         if packed {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use spinor_prepare::contours::{ContourOptions, Names};
-use spinor_prepare::files::{spare, write_whole};
+use spinor_prepare::files::{can_write, spare, write_whole};
 use spinor_prepare::pipeline::{CaseSummary, PrepareOptions, Stage, peak_rss_mb, prepare};
 use spinor_prepare::schemes::Scheme;
 use spinor_prepare::segment::spine::vertebra;
@@ -98,6 +98,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {} for --out", folder.display()))?;
+    }
+    // All that follows takes a minute; what it cannot be written to is told now.
+    can_write(&args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    if let Some(dir) = &args.report {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {} for --report", dir.display()))?;
+        can_write(&dir.join(REPORT[0])).with_context(|| format!("the report in {}", dir.display()))?;
     }
     let options = PrepareOptions {
         ct: args.ct,

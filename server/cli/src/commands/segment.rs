@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use spinor_prepare::files::spare;
-use spinor_prepare::nifti_io::{read_nifti_f32, write_nifti};
+use spinor_prepare::files::{can_write, spare};
+use spinor_prepare::nifti_io::{check_name, read_nifti_f32, write_nifti};
 use spinor_prepare::segment::{BUILT_IN, Model, ModelFolder, Options, Progress, Stage, built_in};
 
 use crate::{input, output};
@@ -50,7 +50,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     let files = input::below(std::slice::from_ref(&folder));
     spare(&args.out, &args.input.iter().chain(&files).map(PathBuf::as_path).collect::<Vec<_>>())?;
+    check_name(&args.out)?;
+    can_write(&args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
     let own = args.model.as_os_str() == BUILT_IN && !folder.is_dir();
+    ensure!(
+        own || folder.is_dir(),
+        "there is no model {}: it is no folder, no name that `spinor models list` shows, and not `{BUILT_IN}`",
+        args.model.display()
+    );
     let opened = if own { built_in() } else { ModelFolder::open(&folder) };
     let model = opened.and_then(|folder| Model::from_folder(folder, threads));
     let mut model = model.with_context(|| format!("cannot use the model {}", args.model.display()))?;
