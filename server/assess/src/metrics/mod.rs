@@ -26,6 +26,7 @@ pub use harm::{Harm, Retraction};
 pub use motion::Motion;
 pub(crate) use outcome::class_word;
 pub use outcome::{CanalSlice, LevelOutcome, Outcome, SideOutcome};
+pub(crate) use process::LACKING;
 pub use process::{Process, SentinelError, Step, target_of};
 pub(crate) use safety::Of;
 pub use safety::{AlarmRise, Alarms, Plunge, Safety, StructureSafety};

@@ -35,6 +35,9 @@ pub struct Step {
     pub at_s: Option<f64>,
 }
 
+/// Status of a step whose tissue the patient lacks: there is nothing to be done.
+pub(crate) const LACKING: &str = "lacking";
+
 /// A sentinel error that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "defined in `definitions`")]
@@ -74,20 +77,22 @@ pub(crate) fn process(session: &Session, absent: &mut BTreeMap<String, String>) 
     let step = |(step, status): (&spinor_sim::procedure::Step, &StepStatus)| {
         let (status, tick) = match *status {
             StepStatus::Open => ("open", None),
+            StepStatus::Lacking => (LACKING, None),
             StepStatus::Done { tick } => ("done", Some(tick)),
             StepStatus::OutOfOrder { tick, .. } => ("out of order", Some(tick)),
         };
         Step { id: step.id.to_owned(), title: step.title.clone(), status, at_s: tick.map(|t| session.seconds(t)) }
     };
     let steps: Vec<Step> = tracker.steps().iter().zip(tracker.status()).map(step).collect();
-    let done = steps.iter().filter(|s| s.status != "open").count();
+    let lacking = steps.iter().filter(|s| s.status == LACKING).count();
+    let done = steps.iter().filter(|s| s.status != "open").count() - lacking;
     let sentinels = tracker.sentinels();
     let plan = followed.plan;
     Process {
         procedure: Some(format!("{} at L{}, {}", target.procedure.name(), target.level, target.side.word())),
         completed: Some(tracker.is_complete()),
         steps_done: Some(done as u32),
-        steps_share: Some(done as f64 / (steps.len() as f64).max(1.0)),
+        steps_share: Some(done as f64 / ((steps.len() - lacking) as f64).max(1.0)),
         steps_in_order: Some(steps.iter().all(|s| s.status != "out of order")),
         steps,
         sentinel_errors: Some(sentinels.len() as u32),

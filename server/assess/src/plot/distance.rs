@@ -126,9 +126,9 @@ pub(crate) fn distance(session: &Session) -> Markup {
             }
             (frame.axes("mm", 2.0))
             path d=(path) fill="none" stroke="#1a4d8f" stroke-width="1.4" {}
-            text x=(right) y=(n(frame.y(caution) + 12.0)) text-anchor="end" fill="#8a5a00" { "caution " (mm(caution)) " mm" }
-            text x=(right) y=(n(frame.y(danger) + 12.0)) text-anchor="end" fill="#b00020" { "danger " (mm(danger)) " mm" }
-            text x=(right) y=(n(frame.y(0.0) + 12.0)) text-anchor="end" fill="#b00020" { "inside" }
+            text x=(right) y=(n(frame.y(caution) + 12.0)) text-anchor="end" paint-order="stroke" stroke="#fff" stroke-width="3" fill="#8a5a00" { "caution " (mm(caution)) " mm" }
+            text x=(right) y=(n(frame.y(danger) + 12.0)) text-anchor="end" paint-order="stroke" stroke="#fff" stroke-width="3" fill="#b00020" { "danger " (mm(danger)) " mm" }
+            text x=(right) y=(n(frame.y(0.0) + 12.0)) text-anchor="end" paint-order="stroke" stroke="#fff" stroke-width="3" fill="#b00020" { "inside" }
         },
     )
 }

@@ -4,7 +4,7 @@ use spinor_sim::procedure::Sentinel;
 
 use super::{f, together, told, who};
 use crate::figures::by_key;
-use crate::metrics::{Contact, Metrics};
+use crate::metrics::{Contact, LACKING, Metrics};
 use crate::plot::clock;
 use crate::proposed::{NOT_JUDGED, UNCHANGED, Verdict};
 
@@ -105,7 +105,7 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
         let titles = metrics.process.steps.iter().filter(|s| s.status == status).map(|s| s.title.clone());
         titles.collect::<Vec<_>>().join("; ")
     };
-    let (open, early) = (named("open"), named("out of order"));
+    let (open, early, lacking) = (named("open"), named("out of order"), named(LACKING));
     // Steps find and free structures: where those are proposed, how far the procedure came is a fact and no merit.
     let proposed = metrics.rests_on_proposed("figures.steps_share");
     let mut steps = |gravity, text: String| match proposed {
@@ -118,7 +118,10 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     if !early.is_empty() {
         steps(Gravity::Notice, format!("Steps done before an earlier one: {early}"));
     }
-    if metrics.process.completed == Some(true) && early.is_empty() {
+    if !lacking.is_empty() {
+        steps(Gravity::Notice, format!("Steps with nothing to do, since the case has no such tissue: {lacking}"));
+    }
+    if metrics.process.completed == Some(true) && early.is_empty() && lacking.is_empty() {
         steps(Gravity::Good, "All steps of the procedure were done, in their order".to_owned());
     }
     canal(metrics, say);

@@ -50,10 +50,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     // A form that cannot be read is refused before the recording is measured, which takes longer.
     let rating = args.osats.as_deref().map(read_rating).transpose()?;
     let target = match &args.procedure {
-        Some(words) => Some(
-            target_of(words)
-                .with_context(|| format!("'{words}' names no procedure: write procedure=laminectomy level=L4 side=left"))?,
-        ),
+        Some(words) => Some(target_of(words).with_context(|| {
+            format!("'{words}' names no procedure: write procedure=laminectomy level=L4 side=left (levels L1 to L5)")
+        })?),
         None => None,
     };
     let options = Options { target, ..Options::default() };

@@ -136,6 +136,7 @@ fn status(status: StepStatus) -> Value {
     let hz = f64::from(spinor_sim::input::TICKS_PER_SECOND);
     match status {
         StepStatus::Open => json!({"done": false}),
+        StepStatus::Lacking => json!({"done": false, "lacking": true}),
         StepStatus::Done { tick } => json!({"done": true, "seconds": f64::from(tick) / hz}),
         StepStatus::OutOfOrder { tick, .. } => json!({"done": true, "seconds": f64::from(tick) / hz, "out_of_order": true}),
     }
@@ -184,6 +185,7 @@ fn print(rehearsal: &Rehearsal, outcome: &Outcome, seconds: f64) {
     for (id, status) in steps(outcome) {
         match status {
             StepStatus::Open => println!("  {id:18} open"),
+            StepStatus::Lacking => println!("  {id:18} nothing to do: the case has no such tissue"),
             StepStatus::Done { tick } => println!("  {id:18} done at {}", output::moment(f64::from(tick) / hz)),
             StepStatus::OutOfOrder { tick, .. } => {
                 println!("  {id:18} done out of order at {}", output::moment(f64::from(tick) / hz));

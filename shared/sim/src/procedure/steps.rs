@@ -14,7 +14,8 @@ pub(super) const CANAL_TARGET_MM2: f64 = 100.0;
 pub enum Rule {
     /// A blunt tool touched the bone of the upper vertebra before anything else: the level was identified.
     LevelChecked,
-    /// At most this share of a zone is left, percent. A zone that the patient has no tissue of is done from the start.
+    /// At most this share of a zone is left, percent. A zone that the patient has no tissue of holds from the start; a step of such zones
+    /// alone is [`StepStatus::Lacking`](super::StepStatus::Lacking).
     Taken {
         /// The zone.
         zone: Zone,

@@ -157,6 +157,25 @@ fn cutting_first_is_reported() {
     assert_eq!(tracker.current(), Some(0));
 }
 
+/// A step whose tissue the patient lacks is neither done nor open, and does not keep the procedure from its end.
+#[test]
+fn what_the_patient_lacks_is_no_step_done() {
+    let bare: Vec<_> = spine().structures().iter().filter(|s| s.class != TissueClass::Flavum).cloned().collect();
+    let bare = Patient::new(*spine().grid(), bare, spine().density().clone()).unwrap();
+    let mut tracker = Tracker::new(&bare, target(Procedure::Laminectomy)).unwrap();
+    let cut = CutState::new(bare.grid());
+    let lacking: Vec<&str> = tracker
+        .steps()
+        .iter()
+        .zip(tracker.status())
+        .filter(|(_, status)| **status == StepStatus::Lacking)
+        .map(|(step, _)| step.id)
+        .collect();
+    assert_eq!(lacking, ["flavum"]);
+    assert_eq!(tracker.update(&bare, &cut, 15, &[], &[], None), [], "nothing was done");
+    assert!(!tracker.is_complete());
+}
+
 /// A probe on the neighbour's lamina checks nothing; bone taken from there is a wrong level.
 #[test]
 fn the_wrong_level_is_noticed() {

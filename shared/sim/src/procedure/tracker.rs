@@ -64,6 +64,8 @@ impl Measured {
 pub enum StepStatus {
     /// Not done yet.
     Open,
+    /// Nothing to be done: the patient has no tissue in any of the step's zones, as where no flavum was segmented or proposed.
+    Lacking,
     /// Done in its turn.
     Done {
         /// When.
@@ -79,7 +81,7 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    /// Whether the step is done, in order or not.
+    /// Whether the step is behind: done, in order or not, or with nothing to be done.
     pub const fn is_done(self) -> bool {
         !matches!(self, Self::Open)
     }
@@ -166,7 +168,12 @@ impl Tracker {
             watch(Zone::Lamina(side));
         }
         watch(Zone::SpinousProcess);
-        let status = vec![StepStatus::Open; steps.len()];
+        let is_empty = |rule: &Rule| match rule {
+            Rule::Taken { zone, .. } => zones.iter().any(|w| w.zone == *zone && w.points.is_empty()),
+            _ => false,
+        };
+        let status = |step: &Step| if step.rules.iter().all(is_empty) { StepStatus::Lacking } else { StepStatus::Open };
+        let status = steps.iter().map(status).collect();
         Self {
             target,
             site,
