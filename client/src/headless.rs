@@ -30,10 +30,9 @@ pub(crate) fn follow(options: JoinOptions, seconds: Option<f32>) -> AppExit {
 #[derive(Resource)]
 struct Ends(Option<f32>);
 
-fn tell(mut session: ResMut<Session>, mut said: Local<String>, mut exit: MessageWriter<AppExit>) {
+fn tell(mut session: ResMut<Session>, ends: Res<Ends>, mut said: Local<String>, mut exit: MessageWriter<AppExit>) {
     let status = match session.status() {
-        Status::Connecting { reason: Some(reason), .. } => format!("connecting: {reason}"),
-        Status::Connecting { .. } => "connecting".to_owned(),
+        Status::Connecting { attempt, reason } => connecting(*attempt, reason.as_deref(), ends.0.is_none()),
         Status::Loading => "loading the patient".to_owned(),
         Status::Joined => {
             let names: Vec<&str> = session.people().iter().filter(|p| p.online).map(|p| p.name.as_str()).collect();
@@ -57,6 +56,19 @@ fn tell(mut session: ResMut<Session>, mut said: Local<String>, mut exit: Message
             Happening::Said { user, mark: Mark::Text(words) } => println!("{user}: {words}"),
             Happening::Lost(why) => println!("connection lost: {why}"),
             _ => {}
+        }
+    }
+}
+
+/// How the way in goes. Attempts beyond the first few are told at every power of two, so that somebody who waits sees that it goes on.
+fn connecting(attempt: u32, reason: Option<&str>, for_ever: bool) -> String {
+    let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    match attempt {
+        0 => format!("connecting{because}"),
+        n => {
+            let told = 1_u32 << n.ilog2();
+            let until = if for_ever { " (it goes on until Ctrl-C, or give --seconds)" } else { "" };
+            format!("connecting, attempt {told}{because}{until}")
         }
     }
 }
@@ -90,6 +102,15 @@ mod tests {
     use spinor_client_core::JoinError;
 
     use super::*;
+
+    /// A closed server is not tried in silence, nor with a line for every attempt.
+    #[test]
+    fn attempts_are_told_at_powers_of_two() {
+        let told: std::collections::BTreeSet<String> = (1..=100).map(|n| connecting(n, Some("no answer"), true)).collect();
+        assert_eq!(told.len(), 7, "{told:?}");
+        assert!(told.iter().all(|line| line.contains("no answer") && line.contains("Ctrl-C")), "{told:?}");
+        assert_eq!(connecting(0, None, false), "connecting");
+    }
 
     /// A script that waits for `join --headless --seconds` learns from its exit whether it was in the room.
     #[test]

@@ -109,10 +109,17 @@ impl Recorder {
         };
         own(&path, &file)?;
         let file = Arc::new(file);
-        let mut writer = SessionWriter::create(file.clone())?;
-        writer.append(&Record::Head(head))?;
-        writer.append(&Record::Case(case))?;
-        file.sync_all().map_err(io("cannot sync", &path))?;
+        let begin = || {
+            let mut writer = SessionWriter::create(file.clone())?;
+            writer.append(&Record::Head(head))?;
+            writer.append(&Record::Case(case))?;
+            file.sync_all().map_err(io("cannot sync", &path))?;
+            Ok(writer)
+        };
+        let writer = begin().inspect_err(|_: &RecordError| {
+            // A recording without its patient is worth nothing, and on a full disk it takes the room of the next attempt.
+            let _ = std::fs::remove_file(&path);
+        })?;
         Self::new(path, file, writer)
     }
 

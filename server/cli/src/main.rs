@@ -63,8 +63,19 @@ enum Command {
     Info(info::Args),
 }
 
+/// A file that may grow no further is an error to whoever writes it, as on a full disk, and not the end of the process.
+#[cfg(unix)]
+fn outgrow_no_limit() {
+    let unused = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unused) {
+        eprintln!("warning: a limit on the size of files would end this process: {error}");
+    }
+}
+
 fn main() -> ExitCode {
     log::start();
+    #[cfg(unix)]
+    outgrow_no_limit();
     let done = match Cli::parse().command {
         Command::Phantom(args) => phantom::run(args),
         Command::Prepare(args) => prepare::run(args),

@@ -103,9 +103,9 @@ pub struct Evaluation {
 /// When the reference holds nothing to compare, or lies in the frame of an MR that the case lacks.
 pub fn evaluate(case: &Case, mut reference: Image<u16>, scheme: Scheme, frame: Frame) -> Result<Evaluation, EvaluateError> {
     let way = Way::of(case, frame)?;
-    let mut numbers: Vec<u16> = reference.voxels.iter().copied().filter(|v| *v != 0).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
+    let mut seen = vec![false; usize::from(u16::MAX) + 1];
+    reference.voxels.iter().for_each(|v| seen[usize::from(*v)] = true);
+    let numbers: Vec<u16> = (1..=u16::MAX).filter(|number| seen[usize::from(*number)]).collect();
     let unmapped = scheme.relabel(&mut reference.voxels);
     let boxes = boxes(&reference);
     if boxes.is_empty() {

@@ -57,7 +57,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 eprintln!("comparing ...");
             }
             let found = evaluate(&case, labels, scheme, frame)?;
-            if args.json { output::json(&found.json()) } else { print(&found) }
+            if args.json {
+                output::json(&found.json())
+            } else {
+                print(&found)
+            }
+            if found.structures.values().all(|(_, score)| score.dsc == 0.0) {
+                bail!(
+                    "no structure of {} lies where the case has it: is it another scan's, or in another scheme than {scheme} (--scheme)?",
+                    reference.display()
+                );
+            }
         }
         (_, _, Some(landmarks)) => {
             let text = input::file(landmarks, MAX_LANDMARK_BYTES)?;

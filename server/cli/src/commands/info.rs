@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -139,9 +139,12 @@ pub(crate) enum Kind {
 /// Looks at a file's first bytes.
 pub(crate) fn kind(path: &Path) -> anyhow::Result<Kind> {
     let mut magic = [0; 8];
-    File::open(path)
-        .and_then(|mut file| file.read_exact(&mut magic))
-        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let read = File::open(path).and_then(|mut file| match file.read_exact(&mut magic) {
+        // What is shorter than the first word of a case is no case.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
+        read => read,
+    });
+    read.with_context(|| format!("{} cannot be read", path.display()))?;
     match magic {
         case::MAGIC => Ok(Kind::Case),
         session::MAGIC => Ok(Kind::Recording),

@@ -1,5 +1,6 @@
 //! `spinor serve`: a room, or several, on one case.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -119,8 +120,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             bulk_bytes_per_second: args.bulk_mbit * 1e6 / 8.0,
         };
         server = Some(Server::open(config).map_err(|e| match e {
-            ServeError::Endpoint(EndpointError::Bind(..)) => {
-                anyhow::Error::from(e).context("is another server running there? Choose another address with --listen")
+            ServeError::Endpoint(EndpointError::Bind(_, ref why)) => {
+                let hint = match why.kind() {
+                    ErrorKind::AddrNotAvailable => {
+                        "this machine has no such address: choose one of its own with --listen, or 0.0.0.0 for all"
+                    }
+                    ErrorKind::PermissionDenied => "this port needs more rights: choose one from 1024 on with --listen",
+                    _ => "is another server running there? Choose another address with --listen",
+                };
+                anyhow::Error::from(e).context(hint)
             }
             e => e.into(),
         })?);
