@@ -2,7 +2,7 @@
 //!
 //! The library `libmockxr.so` is an OpenXR runtime: a loader finds it through `XR_RUNTIME_JSON`, or it stands in for the loader
 //! itself under the name `libopenxr_loader.so`. It hands out Vulkan swapchains, plays a script of head, hands, buttons and
-//! session states ([`script`]), writes what the application submits as PNG files, and logs haptics and everything else that a
+//! session states (module `script`), writes what the application submits as PNG files, and logs haptics and everything else that a
 //! test wants to read.
 //!
 //! | variable | meaning |

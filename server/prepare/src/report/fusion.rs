@@ -135,14 +135,7 @@ mod tests {
 
     /// An MR that grows by one per mm upwards and was registered by a shift of 10 mm up, in a case of a phantom.
     fn ramp() -> (Case, phantom::Phantom, Image<f32>) {
-        let options = phantom::Options {
-            levels: "L4-L5".parse().unwrap(),
-            spacing_mm: [1.5; 3],
-            mr_spacing_mm: [3.0; 3],
-            ..Default::default()
-        };
-        let made = phantom::generate(&options).unwrap();
-        let patient = phantom::patient(&phantom::anatomy(&options).unwrap(), options.levels, 1.0).unwrap();
+        let (made, patient) = super::super::tests::small_phantom();
         let (low, high) = made.ct.geometry.bounds_mm();
         let low = low.map(|v| v - SHIFT_MM - 2.0);
         let size = [0, 1, 2].map(|k| ((high[k] - low[k] + SHIFT_MM) / 4.0).ceil() as usize + 1);

@@ -169,20 +169,25 @@ fn picture(case: &Case, ct: Option<&Image<i16>>, caption: String, plane: &Plane)
 mod tests {
     use super::*;
     use crate::phantom;
-    use spinor_shared::case::CaseMeta;
 
-    /// A case's report is written whole: warnings come first, every structure has its row and its outline's colour, the pictures
-    /// are inside, the numbers are those of the case, and nothing else lies beside the two files.
-    #[test]
-    fn a_phantoms_report_is_whole() {
+    /// L4 and L5 in coarse images, and the anatomy as a patient.
+    pub(super) fn small_phantom() -> (phantom::Phantom, spinor_volume::Patient) {
         let options = phantom::Options {
             levels: "L4-L5".parse().unwrap(),
             spacing_mm: [1.5; 3],
             mr_spacing_mm: [3.0; 3],
             ..Default::default()
         };
-        let made = phantom::generate(&options).unwrap();
         let patient = phantom::patient(&phantom::anatomy(&options).unwrap(), options.levels, 1.0).unwrap();
+        (phantom::generate(&options).unwrap(), patient)
+    }
+    use spinor_shared::case::CaseMeta;
+
+    /// A case's report is written whole: warnings come first, every structure has its row and its outline's colour, the pictures
+    /// are inside, the numbers are those of the case, and nothing else lies beside the two files.
+    #[test]
+    fn a_phantoms_report_is_whole() {
+        let (made, patient) = small_phantom();
         let meta = CaseMeta { warnings: vec!["Something <b>odd</b>.".to_owned()], ..CaseMeta::default() };
         let case = Case { patient, ct: None, mr: None, meta };
         let dir = tempfile::tempdir().unwrap();
