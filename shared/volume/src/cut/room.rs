@@ -10,16 +10,18 @@
 //! digested. It is worked out brick by brick when it is first read, and again only in the rows that cuts came near. Beside it lies, for each
 //! structure, what a reader wants in the end: the greater of what is left of the structure and the room.
 
+mod around;
+mod spread;
+
 use std::sync::OnceLock;
 
-use super::change::{Moved, rows};
-use super::kernel::Row;
-use crate::bits;
+use super::change::Moved;
 use crate::field::{BrickSamples, BrickState, SparseField};
 use crate::grid::{BRICK, BRICK_VOXELS, BrickIndex, Grid};
 use crate::label::TissueClass;
 use crate::patient::Patient;
 use crate::sample::carve;
+use around::{Left, Surroundings};
 
 /// Lengths of a step to the neighbours across a face, an edge and a corner, 1/32 voxel: the longest whose sums no straight line undercuts,
 /// which holds as (29, 39 − 29, 48 − 39) is no longer than 32.
@@ -46,6 +48,8 @@ pub(super) struct Rooms {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Room {
     known: OnceLock<Box<BrickSamples>>,
+    /// What is left of the class in the brick.
+    class: OnceLock<Box<Left>>,
     /// What is left of each structure of the class that lives in the brick, by its place in the patient, or the room where that is more.
     left: OnceLock<Vec<(u16, Box<BrickSamples>)>>,
     /// What was known before cuts came near, and the rows that they came near: first and last along y and z.
@@ -76,6 +80,7 @@ impl Rooms {
             if brick == own {
                 // Samples that bound no surface are read too.
                 room.left.take();
+                room.class.take();
             }
             let Some(moved) = moved else { continue };
             // What moved as this brick counts it, and as far as it is felt.
@@ -107,7 +112,7 @@ impl Rooms {
     ) -> BrickState<'a> {
         let left = match room.left.get() {
             Some(left) => left,
-            None => room.left.get_or_init(|| room.carved(patient, cut, class, brick)),
+            None => room.left.get_or_init(|| room.carved(self, patient, cut, class, brick)),
         };
         let found = left.iter().find(|(resident, _)| usize::from(*resident) == structure);
         found.map_or(BrickState::Outside, |(_, samples)| BrickState::Samples(samples))
@@ -116,13 +121,20 @@ impl Rooms {
 
 impl Room {
     /// The room, 1/32 voxel; [`TISSUE`] in tissue.
-    fn samples(&self, patient: &Patient, cut: &SparseField, class: TissueClass, brick: BrickIndex) -> &BrickSamples {
+    fn samples(
+        &self,
+        rooms: &Rooms,
+        patient: &Patient,
+        cut: &SparseField,
+        class: TissueClass,
+        brick: BrickIndex,
+    ) -> &BrickSamples {
         self.known.get_or_init(|| {
             let (mut samples, stale) = match &self.before {
                 Some((samples, stale)) => (samples.clone(), *stale),
                 None => (Box::new([TISSUE; BRICK_VOXELS]), [[0, BRICK as i32 - 1]; 2]),
             };
-            Surroundings::new(patient, cut, class, brick).measure(stale, &mut samples);
+            Surroundings::new(rooms, patient, cut, class, brick).measure(stale, &mut samples);
             samples
         })
     }
@@ -131,6 +143,7 @@ impl Room {
     /// structure, it never is: there the room is what is left, or less.
     fn carved(
         &self,
+        rooms: &Rooms,
         patient: &Patient,
         cut: &SparseField,
         class: TissueClass,
@@ -144,7 +157,7 @@ impl Room {
         };
         let mut all = Vec::new();
         for (resident, structure) in residents.filter(|(_, s)| s.class == class) {
-            let mut left = Box::new(*self.samples(patient, cut, class, brick));
+            let mut left = Box::new(*self.samples(rooms, patient, cut, class, brick));
             let tissue = match structure.sdf.brick(brick) {
                 BrickState::Outside => continue,
                 BrickState::Inside => &[-127; BRICK_VOXELS],
@@ -156,6 +169,11 @@ impl Room {
             all.push((resident, left));
         }
         all
+    }
+
+    /// What is left of the class in the brick.
+    fn class_left(&self, patient: &Patient, cut: &SparseField, class: TissueClass, brick: BrickIndex) -> &Left {
+        self.class.get_or_init(|| Box::new(Left::of(patient, cut.brick(brick), class, brick)))
     }
 
     /// Notes that cuts came near some rows.
@@ -174,229 +192,4 @@ impl Room {
 /// Offsets of a brick's neighbours and itself, x fastest.
 fn neighbours() -> impl Iterator<Item = [i32; 3]> {
     (0..27).map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1])
-}
-
-/// Samples in a row of the working space: a brick's and eight to each side.
-const WIDE: usize = 2 * BRICK;
-/// Where the brick begins in it.
-const SIDE: usize = BRICK / 2;
-/// Rows of the working space along y and along z: the brick's and [`AROUND`] to each side.
-const SPAN: usize = BRICK + 2 * AROUND as usize;
-/// All of these rows.
-const ROWS: usize = SPAN * SPAN;
-
-/// A brick and those around it.
-struct Surroundings<'a> {
-    /// What was cut in each, by [`neighbours`].
-    cut: [BrickState<'a>; 27],
-    /// What each of the class's structures that live near has in each.
-    tissue: Vec<[BrickState<'a>; 27]>,
-}
-
-impl<'a> Surroundings<'a> {
-    fn new(patient: &'a Patient, cut: &'a SparseField, class: TissueClass, brick: BrickIndex) -> Self {
-        let grid = patient.grid();
-        let at = grid.brick_coords(brick);
-        let mut bricks = [None; 27];
-        for (brick, near) in bricks.iter_mut().zip(neighbours()) {
-            *brick = grid.brick_at([at[0] + near[0], at[1] + near[1], at[2] + near[2]]);
-        }
-        let states = |field: &'a SparseField| bricks.map(|brick| brick.map_or(BrickState::Outside, |brick| field.brick(brick)));
-        let mut living: Vec<u16> = bricks.iter().flatten().flat_map(|brick| patient.residents(*brick)).copied().collect();
-        living.sort_unstable();
-        living.dedup();
-        let structures = living.iter().filter_map(|k| patient.structures().get(usize::from(*k)));
-        let tissue = structures.filter(|s| s.class == class).map(|s| states(&s.sdf)).collect();
-        Self { cut: states(cut), tissue }
-    }
-
-    /// What is left of the class in the row (y, z) from the brick's first, eight samples before it to eight after it.
-    fn left(&self, y: i32, z: i32) -> [i8; WIDE] {
-        let edge = BRICK as i32;
-        let number = (y.rem_euclid(edge) + edge * z.rem_euclid(edge)) as usize;
-        let mut wide = [127_i8; WIDE];
-        for along in 0..3 {
-            let near = (along + 3 * (y.div_euclid(edge) + 1) + 9 * (z.div_euclid(edge) + 1)) as usize;
-            let cut = match self.cut[near] {
-                BrickState::Outside => &[127; BRICK],
-                BrickState::Inside => &[-127; BRICK],
-                BrickState::Samples(samples) => &rows(samples)[number],
-            };
-            let mut left: Row = [127; BRICK];
-            for states in &self.tissue {
-                let tissue = match states[near] {
-                    BrickState::Outside => continue,
-                    BrickState::Inside => &[-127; BRICK],
-                    BrickState::Samples(samples) => &rows(samples)[number],
-                };
-                for x in 0..BRICK {
-                    left[x] = left[x].min(carve(tissue[x], cut[x]));
-                }
-            }
-            match along {
-                0 => wide[..SIDE].copy_from_slice(&left[BRICK - SIDE..]),
-                1 => wide[SIDE..SIDE + BRICK].copy_from_slice(&left),
-                _ => wide[SIDE + BRICK..].copy_from_slice(&left[..SIDE]),
-            }
-        }
-        wide
-    }
-
-    /// Measures the room in some of the brick's rows.
-    fn measure(&self, [ys, zs]: [[i32; 2]; 2], out: &mut BrickSamples) {
-        let mut field = Field::new();
-        let mut left = [[127_i8; WIDE]; ROWS];
-        for z in zs[0] - AROUND..=zs[1] + AROUND {
-            for y in ys[0] - AROUND..=ys[1] + AROUND {
-                let row = self.left(y, z);
-                let eights = row.as_chunks::<8>().0.iter().enumerate();
-                field.inside[at(y, z)] = eights.fold(0, |mask, (n, eight)| mask | bits::negative(eight) << (8 * n));
-                left[at(y, z)] = row;
-            }
-        }
-        let reached = |[first, last]: [i32; 2]| [first - REACH, last + REACH];
-        let (ys_reached, zs_reached) = (reached(ys), reached(zs));
-        for z in zs_reached[0]..=zs_reached[1] {
-            for y in ys_reached[0]..=ys_reached[1] {
-                field.start(y, z, &left[at(y, z)]);
-            }
-        }
-        // There and back: whichever way a straight run of steps goes, its rows come one after the other in one of the two. Rows of one
-        // front have passed none of each other, so that none has to wait for another.
-        let fronts = || ys_reached[0] + 2 * zs_reached[0]..=ys_reached[1] + 2 * zs_reached[1];
-        let front = |n: i32| (zs_reached[0]..=zs_reached[1]).map(move |z| (n - 2 * z, z)).filter(|(y, _)| within(*y, ys_reached));
-        fronts().for_each(|n| field.sweep(front(n), -1));
-        fronts().rev().for_each(|n| field.sweep(front(n), 1));
-        let out = out.as_chunks_mut::<BRICK>().0;
-        for z in zs[0]..=zs[1] {
-            for y in ys[0]..=ys[1] {
-                let (rooms, inside) = (&field.rooms[at(y, z)], field.inside[at(y, z)]);
-                let tissue: [u8; BRICK] = bits::bytes(inside >> SIDE);
-                for (x, out) in out[y as usize + BRICK * z as usize].iter_mut().enumerate() {
-                    *out = (rooms[x + SIDE + BESIDE] & !tissue[x]) as i8 | TISSUE & tissue[x] as i8;
-                }
-            }
-        }
-    }
-}
-
-fn within(value: i32, [first, last]: [i32; 2]) -> bool {
-    (first..=last).contains(&value)
-}
-
-/// Place of the row (y, z) from the brick's first in the working space.
-fn at(y: i32, z: i32) -> usize {
-    (y + AROUND) as usize + SPAN * (z + AROUND) as usize
-}
-
-/// Samples on either side of a row that are never in reach of anything: what lies there is read and never written.
-const BESIDE: usize = REACH as usize;
-/// A row of rooms with what lies beside it.
-type Line = [u8; WIDE + 2 * BESIDE];
-/// A row where nothing is near.
-const BARE: Line = [127; WIDE + 2 * BESIDE];
-
-/// A working space.
-struct Field {
-    /// Room, 1/32 voxel, up to the clamp.
-    rooms: [Line; ROWS],
-    /// A bit for each sample in tissue.
-    inside: [u32; ROWS],
-    /// Rows that are all at the clamp.
-    bare: [bool; ROWS],
-    /// Rows in which no sample is farther off than by the steps to another.
-    settled: [bool; ROWS],
-}
-
-impl Field {
-    const fn new() -> Self {
-        Self { rooms: [BARE; ROWS], inside: [0; ROWS], bare: [true; ROWS], settled: [true; ROWS] }
-    }
-
-    /// Sets a row's samples next to tissue.
-    fn start(&mut self, y: i32, z: i32, left: &[i8; WIDE]) {
-        let tissue = (0..9).fold(0, |mask, n| mask | self.inside[at(y + n % 3 - 1, z + n / 3 - 1)]);
-        let next = (tissue | tissue << 1 | tissue >> 1) & !self.inside[at(y, z)];
-        if next == 0 {
-            return;
-        }
-        (self.bare[at(y, z)], self.settled[at(y, z)]) = (false, false);
-        let next: [u8; WIDE] = bits::bytes(next);
-        let rooms = &mut self.rooms[at(y, z)];
-        for x in 0..WIDE {
-            rooms[x + BESIDE] = left[x].clamp(0, NEXT) as u8 & next[x] | 127 & !next[x];
-        }
-    }
-
-    /// Lets the samples of some rows, of which none has passed another, be no farther off than by a step to a neighbour in the rows that a
-    /// sweep has passed, and than by steps along their own.
-    fn sweep(&mut self, rows: impl Iterator<Item = (i32, i32)> + Clone, passed: i32) {
-        rows.clone().for_each(|(y, z)| self.take_over(y, z, passed));
-        rows.for_each(|(y, z)| self.settle(at(y, z)));
-    }
-
-    /// Takes over what is nearer from the rows that a sweep has passed.
-    fn take_over(&mut self, y: i32, z: i32, passed: i32) {
-        let here = at(y, z);
-        let edges = [at(y, z + passed), at(y + passed, z)];
-        let corners = [at(y - 1, z + passed), at(y + 1, z + passed)];
-        let old = part(&self.rooms[here], 0);
-        let mut new = old;
-        for (rows, [along, aside]) in [(edges, [STEPS[0], STEPS[1]]), (corners, [STEPS[1], STEPS[2]])] {
-            if rows.iter().all(|row| self.bare[*row]) {
-                continue;
-            }
-            let [a, b] = rows.map(|row| &self.rooms[row]);
-            let level = nearer(part(a, 0), part(b, 0));
-            let before = nearer(part(a, -1), part(b, -1));
-            let after = nearer(part(a, 1), part(b, 1));
-            new = nearer(new, nearer(farther(level, along), farther(nearer(before, after), aside)));
-        }
-        if new != old {
-            self.rooms[here][BESIDE..BESIDE + WIDE].copy_from_slice(&new);
-            (self.bare[here], self.settled[here]) = (false, false);
-        }
-    }
-
-    /// Lets no sample of a row be farther off than by the steps to another. More steps than reach need no look: no sum of them is below the
-    /// clamp.
-    fn settle(&mut self, here: usize) {
-        if std::mem::replace(&mut self.settled[here], true) {
-            return;
-        }
-        let old = &self.rooms[here];
-        let mut new = part(old, 0);
-        for steps in 1..=BESIDE as isize {
-            let far = STEPS[0] * steps as u8;
-            new = nearer(new, farther(nearer(part(old, -steps), part(old, steps)), far));
-        }
-        self.rooms[here][BESIDE..BESIDE + WIDE].copy_from_slice(&new);
-    }
-}
-
-/// The samples of a row, each the one that lies `by` places on from it.
-#[inline(always)]
-fn part(line: &Line, by: isize) -> [u8; WIDE] {
-    let mut part = [0; WIDE];
-    let first = BESIDE.wrapping_add_signed(by);
-    part.copy_from_slice(&line[first..first + WIDE]);
-    part
-}
-
-/// The lesser of two rows' rooms.
-#[inline(always)]
-fn nearer(mut a: [u8; WIDE], b: [u8; WIDE]) -> [u8; WIDE] {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a = (*a).min(b);
-    }
-    a
-}
-
-/// A row's rooms and a step.
-#[inline(always)]
-fn farther(mut a: [u8; WIDE], step: u8) -> [u8; WIDE] {
-    for a in &mut a {
-        *a = a.saturating_add(step);
-    }
-    a
 }
