@@ -121,7 +121,7 @@ impl Grid {
     /// The brick at brick coordinates (x, y, z), or none outside the grid.
     #[inline]
     pub fn brick_at(&self, at: [i32; 3]) -> Option<BrickIndex> {
-        let [nx, ny, nz] = self.bricks.map(|n| n as i32);
+        let [nx, ny, nz] = [self.bricks[0] as i32, self.bricks[1] as i32, self.bricks[2] as i32];
         let inside = (0..nx).contains(&at[0]) && (0..ny).contains(&at[1]) && (0..nz).contains(&at[2]);
         inside.then(|| BrickIndex((at[0] + nx * (at[1] + ny * at[2])) as u32))
     }
@@ -136,9 +136,11 @@ impl Grid {
     /// The brick that holds a voxel, and the voxel's place among its samples; none outside the grid.
     #[inline]
     pub fn locate(&self, voxel: VoxelIndex) -> Option<(BrickIndex, usize)> {
-        let edge = BRICK as i32;
-        let brick = self.brick_at(voxel.0.map(|v| v.div_euclid(edge)))?;
-        let [x, y, z] = voxel.0.map(|v| v.rem_euclid(edge) as usize);
+        let [x, y, z] = voxel.0;
+        // Shifts and masks are the division and its rest, also of what is negative.
+        let (bits, last) = (BRICK.trailing_zeros(), BRICK as i32 - 1);
+        let brick = self.brick_at([x >> bits, y >> bits, z >> bits])?;
+        let [x, y, z] = [(x & last) as usize, (y & last) as usize, (z & last) as usize];
         Some((brick, x + BRICK * (y + BRICK * z)))
     }
 

@@ -12,6 +12,7 @@ mod bits;
 pub mod cut;
 pub mod detach;
 pub mod digest;
+mod far;
 pub mod field;
 pub mod grid;
 pub mod label;

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::far;
 use crate::field::{BrickState, SparseField};
 use crate::grid::{BRICK_VOXELS, BrickIndex, Grid, VoxelIndex};
 use crate::label::{Label, TissueClass};
@@ -129,18 +130,25 @@ struct Residents {
     starts: Vec<u32>,
     /// Places of structures, rising in each brick.
     all: Vec<u16>,
+    /// Of each of these a bit for each block of the brick that it comes near: see [`far`].
+    near: Vec<u64>,
 }
 
 impl Residents {
     fn of(grid: &Grid, structures: &[Structure]) -> Self {
-        let (mut starts, mut all) = (Vec::with_capacity(grid.brick_count() + 1), Vec::new());
+        let (mut starts, mut all, mut near) = (Vec::with_capacity(grid.brick_count() + 1), Vec::new(), Vec::new());
         starts.push(0);
         for brick in (0..grid.brick_count() as u32).map(BrickIndex) {
-            let lives = |s: &Structure| s.sdf.brick(brick) != BrickState::Outside;
-            all.extend(structures.iter().enumerate().filter(|(_, s)| lives(s)).map(|(k, _)| k as u16));
+            for (k, structure) in structures.iter().enumerate() {
+                let state = structure.sdf.brick(brick);
+                if state != BrickState::Outside {
+                    all.push(k as u16);
+                    near.push(far::near_blocks(state));
+                }
+            }
             starts.push(all.len() as u32);
         }
-        Self { starts, all }
+        Self { starts, all, near }
     }
 }
 
@@ -190,9 +198,19 @@ impl Patient {
     /// Places of the structures whose field comes into a brick, rising; none for a brick that the grid lacks.
     #[inline]
     pub fn residents(&self, brick: BrickIndex) -> &[u16] {
-        let Residents { starts, all } = &self.residents;
+        let Residents { starts, all, .. } = &self.residents;
         let range = starts.get(brick.0 as usize).zip(starts.get(brick.0 as usize + 1));
         range.and_then(|(from, to)| all.get(*from as usize..*to as usize)).unwrap_or_default()
+    }
+
+    /// As [`Self::residents`], and of each the blocks of the brick that it comes near: see [`far`].
+    #[inline]
+    pub(crate) fn residents_near(&self, brick: BrickIndex) -> impl Iterator<Item = (u16, u64)> {
+        let Residents { starts, all, near } = &self.residents;
+        let range = starts.get(brick.0 as usize).zip(starts.get(brick.0 as usize + 1));
+        let range = range.map_or(0..0, |(from, to)| *from as usize..*to as usize);
+        let (all, near) = (all.get(range.clone()).unwrap_or_default(), near.get(range).unwrap_or_default());
+        all.iter().copied().zip(near.iter().copied())
     }
 
     /// Density of bone.

@@ -78,7 +78,7 @@ impl ProximityField {
         }
         // Farther than a voxel from the surface, the nearest voxel is on the position's side of it.
         let inside = if distance > 1.0 {
-            self.sdf.sample(grid, VoxelIndex(at.map(|v| v.round() as i32))) < 0
+            self.sdf.sample(grid, VoxelIndex([nearest_whole(at[0]), nearest_whole(at[1]), nearest_whole(at[2])])) < 0
         } else {
             query::sdf_mm(grid, &self.sdf, at_mm) < 0.0
         };
@@ -92,9 +92,34 @@ impl ProximityField {
     }
 }
 
+/// The nearest whole number, as [`f64::round`] and a cast give it, by casts alone: halves away from zero.
+#[inline]
+fn nearest_whole(value: f64) -> i32 {
+    let cut = value as i32;
+    let rest = value - f64::from(cut);
+    if rest >= 0.5 {
+        cut.saturating_add(1)
+    } else if rest <= -0.5 {
+        cut.saturating_sub(1)
+    } else {
+        cut
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_are_the_rounded_ones() {
+        for n in -4_000..4_000 {
+            let value = f64::from(n) / 128.0;
+            assert_eq!(nearest_whole(value), value.round() as i32, "{value}");
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 0.499_999_999_999_999_94] {
+            assert_eq!(nearest_whole(value), value.round() as i32, "{value}");
+        }
+    }
 
     /// A structure without a surface is near nothing, and hostile numbers do not panic.
     #[test]

@@ -4,6 +4,7 @@
 //! one brick, and a brick that holds nothing of a structure is not read at all.
 
 use crate::cut::CutState;
+use crate::far::is_far;
 use crate::field::{BrickSamples, BrickState, SparseField};
 use crate::grid::{BRICK, BrickIndex, Grid, SDF_PER_VOXEL, floor};
 use crate::patient::Patient;
@@ -44,15 +45,16 @@ impl Spot {
     /// The spot of a position in patient LPS, mm. A position that is not a number counts as the first voxel's.
     #[inline]
     pub fn new(grid: &Grid, at_mm: [f64; 3]) -> Self {
-        let index = grid.index_from_patient(at_mm);
-        let (mut low, mut part) = ([0_i32; 3], [0.0; 3]);
-        for k in 0..3 {
-            // The floor saturates: positions far outside read as outside.
-            let floor = floor(index[k]);
-            low[k] = floor.clamp(i32::MIN / 2, i32::MAX / 2);
-            part[k] = (index[k] - f64::from(floor)).clamp(0.0, 1.0);
-        }
+        let (low, part) = cell(grid, at_mm);
         Self { home: Home::of(grid, low), part }
+    }
+
+    /// As [`Spot::new`]; none where what is left of some structures is surely at the clamp in all samples around, for less than reading
+    /// them.
+    #[inline]
+    pub fn unless_far(patient: &Patient, structures: &[usize], at_mm: [f64; 3]) -> Option<Self> {
+        let (low, part) = cell(patient.grid(), at_mm);
+        (!is_far(patient, structures, low)).then(|| Self { home: Home::of(patient.grid(), low), part })
     }
 
     /// The samples of a field; none where the field comes nowhere near.
@@ -184,6 +186,20 @@ impl Spot {
     pub(crate) fn part(&self) -> [f64; 3] {
         self.part
     }
+}
+
+/// The first of the eight samples around a position, and the position's place between them.
+#[inline]
+fn cell(grid: &Grid, at_mm: [f64; 3]) -> ([i32; 3], [f64; 3]) {
+    let index = grid.index_from_patient(at_mm);
+    let (mut low, mut part) = ([0_i32; 3], [0.0; 3]);
+    for k in 0..3 {
+        // The floor saturates: positions far outside read as outside.
+        let floor = floor(index[k]);
+        low[k] = floor.clamp(i32::MIN / 2, i32::MAX / 2);
+        part[k] = (index[k] - f64::from(floor)).clamp(0.0, 1.0);
+    }
+    (low, part)
 }
 
 impl Home {

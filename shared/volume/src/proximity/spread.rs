@@ -85,29 +85,50 @@ impl Nodes {
     /// The vertices that the eight nodes around a position in voxels know, `NONE` among them; for one outside the grid, around the
     /// nearest position in it.
     pub(super) fn around(&self, grid: &Grid, at: [f64; 3]) -> [u32; 8] {
-        let last = grid.voxels().map(|n| n / STEP as i32 - 1);
-        let low: [i32; 3] = std::array::from_fn(|k| floor(at[k] / STEP as f64).clamp(0, last[k]));
-        let edge = NODES as i32;
-        if low.iter().all(|v| v % edge < edge - 1) {
+        let (voxels, edge) = (grid.voxels(), NODES as i32);
+        let (mut low, mut last, mut within) = ([0; 3], [0; 3], true);
+        for k in 0..3 {
+            last[k] = voxels[k] / STEP as i32 - 1;
+            low[k] = floor(at[k] / STEP as f64).clamp(0, last[k]);
+            within &= low[k] % edge < edge - 1;
+        }
+        if within {
             // All eight in one brick, as mostly.
             let block = locate(grid, low).and_then(|(brick, place)| self.block(brick).map(|block| (block, place)));
-            return block.map_or([NONE; 8], |(block, place)| {
-                std::array::from_fn(|n| block[place + (n & 1) + NODES * (n >> 1 & 1) + NODES * NODES * (n >> 2)])
-            });
+            let mut ids = [NONE; 8];
+            if let Some((block, place)) = block {
+                for (n, id) in ids.iter_mut().enumerate() {
+                    *id = block[place + (n & 1) + NODES * (n >> 1 & 1) + NODES * NODES * (n >> 2)];
+                }
+            }
+            return ids;
         }
-        std::array::from_fn(|n| {
-            let node: [i32; 3] = std::array::from_fn(|k| (low[k] + (n >> k & 1) as i32).min(last[k]));
-            let block = locate(grid, node).and_then(|(brick, place)| self.block(brick).map(|block| block[place]));
-            block.unwrap_or(NONE)
-        })
+        // Along each axis the low and the high side: the brick's part of its number, and the node's part of its place.
+        let sides = |k: usize| {
+            let bricks = grid.bricks();
+            let stride = [1, bricks[0], bricks[0] * bricks[1]][k];
+            [low[k], (low[k] + 1).min(last[k])]
+                .map(|node| ((node / edge) as u32 * stride, (node % edge) as usize * NODES.pow(k as u32)))
+        };
+        let [xs, ys, zs] = [sides(0), sides(1), sides(2)];
+        let mut ids = [NONE; 8];
+        for (n, id) in ids.iter_mut().enumerate() {
+            let [x, y, z] = [xs[n & 1], ys[n >> 1 & 1], zs[n >> 2]];
+            if let Some(block) = self.block(BrickIndex(x.0 + y.0 + z.0)) {
+                *id = block[x.1 + y.1 + z.1];
+            }
+        }
+        ids
     }
 }
 
 /// The brick and place of a node.
 fn locate(grid: &Grid, node: [i32; 3]) -> Option<(BrickIndex, usize)> {
-    let edge = NODES as i32;
-    let brick = grid.brick_at(node.map(|v| v.div_euclid(edge)))?;
-    let [x, y, z] = node.map(|v| v.rem_euclid(edge) as usize);
+    let [x, y, z] = node;
+    // Shifts and masks are the division and its rest, also of what is negative.
+    let (bits, last) = (NODES.trailing_zeros(), NODES as i32 - 1);
+    let brick = grid.brick_at([x >> bits, y >> bits, z >> bits])?;
+    let [x, y, z] = [(x & last) as usize, (y & last) as usize, (z & last) as usize];
     Some((brick, x + NODES * (y + NODES * z)))
 }
 
