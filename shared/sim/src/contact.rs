@@ -82,10 +82,11 @@ impl Tissue<'_> {
     /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.
     #[inline]
     pub(crate) fn sdf_mm(&self, structures: &[usize], at: Vec3) -> f64 {
-        let spot = Spot::new(self.patient.grid(), at);
         let mut distance = clamp_mm(self.patient.grid());
-        for &structure in structures {
-            distance = spot.room_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
+        if let Some(spot) = Spot::unless_far(self.patient, structures, at) {
+            for &structure in structures {
+                distance = spot.room_mm(self.patient, self.cut, structure).map_or(distance, |d| distance.min(d));
+            }
         }
         self.pending.iter().fold(distance, |d, sweep| d.max(-sweep.distance_mm(at)))
     }
