@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use spinor_volume::{BRICK, Grid, SDF_PER_VOXEL, Structure, VoxelIndex};
 
-use super::nodes::{Nodes, SURFACE_STEPS, Weights};
-use crate::vector::{Vec3, add, cross, dot, mix, norm, scale, sub, unit};
+use super::nodes::{Nodes, Offset, SURFACE_STEPS, Weights};
+use crate::vector::{Vec3, add, cross, dot, norm, scale, sub, unit};
 
 /// Distance between facets, mm.
 const FACET_MM: f64 = 0.8;
@@ -53,6 +53,9 @@ pub(crate) struct Facets {
     /// How far each node's reach from it, mm.
     reach: Vec<f64>,
     radius_mm: f64,
+    /// Where facets are at rest, those of each node from a new eight on; and where each node's eights begin, and the last one's end.
+    rest: Vec<Eight>,
+    eights: Vec<u32>,
     /// The nodes' weights at three places of each facet: its own, and two beside it that tell how it has turned.
     weights: Weights,
 }
@@ -104,7 +107,13 @@ impl Facets {
             let beside = facet.beside().map_or([facet.at; 2], |ways| ways.map(|way| add(facet.at, scale(way, TURN_MM))));
             [facet.at, beside[0], beside[1]]
         }));
-        let mut facets = Self { all, starts, reach: Vec::new(), radius_mm: RADIUS * f64::from(voxels) * spacing, weights };
+        let radius_mm = RADIUS * f64::from(voxels) * spacing;
+        let mut facets = Self { all, starts, reach: Vec::new(), radius_mm, rest: Vec::new(), eights: vec![0], weights };
+        for node in 0..nodes.count() {
+            let eights = in_eights(facets.of_node(node).iter().map(|facet| facet.at));
+            facets.rest.extend(eights);
+            facets.eights.push(facets.rest.len() as u32);
+        }
         let reach = |node: usize| {
             let rest = nodes.rest_mm(node).unwrap_or_default();
             let farthest = facets.of_node(node).iter().map(|facet| norm(sub(facet.at, rest))).fold(0.0, f64::max);
@@ -124,16 +133,44 @@ impl Facets {
         range.and_then(|(from, to)| self.all.get(*from as usize..*to as usize)).unwrap_or_default()
     }
 
+    /// Where a node's facets are at rest.
+    fn rest_of(&self, node: usize) -> &[Eight] {
+        let range = self.eights.get(node).zip(self.eights.get(node + 1));
+        range.and_then(|(from, to)| self.rest.get(*from as usize..*to as usize)).unwrap_or_default()
+    }
+
     /// The number of a node's first facet.
     fn first_of(&self, node: usize) -> usize {
         self.starts.get(node).map_or(0, |first| *first as usize)
     }
 }
 
+/// How many facets are looked at together.
+const EIGHT: usize = 8;
+/// Eight places by axis, the last ones filled with what is nowhere near.
+type Eight = [[f64; EIGHT]; 3];
+const NOWHERE_MM: f64 = 1e9;
+
+/// Places in eights.
+fn in_eights(places: impl Iterator<Item = Vec3>) -> Vec<Eight> {
+    let mut eights: Vec<Eight> = Vec::new();
+    for (n, place) in places.enumerate() {
+        if n % EIGHT == 0 {
+            eights.push([[NOWHERE_MM; EIGHT]; 3]);
+        }
+        if let Some(last) = eights.last_mut() {
+            (0..3).for_each(|k| last[k][n % EIGHT] = place[k]);
+        }
+    }
+    eights
+}
+
 /// Nodes in a row that are passed over together.
 const GROUP: usize = 8;
 /// How much nearer than it is a group is taken to be, mm: rounding.
 const ROUNDING_MM: f64 = 1e-6;
+/// How far beyond its node's ball a facet may stand, mm: nodes two cells away count a little.
+const APART_MM: f64 = 0.5;
 
 /// A ball about the balls of each [`GROUP`] nodes.
 pub(super) fn groups_of(balls: &[(Vec3, f64, bool)]) -> Vec<(Vec3, f64)> {
@@ -148,7 +185,7 @@ pub(super) fn groups_of(balls: &[(Vec3, f64, bool)]) -> Vec<(Vec3, f64)> {
 /// A structure as it stands.
 pub(crate) struct Stand<'a> {
     pub(super) facets: &'a Facets,
-    pub(super) offsets_um: &'a [[i32; 3]],
+    pub(super) offsets: &'a [Offset],
     /// For each node a ball about its facets as they stand: centre and radius, mm, and whether any of them is away from its rest.
     pub(super) balls: &'a [(Vec3, f64, bool)],
     /// See [`groups_of`].
@@ -160,8 +197,8 @@ pub(crate) struct Stand<'a> {
 /// Where a node's facets stand, worked out when it is first asked for: all tools of a tick ask, with each of their parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stands {
-    places: OnceLock<Box<[Vec3]>>,
-    normals: OnceLock<Box<[Vec3]>>,
+    places: OnceLock<Box<[Eight]>>,
+    normals: OnceLock<Box<[OnceLock<Vec3>]>>,
 }
 
 impl Stand<'_> {
@@ -179,64 +216,89 @@ impl Stand<'_> {
 
     /// The signed distance to the facet nearest to a segment.
     fn nearest(&self, a: Vec3, b: Vec3, most_mm: f64) -> Option<f64> {
-        let mut near: Vec<(f64, usize)> = Vec::new();
-        for (n, ((middle, around), balls)) in self.groups.iter().zip(self.balls.chunks(GROUP)).enumerate() {
-            let most = most_mm + around;
-            let way = sub(*middle, closest(a, b, *middle));
-            if dot(way, way) >= most * most {
-                continue;
-            }
-            for (k, (centre, radius, _)) in balls.iter().enumerate() {
-                let least = norm(sub(*centre, closest(a, b, *centre))) - radius;
-                if least < most_mm {
-                    near.push((least, n * GROUP + k));
-                }
-            }
-        }
-        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let axis = Axis::of(a, b);
+        let near = self.nodes_near(&axis, most_mm);
         let (mut best, mut signed) = (most_mm, None);
         for (least, node) in near {
             if least >= best {
                 break;
             }
             let stands = self.known.get(node).filter(|_| self.balls[node].2);
-            let places = stands.map(|stands| self.places(stands, node));
-            for (k, facet) in self.facets.of_node(node).iter().enumerate() {
-                let at = places.map_or(facet.at, |places| places[k]);
-                let way = sub(closest(a, b, at), at);
-                let long = norm(way);
-                if long - self.facets.radius_mm >= best {
+            let (facets, rest) = (self.facets.of_node(node), || self.facets.rest_of(node));
+            let eights = stands.map_or_else(rest, |stands| self.places(stands, node));
+            for (n, eight) in eights.iter().enumerate() {
+                let (ways, squared) = axis.ways_from(eight);
+                // A facet is no farther than its middle, and no nearer than that less its radius.
+                let reach = best + self.facets.radius_mm + ROUNDING_MM;
+                let nearest = squared.into_iter().fold(reach * reach, |least, long| if long < least { long } else { least });
+                if nearest >= reach * reach {
                     continue;
                 }
-                let normal = stands.zip(places).map_or(facet.normal, |(stands, places)| self.normals(stands, places, node)[k]);
-                let height = dot(way, normal);
-                let beside = ((long * long - height * height).max(0.0).sqrt() - self.facets.radius_mm).max(0.0);
-                let distance = (height * height + beside * beside).sqrt();
-                if distance < best {
-                    best = distance;
-                    signed = Some(if height < 0.0 { -distance } else { distance });
+                let reach = best.min(nearest.sqrt()) + self.facets.radius_mm + ROUNDING_MM;
+                for k in (0..EIGHT).filter(|k| squared[*k] < reach * reach) {
+                    let (Some(facet), long) = (facets.get(n * EIGHT + k), squared[k].sqrt()) else { break };
+                    if long - self.facets.radius_mm >= best {
+                        continue;
+                    }
+                    let at = [0, 1, 2].map(|axis| eight[axis][k]);
+                    let way = [0, 1, 2].map(|axis| ways[axis][k]);
+                    let normal = stands.map_or(facet.normal, |stands| self.normal(stands, node, (n * EIGHT + k, facet), at));
+                    let height = dot(way, normal);
+                    let beside = ((long * long - height * height).max(0.0).sqrt() - self.facets.radius_mm).max(0.0);
+                    let distance = (height * height + beside * beside).sqrt();
+                    if distance < best {
+                        best = distance;
+                        signed = Some(if height < 0.0 { -distance } else { distance });
+                    }
                 }
             }
         }
         signed
     }
 
-    /// Where a node's facets stand.
-    fn places<'b>(&self, stands: &'b Stands, node: usize) -> &'b [Vec3] {
-        let facets = || (self.facets.first_of(node)..).zip(self.facets.of_node(node));
-        let place = |(n, facet): (usize, &Facet)| add(facet.at, self.moved(n, 0));
-        stands.places.get_or_init(|| facets().map(place).collect())
+    /// The nodes whose facets may be the nearest to a segment of those within `most_mm`, and how near they come at most, nearest first.
+    fn nodes_near(&self, axis: &Axis, most_mm: f64) -> Vec<(f64, usize)> {
+        let mut near: Vec<(f64, usize)> = Vec::new();
+        // A facet this near is there: those of a ball are no farther than its far side.
+        let mut most_mm = most_mm;
+        for (n, ((middle, around), balls)) in self.groups.iter().zip(self.balls.chunks(GROUP)).enumerate() {
+            let most = most_mm + around;
+            let way = axis.way_from(*middle);
+            if dot(way, way) >= most * most {
+                continue;
+            }
+            for (k, (centre, radius, _)) in balls.iter().enumerate() {
+                let (least, node) = (norm(axis.way_from(*centre)) - radius, n * GROUP + k);
+                if least < most_mm {
+                    near.push((least, node));
+                    if !self.facets.of_node(node).is_empty() {
+                        most_mm = most_mm.min(least + 2.0 * radius + APART_MM);
+                    }
+                }
+            }
+        }
+        near.retain(|(least, _)| *least < most_mm);
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        near
     }
 
-    /// Their normals as they stand.
-    fn normals<'b>(&self, stands: &'b Stands, places: &[Vec3], node: usize) -> &'b [Vec3] {
-        let facets = || (self.facets.first_of(node)..).zip(self.facets.of_node(node)).zip(places);
-        stands.normals.get_or_init(|| facets().map(|((n, facet), at)| self.turned(n, facet, *at)).collect())
+    /// Where a node's facets stand.
+    fn places<'b>(&self, stands: &'b Stands, node: usize) -> &'b [Eight] {
+        let facets = || (self.facets.first_of(node)..).zip(self.facets.of_node(node));
+        let place = |(n, facet): (usize, &Facet)| add(facet.at, self.moved(n, 0));
+        stands.places.get_or_init(|| in_eights(facets().map(place)).into())
+    }
+
+    /// The normal of a node's facet of a number as it stands.
+    fn normal(&self, stands: &Stands, node: usize, (number, facet): (usize, &Facet), at: Vec3) -> Vec3 {
+        let none = || self.facets.of_node(node).iter().map(|_| OnceLock::new()).collect();
+        let turned = || self.turned(self.facets.first_of(node) + number, facet, at);
+        stands.normals.get_or_init(none).get(number).map_or(facet.normal, |normal| *normal.get_or_init(turned))
     }
 
     /// How far one of a facet's three places has moved.
     fn moved(&self, facet: usize, place: usize) -> Vec3 {
-        self.facets.weights.displacement_mm(3 * facet + place, self.offsets_um)
+        self.facets.weights.displacement_mm(3 * facet + place, self.offsets)
     }
 
     /// A facet's normal as it stands.
@@ -250,9 +312,39 @@ impl Stand<'_> {
     }
 }
 
-/// The place between two others that is nearest to a position.
-fn closest(a: Vec3, b: Vec3, at: Vec3) -> Vec3 {
-    let (ab, ap) = (sub(b, a), sub(at, a));
-    let long = dot(ab, ab);
-    if long > 1e-18 { mix(a, b, (dot(ap, ab) / long).clamp(0.0, 1.0)) } else { a }
+/// The axis of a part of a tool.
+struct Axis {
+    from: Vec3,
+    way: Vec3,
+    /// Its squared length; 1 for a mere place, which has no way.
+    long: f64,
+}
+
+impl Axis {
+    fn of(a: Vec3, b: Vec3) -> Self {
+        let way = sub(b, a);
+        let long = dot(way, way);
+        if long > 1e-18 { Self { from: a, way, long } } else { Self { from: a, way: [0.0; 3], long: 1.0 } }
+    }
+
+    /// The way from a position to the nearest place of the axis.
+    fn way_from(&self, at: Vec3) -> Vec3 {
+        let share = (dot(sub(at, self.from), self.way) / self.long).clamp(0.0, 1.0);
+        sub(add(self.from, scale(self.way, share)), at)
+    }
+
+    /// The same from eight places, and the squares of their lengths.
+    fn ways_from(&self, [x, y, z]: &Eight) -> (Eight, [f64; EIGHT]) {
+        let (mut ways, mut squared) = ([[0.0; EIGHT]; 3], [0.0; EIGHT]);
+        let ([fx, fy, fz], [wx, wy, wz]) = (self.from, self.way);
+        for n in 0..EIGHT {
+            let share = ((x[n] - fx) * wx + (y[n] - fy) * wy + (z[n] - fz) * wz) / self.long;
+            let share = if share < 0.0 { 0.0 } else { share };
+            let share = if share > 1.0 { 1.0 } else { share };
+            let way = [(fx + wx * share) - x[n], (fy + wy * share) - y[n], (fz + wz * share) - z[n]];
+            (ways[0][n], ways[1][n], ways[2][n]) = (way[0], way[1], way[2]);
+            squared[n] = way[0] * way[0] + way[1] * way[1] + way[2] * way[2];
+        }
+        (ways, squared)
+    }
 }

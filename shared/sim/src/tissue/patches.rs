@@ -12,7 +12,7 @@ use spinor_volume::{Grid, Label};
 
 use super::HandTool;
 use super::facets::{Facets, Stand, Stands, groups_of};
-use super::nodes::Nodes;
+use super::nodes::{Nodes, Offset, offsets_of};
 use super::output::PatchNodes;
 use crate::alarm::{NeuralField, NeuralFields};
 use crate::pose::{place, um_from_mm};
@@ -33,6 +33,8 @@ const MOST_CONTACTS: usize = 10;
 const LOOK_MM: f64 = 1.0;
 /// How near a tool's surface must be to be a contact, mm: it may come to press within the tick's rounds.
 const NEAR_MM: f64 = 0.2;
+/// By how much two distances may differ by more than the way between their places is long, mm: what measuring them is off.
+const UNEVEN_MM: f64 = 0.25;
 /// Longest offset of a node, mm: beyond it the tissue would have torn long ago.
 const LIMIT_MM: f64 = 15.0;
 /// Most steps from a position to where what is there now is at rest, and the step under which it is found, mm.
@@ -48,12 +50,14 @@ struct Soft {
     nodes: Arc<Nodes>,
     facets: Arc<Facets>,
     offsets_um: Vec<[i32; 3]>,
+    /// The same, as numbers to reckon with between ticks.
+    offsets: Vec<Offset>,
     awake: BTreeSet<u16>,
     /// The box outside of which nothing is displaced, none while all is at rest, and the longest displacement, mm.
     moved: Option<[Vec3; 2]>,
     most_mm: f64,
     /// Where the nodes of the patches that are awake stand, and their offsets, mm.
-    stand: Vec<(Vec3, Vec3)>,
+    stand: Standing,
     /// Of each node: see [`Stand::balls`]; and of some together: see [`Stand::groups`].
     balls: Vec<(Vec3, f64, bool)>,
     groups: Vec<(Vec3, f64)>,
@@ -61,6 +65,60 @@ struct Soft {
     known: Vec<Stands>,
     newton_per_mm: f64,
     sheet_newton_per_mm: f64,
+}
+
+/// How many places are compared at once.
+const EIGHT: usize = 8;
+
+/// Places with something to each of them.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    /// Places by axis in eights, the last ones filled with what is nowhere near; and what belongs to each.
+    places: Vec<[[f64; EIGHT]; 3]>,
+    all: Vec<Vec3>,
+}
+
+impl Standing {
+    fn clear(&mut self) {
+        self.places.clear();
+        self.all.clear();
+    }
+
+    fn push(&mut self, place: Vec3, what: Vec3) {
+        let n = self.all.len() % EIGHT;
+        if n == 0 {
+            self.places.push([[f64::INFINITY; EIGHT]; 3]);
+        }
+        if let Some(last) = self.places.last_mut() {
+            (0..3).for_each(|k| last[k][n] = place[k]);
+        }
+        self.all.push(what);
+    }
+
+    /// What belongs to the nearest place whose squared distance is less than `most`, of equally near ones the first.
+    fn nearest(&self, at: Vec3, most: f64) -> Option<Vec3> {
+        let (mut least, mut nearest) = (most, None);
+        for (eight, [x, y, z]) in self.places.iter().enumerate() {
+            let mut long = [0.0; EIGHT];
+            for n in 0..EIGHT {
+                let way = [at[0] - x[n], at[1] - y[n], at[2] - z[n]];
+                long[n] = dot(way, way);
+            }
+            let mut four = [0.0; EIGHT / 2];
+            for n in 0..EIGHT / 2 {
+                four[n] = if long[n] < long[n + 4] { long[n] } else { long[n + 4] };
+            }
+            if four.iter().all(|long| *long >= least) {
+                continue;
+            }
+            for (n, long) in long.into_iter().enumerate() {
+                if long < least {
+                    (least, nearest) = (long, Some(eight * EIGHT + n));
+                }
+            }
+        }
+        nearest.and_then(|n| self.all.get(n)).copied()
+    }
 }
 
 /// A tool's surface against a neural one.
@@ -86,7 +144,7 @@ struct Spring {
     give: [f64; 2],
     /// Newton per millimetre that it is off.
     per: f64,
-    drawn: Vec3,
+    drawn: Offset,
 }
 
 /// What one tool does to one structure in a tick.
@@ -124,8 +182,8 @@ impl Patches {
     /// How a structure that has given way stands, and the box outside of which nothing is displaced; none where it has not.
     pub(crate) fn stand(&self, structure: Label) -> Option<(Stand<'_>, [Vec3; 2])> {
         let soft = self.soft.get(&structure)?;
-        let Soft { facets, offsets_um, balls, groups, known, .. } = soft;
-        Some((Stand { facets, offsets_um, balls, groups, known }, soft.moved?))
+        let Soft { facets, offsets, balls, groups, known, .. } = soft;
+        Some((Stand { facets, offsets, balls, groups, known }, soft.moved?))
     }
 
     /// The patches that are awake.
@@ -199,11 +257,12 @@ impl Soft {
         Self {
             nodes,
             facets: Arc::clone(&field.facets),
+            offsets: offsets_of(&offsets_um),
             offsets_um,
             awake,
             moved: None,
             most_mm: 0.0,
-            stand: Vec::new(),
+            stand: Standing::default(),
             balls: Vec::new(),
             groups: Vec::new(),
             known: Vec::new(),
@@ -227,7 +286,7 @@ impl Soft {
         let mut share = FIRST_SHARE;
         let mut last: Option<Vec3> = None;
         for _ in 0..MOST_STEPS {
-            let way = sub(sub(at_mm, self.nodes.displacement_mm(&self.offsets_um, rest)), rest);
+            let way = sub(sub(at_mm, self.nodes.moved_mm(&self.offsets, rest)), rest);
             if let Some(last) = last {
                 let turn = sub(way, last);
                 let long = dot(turn, turn);
@@ -248,15 +307,7 @@ impl Soft {
     /// has moved farther than a node's weight reaches would not be found again.
     fn offset_near(&self, at_mm: Vec3) -> Vec3 {
         let reach = self.nodes.reach_mm();
-        let mut nearest = (reach * reach, [0.0; 3]);
-        for (stands, offset) in &self.stand {
-            let way = sub(at_mm, *stands);
-            let long = dot(way, way);
-            if long < nearest.0 {
-                nearest = (long, *offset);
-            }
-        }
-        nearest.1
+        self.stand.nearest(at_mm, reach * reach).unwrap_or_default()
     }
 
     /// Where a tool's surface is at, or within, the structure's as it stands now. Distances are known up to `known_mm`.
@@ -269,14 +320,22 @@ impl Soft {
         out: &mut Vec<Contact>,
     ) {
         let mut found = 0;
+        let mut seen: Option<(Vec3, f64)> = None;
         for part in &tool.shape.parts {
             let (a, b) = (place(tool.rotation, tool.tip_mm(), part.a_mm), place(tool.rotation, tool.tip_mm(), part.b_mm));
             let length = norm(sub(b, a));
+            // The surface is nowhere farther from its rest than the longest displacement: so far there is nothing to look for.
+            let reach = part.radius_mm + self.most_mm + NEAR_MM;
+            // What a part beside this one saw can tell as much.
+            if seen.is_some_and(|(place, far)| far - norm(sub(a, place)) - length - UNEVEN_MM >= reach) {
+                continue;
+            }
             let mut along = 0.0;
             while found < MOST_CONTACTS {
                 let at = if length > 0.0 { mix(a, b, (along / length).min(1.0)) } else { a };
-                // The surface is nowhere farther from its rest than the longest displacement: so far there is nothing to look for.
-                let free = distance(at).unwrap_or(known_mm) - part.radius_mm - self.most_mm - NEAR_MM;
+                let far = distance(at).unwrap_or(known_mm);
+                seen = Some((at, far));
+                let free = far - part.radius_mm - self.most_mm - NEAR_MM;
                 if free < 0.0
                     && let Some(contact) = self.contact(number, at, part.radius_mm, distance)
                 {
@@ -326,12 +385,13 @@ impl Soft {
     fn step(&mut self, settings: &TissueSettings, contacts: &mut [Contact]) {
         self.wake(contacts);
         let free: Vec<usize> = self.awake.iter().flat_map(|patch| self.nodes.of_patch(*patch)).collect();
-        let mut x: Vec<Vec3> = self.offsets_um.iter().map(|o| o.map(|v| f64::from(v) / 1_000.0)).collect();
+        let mm = |um: i32| f64::from(um) / 1_000.0;
+        let mut x: Vec<Offset> = self.offsets_um.iter().map(|[x, y, z]| [mm(*x), mm(*y), mm(*z), 0.0]).collect();
         // How far a newton moves a node in a tick, and the springs' compliances, mm/N.
         let give = 1.0 / settings.drag_newton_per_mm;
         let place = 1.0 / self.newton_per_mm;
         let per_place = 1.0 / (give + place);
-        let mut held = vec![[0.0; 3]; free.len()];
+        let mut held: Vec<Offset> = vec![[0.0; 4]; free.len()];
         let mut sheet = if self.sheet_newton_per_mm > 0.0 { self.sheet(give) } else { Vec::new() };
         let compliance = 1.0 / self.sheet_newton_per_mm;
         for contact in contacts.iter_mut() {
@@ -339,36 +399,43 @@ impl Soft {
         }
         for _ in 0..ROUNDS {
             for (n, held) in free.iter().zip(&mut held) {
-                for k in 0..3 {
-                    let force = (-x[*n][k] - place * held[k]) * per_place;
-                    held[k] += force;
-                    x[*n][k] += give * force;
+                let x = &mut x[*n];
+                for (x, held) in x.iter_mut().zip(held) {
+                    let force = (-*x - place * *held) * per_place;
+                    *held += force;
+                    *x += give * force;
                 }
             }
             for spring in &mut sheet {
                 let [a, b] = spring.nodes;
-                for k in 0..3 {
-                    let force = (x[b][k] - x[a][k] - compliance * spring.drawn[k]) * spring.per;
-                    spring.drawn[k] += force;
-                    x[a][k] += spring.give[0] * force;
-                    x[b][k] -= spring.give[1] * force;
+                let (mut from, mut to) = (x[a], x[b]);
+                for ((from, to), drawn) in from.iter_mut().zip(&mut to).zip(&mut spring.drawn) {
+                    let force = (*to - *from - compliance * *drawn) * spring.per;
+                    *drawn += force;
+                    *from += spring.give[0] * force;
+                    *to -= spring.give[1] * force;
                 }
+                (x[a], x[b]) = (from, to);
             }
             for contact in contacts.iter_mut() {
                 let mut stands = -contact.room;
                 for (node, weight) in &contact.weights {
-                    stands += weight * dot(contact.normal, x[*node as usize]);
+                    let [x, y, z, _] = x[*node as usize];
+                    stands += weight * dot(contact.normal, [x, y, z]);
                 }
                 // The tool pushes and never pulls.
                 let force = (stands / contact.share).max(-contact.load);
                 contact.load += force;
                 for (node, weight) in &contact.weights {
-                    x[*node as usize] = add(x[*node as usize], scale(contact.normal, -force * weight * give));
+                    let [along_x, along_y, along_z] = scale(contact.normal, -force * weight * give);
+                    let [x, y, z, _] = &mut x[*node as usize];
+                    (*x, *y, *z) = (*x + along_x, *y + along_y, *z + along_z);
                 }
             }
         }
         for n in free {
-            self.offsets_um[n] = um_from_mm(x[n].map(|v| v.clamp(-LIMIT_MM, LIMIT_MM)));
+            let [x, y, z, _] = x[n].map(|v| v.clamp(-LIMIT_MM, LIMIT_MM));
+            self.offsets_um[n] = um_from_mm([x, y, z]);
         }
     }
 
@@ -382,7 +449,7 @@ impl Soft {
             let (a, b) = self.nodes.edges()[edge as usize];
             let give = [gives(a), gives(b)];
             let per = 1.0 / (give[0] + give[1] + compliance);
-            Spring { nodes: [a as usize, b as usize], give, per, drawn: [0.0; 3] }
+            Spring { nodes: [a as usize, b as usize], give, per, drawn: [0.0; 4] }
         };
         self.nodes.edges_of(self.awake.iter().copied()).into_iter().map(spring).collect()
     }
@@ -392,10 +459,11 @@ impl Soft {
         let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
         let mut most = 0.0_f64;
         self.stand.clear();
+        self.offsets = offsets_of(&self.offsets_um);
         for n in self.awake.iter().flat_map(|patch| self.nodes.of_patch(*patch)) {
             let offset = self.offsets_um[n].map(|v| f64::from(v) / 1_000.0);
             let (long, Some(rest)) = (dot(offset, offset), self.nodes.rest_mm(n)) else { continue };
-            self.stand.push((add(rest, offset), offset));
+            self.stand.push(add(rest, offset), offset);
             if long > 0.0 {
                 most = most.max(long);
                 low = std::array::from_fn(|k| low[k].min(rest[k]));
