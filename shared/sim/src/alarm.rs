@@ -10,6 +10,7 @@ mod span;
 mod through_bone;
 mod yielding;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 pub use share::AlarmShare;
@@ -134,15 +135,12 @@ impl NeuralFields {
     /// Signed distance from a tool's surface to each neural structure at rest, µm, in the order of the labels; none beyond the reach.
     pub fn distances_um(&self, grid: &Grid, shape: &Shape, rotation: &Rotation, tip_mm: [f64; 3]) -> Vec<(Label, Option<i32>)> {
         let distance = |field: &NeuralField| {
-            shape_distance_mm(self.reach, shape, rotation, tip_mm, &|a, b, limit| self.known(field, grid, a, b, limit)).map(um)
+            let distance = |at: Vec3| field.distance_mm(grid, at);
+            let known =
+                Known { distance: &distance, reach_mm: self.reach.fields_mm, box_mm: field.box_mm, seen: Cell::new(None) };
+            shape_distance_mm(self.reach, shape, rotation, tip_mm, &|a, b, limit| known.least(a, b, limit)).map(um)
         };
         self.fields.iter().map(|field| (field.label, distance(field))).collect()
-    }
-
-    /// The least distance between two places to a structure at rest, or `limit`.
-    fn known(&self, field: &NeuralField, grid: &Grid, a: Vec3, b: Vec3, limit: f64) -> f64 {
-        let distance = |at: Vec3| field.distance_mm(grid, at);
-        Known { distance: &distance, reach_mm: self.reach.fields_mm, box_mm: field.box_mm }.least(a, b, limit)
     }
 }
 

@@ -6,10 +6,14 @@
 //! L it lies at most L²/(8 d) under the line between its ends. The second makes spans beside a surface about as long as √(8 d ε) instead of
 //! 2 ε: a shaft that lies along a root costs tens of questions instead of a thousand.
 
+use std::cell::Cell;
+
 use crate::vector::{Vec3, mix, norm, sub};
 
 /// By how much the least found may exceed the true one, mm.
 pub(super) const SPAN_ERROR_MM: f64 = 0.05;
+/// By how much two distances may differ by more than the way between their places is long, mm: what measuring them is off.
+const UNEVEN_MM: f64 = 0.25;
 
 /// A distance that is known exactly up to a reach, and beyond it only to be at least that.
 pub(super) struct Known<'a> {
@@ -19,6 +23,8 @@ pub(super) struct Known<'a> {
     pub(super) reach_mm: f64,
     /// Corners of a box that holds everything inside the surface; none where there is no such box, and nothing is known without asking.
     pub(super) box_mm: Option<[Vec3; 2]>,
+    /// A place that was looked at, and its distance: parts beside it need no look where that is far.
+    pub(super) seen: Cell<Option<(Vec3, f64)>>,
 }
 
 impl Known<'_> {
@@ -35,8 +41,15 @@ impl Known<'_> {
         }
         let Some([a, b]) = self.clipped(a, b, best) else { return best };
         let length = norm(sub(b, a));
-        // The middle first: most parts are far from most structures, and one look shows it.
-        let middle = self.at(mix(a, b, 0.5));
+        // The middle first: most parts are far from most structures, and one look shows it, or one at a part beside it.
+        let place = mix(a, b, 0.5);
+        if let Some((seen, distance)) = self.seen.get()
+            && distance - norm(sub(place, seen)) - length / 2.0 - UNEVEN_MM >= best
+        {
+            return best;
+        }
+        let middle = self.at(place);
+        self.seen.set(Some((place, middle)));
         let mut best = best.min(middle);
         if length == 0.0 || middle - length / 2.0 >= best {
             return best;
@@ -98,7 +111,6 @@ impl Known<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
 
     fn ball(p: Vec3) -> f64 {
         norm(sub(p, [1.0, 2.0, -1.0])) - 1.5
@@ -117,7 +129,12 @@ mod tests {
             let (a, b) =
                 ([spread(7, 20.0), spread(13, 20.0), spread(29, 20.0)], [spread(41, 60.0), spread(97, 60.0), spread(11, 60.0)]);
             for of in [ball, rod] {
-                let known = Known { distance: &|p| Some(of(p)).filter(|d| *d <= 9.0), reach_mm: 9.0, box_mm: None };
+                let known = Known {
+                    distance: &|p| Some(of(p)).filter(|d| *d <= 9.0),
+                    reach_mm: 9.0,
+                    box_mm: None,
+                    seen: Cell::new(None),
+                };
                 let dense = (0..=20_000).map(|n| of(mix(a, b, f64::from(n) / 20_000.0))).fold(6.0, f64::min);
                 let got = known.least(a, b, 6.0);
                 assert!(got >= dense - 1e-9 && got <= dense + SPAN_ERROR_MM + 2e-3, "{k}: {got}, not {dense}");
@@ -133,7 +150,7 @@ mod tests {
             asked.set(asked.get() + 1);
             Some(ball(p)).filter(|d| *d <= 9.0)
         };
-        let known = |box_mm| Known { distance: &distance, reach_mm: 9.0, box_mm };
+        let known = |box_mm| Known { distance: &distance, reach_mm: 9.0, box_mm, seen: Cell::new(None) };
         let around = Some([[-0.5, 0.5, -2.5], [2.5, 3.5, 0.5]]);
         let mut counts = [0, 0];
         for k in 0..2_000_u32 {
@@ -159,7 +176,7 @@ mod tests {
             asked.set(asked.get() + 1);
             Some(rod(p)).filter(|d| *d <= 9.0)
         };
-        let known = Known { distance: &distance, reach_mm: 9.0, box_mm: None };
+        let known = Known { distance: &distance, reach_mm: 9.0, box_mm: None, seen: Cell::new(None) };
         known.least([0.0, 5.0, 0.0], [100.0, 5.0, 0.0], 6.0);
         assert!(asked.replace(0) < 300, "along: {}", asked.get());
         known.least([0.0, 5.0, 0.0], [0.0, 105.0, 0.0], 6.0);
