@@ -112,7 +112,7 @@ impl Plugin for SlicesPlugin {
         app.init_resource::<Slices>()
             .add_systems(PostStartup, build.after(lay_out))
             .add_systems(Update, serve.in_set(Allow))
-            .add_systems(Update, (label, draw).chain().in_set(Draw).run_if(resource_exists::<Panel>));
+            .add_systems(Update, (turn_to_the_only_image, label, draw).chain().in_set(Draw).run_if(resource_exists::<Panel>));
     }
 }
 
@@ -197,6 +197,14 @@ fn image<'a>(slices: &Slices, anatomy: &'a Anatomy) -> Option<&'a ImageBricks> {
     match slices.shows {
         Shows::Ct => anatomy.ct.as_ref(),
         Shows::Mr => anatomy.mr.as_ref(),
+    }
+}
+
+/// A patient who came with an MR alone is shown in it.
+fn turn_to_the_only_image(mut slices: ResMut<Slices>, anatomy: Option<Res<Anatomy>>) {
+    let Some(anatomy) = anatomy else { return };
+    if slices.shows == Shows::Ct && anatomy.ct.is_none() && anatomy.mr.is_some() {
+        slices.serve(&Wish::OtherImage);
     }
 }
 

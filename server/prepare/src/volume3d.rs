@@ -149,6 +149,12 @@ impl Geometry {
         })
     }
 
+    /// Whether a position in LPS, mm, lies in one of the voxels.
+    pub fn holds(&self, at_mm: [f64; 3]) -> bool {
+        let index = self.index_from_patient(at_mm).map(f64::round);
+        (0..3).all(|k| index[k] >= 0.0 && index[k] < self.size[k] as f64)
+    }
+
     /// The LPS unit vector of axis `k`.
     pub fn axis(&self, k: usize) -> [f64; 3] {
         [self.direction[0][k], self.direction[1][k], self.direction[2][k]]

@@ -1,7 +1,7 @@
 //! `spinor prepare`: from a CT, and an MR, to a case.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,21 +23,23 @@ const REPORT: [&str; 4] = ["report.html", "report.json", "case.json", "case.txt"
   spinor prepare --ct study/ --labels spine.nii.gz --scheme totalspineseg --out patient.spinor
   spinor prepare --ct study/ --lowest L5 --out patient.spinor
   spinor prepare --ct ct.nii.gz --model models/vertebrae --out patient.spinor --report report/ --json
-  spinor prepare --ct study/ --model vertebrae --contours roots-and-sac.dcm --out patient.spinor")]
+  spinor prepare --ct study/ --model vertebrae --contours roots-and-sac.dcm --out patient.spinor
+  spinor prepare --mr t2.nii.gz --labels t2-labels.nii.gz --scheme spineps --out patient.spinor")]
 pub(crate) struct Args {
     /// The CT: a folder of DICOM files, one DICOM file, or NIfTI in HU.
-    #[arg(long, value_name = "PATH")]
-    ct: PathBuf,
-    /// The MR, likewise. It is registered to the CT vertebra by vertebra.
+    #[arg(long, value_name = "PATH", required_unless_present = "mr")]
+    ct: Option<PathBuf>,
+    /// The MR, likewise. It is registered to the CT vertebra by vertebra. Without a CT the case is made from it, with --labels or
+    /// --contours in its frame.
     #[arg(long, value_name = "PATH")]
     mr: Option<PathBuf>,
     /// A label map in the MR's frame: tells where to look for the vertebrae and checks their levels. Not needed.
-    #[arg(long, value_name = "NII", requires = "mr", requires = "mr_scheme")]
+    #[arg(long, value_name = "NII", requires = "ct", requires = "mr", requires = "mr_scheme")]
     mr_labels: Option<PathBuf>,
     /// Whose numbers the MR's label map uses.
     #[arg(long, value_name = "S", requires = "mr_labels")]
     mr_scheme: Option<Scheme>,
-    /// A label map in the CT's frame; its voxels may differ from the CT's.
+    /// A label map in the CT's frame, without a CT in the MR's; its voxels may differ from the image's.
     #[arg(long, value_name = "NII", requires = "scheme", conflicts_with = "model")]
     labels: Option<PathBuf>,
     /// Whose numbers the label map uses: verse, totalspineseg, totalsegmentator, spineps ...
@@ -78,7 +80,7 @@ pub(crate) struct Args {
     /// Do not propose what is not labelled, segmented or drawn: sac, roots, flava, discs.
     #[arg(long)]
     no_proposals: bool,
-    /// The CT series, where the folder holds several (`spinor ingest PATH --list` shows them).
+    /// The CT series (without a CT the MR series), where the folder holds several (`spinor ingest PATH --list` shows them).
     #[arg(long, value_name = "UID")]
     series: Option<String>,
     /// Print one JSON object.
@@ -158,11 +160,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_report(prepared: &spinor_prepare::pipeline::Prepared, dir: &std::path::Path) -> anyhow::Result<()> {
+fn write_report(prepared: &spinor_prepare::pipeline::Prepared, dir: &Path) -> anyhow::Result<()> {
     spinor_prepare::report::write_report(
         dir,
         &prepared.case,
-        Some(&prepared.ct),
+        prepared.ct.as_ref(),
         prepared.mr.as_ref(),
         &prepared.hash.to_string(),
     )?;
@@ -173,9 +175,9 @@ fn write_report(prepared: &spinor_prepare::pipeline::Prepared, dir: &std::path::
 
 /// Refuses a case or report that would be written over what it is made from, or over one another.
 fn spare_inputs(args: &Args) -> anyhow::Result<()> {
-    let mut inputs = vec![args.ct.as_path()];
+    let mut inputs: Vec<&Path> = Vec::new();
     inputs.extend(
-        [&args.mr, &args.labels, &args.mr_labels, &args.corrects, &args.contours_names]
+        [&args.ct, &args.mr, &args.labels, &args.mr_labels, &args.corrects, &args.contours_names]
             .into_iter()
             .flatten()
             .map(PathBuf::as_path),

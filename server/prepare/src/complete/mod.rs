@@ -32,9 +32,9 @@ use roots::{Refused, Root};
 use space::Bones;
 pub(crate) use space::{V3, add, distance, dot, sub, unit};
 
-/// How far a proposed sac or root may be off, mm: sac and canal differ by fat and veins, and roots vary.
+/// How far a proposed sac or root may be off the bones around it, mm: sac and canal differ by fat and veins, and roots vary.
 pub const NEURAL_UNCERTAINTY_MM: f32 = 2.0;
-/// How far a proposed flavum or disc may be off, mm.
+/// How far a proposed flavum or disc may be off the bones around it, mm.
 pub const SOFT_UNCERTAINTY_MM: f32 = 1.5;
 
 /// What was proposed.
@@ -133,6 +133,11 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
                  large). Draw it (--contours) to have an alarm there."
             ),
         });
+    }
+    // What follows bone that may itself be off is less sure than that bone.
+    let bones_mm = bones.iter().map(|bone| bone.uncertainty_mm).fold(0.0, f32::max);
+    for structure in &mut out.structures {
+        structure.uncertainty_mm = (structure.uncertainty_mm.hypot(bones_mm) * 10.0).round() / 10.0;
     }
     debug_assert!(out.structures.iter().all(|s| s.source == Source::Proposed), "nothing here was seen");
     out

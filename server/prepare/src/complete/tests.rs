@@ -26,14 +26,18 @@ fn phantom_of(kept: impl Fn(Label) -> bool) -> (Phantom, Baked) {
     (phantom, baked)
 }
 
-/// Every kind of structure is proposed at its place, marked as proposed, and no two of them share a voxel.
+/// Every kind of structure is proposed at its place, marked as proposed and as less sure than the bones it follows, and no two of them share
+/// a voxel.
 #[test]
 fn a_phantoms_soft_parts_are_proposed_from_its_bones() {
-    let (phantom, baked) = phantom_of(|label| label.class() == Some(TissueClass::Bone));
+    let (phantom, mut baked) = phantom_of(|label| label.class() == Some(TissueClass::Bone));
+    baked.structures.iter_mut().for_each(|s| s.uncertainty_mm = 3.0);
     let made = complete(&baked.grid, &baked.structures, Some(&phantom.ct));
     let names: Vec<u16> = made.structures.iter().map(|s| s.label.0).collect();
     assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
-    assert!(made.structures.iter().all(|s| s.source == Source::Proposed && s.uncertainty_mm > 1.0));
+    assert!(made.structures.iter().all(|s| s.source == Source::Proposed && s.uncertainty_mm > 3.0));
+    let sac = made.structures.iter().find(|s| s.label == Label::DURAL_SAC).unwrap();
+    assert_eq!(sac.uncertainty_mm, 3.6, "3.0 mm of the bones and 2.0 mm beside them");
     for label in [2, 95, 100, 114, 115, 128, 129, 130, 131, 132, 133] {
         assert!(names.contains(&label), "{} is missing: {:?}", Label(label).name(), made.warnings);
     }

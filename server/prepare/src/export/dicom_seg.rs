@@ -447,8 +447,14 @@ mod tests {
     fn prepared(labels: Option<PathBuf>, contours: Vec<PathBuf>) -> Prepared {
         let registry = Some(PathBuf::from("no such folder"));
         let labels = labels.map(|path| (path, Scheme::TotalSpineSeg));
-        let options =
-            PrepareOptions { ct: fixture("ct"), labels, contours, registry, no_proposals: true, ..PrepareOptions::default() };
+        let options = PrepareOptions {
+            ct: Some(fixture("ct")),
+            labels,
+            contours,
+            registry,
+            no_proposals: true,
+            ..PrepareOptions::default()
+        };
         prepare(&options, &mut |_, _| {}).unwrap()
     }
 
@@ -462,7 +468,7 @@ mod tests {
         let format = Format::DicomSeg { source: fixture("ct"), series: None };
         assert_eq!(export(&made.case, None, &format, &out).unwrap(), std::slice::from_ref(&out));
 
-        let geometry = made.ct.geometry;
+        let geometry = made.ct.unwrap().geometry;
         let frame = crate::ingest::ingest(&fixture("ct"), &Request::default()).unwrap().frame_of_reference.unwrap();
         let target = Target { geometry: &geometry, frame: Some(&frame) };
         let read = read_contours(&out, target, &ContourOptions::default()).unwrap();

@@ -1,4 +1,4 @@
-//! The user's own contours in preparation: read, checked against the CT, and given the place of what was there.
+//! The user's own contours in preparation: read, checked against the image, and given the place of what was there.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use spinor_volume::{Label, TissueClass};
 
-use super::{PrepareError, PrepareOptions, check_labels};
+use super::input::{Base, check_labels};
+use super::{PrepareError, PrepareOptions};
 use crate::contours::{ContourFileError, Target, read_contours};
 use crate::volume3d::{Geometry, Image};
 
@@ -27,16 +28,16 @@ impl Drawn {
 /// Reads all files of contours.
 pub(super) fn read(
     options: &PrepareOptions,
-    ct: &Image<i16>,
+    base: Base<'_>,
     frame: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Drawn>, PrepareError> {
     let mut all: Vec<Drawn> = Vec::new();
     for path in &options.contours {
-        let target = Target { geometry: &ct.geometry, frame };
+        let target = Target { geometry: base.geometry, frame };
         let made = read_contours(path, target, &options.contour_options)
             .map_err(|source| ContourFileError { path: path.clone(), source })?;
-        check_labels(&made.labels, ct, warnings)?;
+        check_labels(&made.labels, base, warnings)?;
         let present = made.present();
         for other in &all {
             if let Some(label) = other.present.intersection(&present).next() {

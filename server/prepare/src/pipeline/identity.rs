@@ -154,7 +154,7 @@ fn no_identity_of_a_series_is_kept() {
         std::fs::write(ct.join(format!("{slice}.dcm")), bytes).unwrap();
     }
     let options = PrepareOptions {
-        ct: ct.clone(),
+        ct: Some(ct.clone()),
         labels: Some((fixtures.join("labels.nii.gz"), Scheme::TotalSpineSeg)),
         ..PrepareOptions::default()
     };
@@ -168,7 +168,7 @@ fn no_identity_of_a_series_is_kept() {
     lines.iter().for_each(|line| clean("what is printed", line.as_bytes()));
 
     let report = dir.path().join("report");
-    write_report(&report, &made.case, Some(&made.ct), made.mr.as_ref(), &made.hash.to_string()).unwrap();
+    write_report(&report, &made.case, made.ct.as_ref(), made.mr.as_ref(), &made.hash.to_string()).unwrap();
     let files = files_below(&report);
     assert!(files.len() >= 2, "{files:?}");
     for file in files {

@@ -26,7 +26,7 @@ pub(super) fn pack_mr(
     warnings: &mut Vec<String>,
 ) -> Result<ImageBricks, CaseError> {
     let (first, size) = region(&mr.geometry, grid, &ct_from_image).unwrap_or_else(|| {
-        warnings.push("By its headers the MR lies outside the structures: it has another frame than the CT.".to_owned());
+        warnings.push("By its headers the MR lies outside the structures: it has another frame than they have.".to_owned());
         ([0; 3], mr.geometry.size)
     });
     let largest = mr.voxels.iter().filter(|v| v.is_finite()).fold(0.0_f32, |most, v| most.max(v.abs()));

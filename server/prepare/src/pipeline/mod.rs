@@ -8,6 +8,7 @@ mod drawn;
 #[cfg(test)]
 mod identity;
 mod images;
+mod input;
 mod levels;
 mod summary;
 
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::ThreadPoolBuilder;
-use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, StructureMeta, case_hash};
+use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, IDENTITY, StructureMeta, case_hash};
 use spinor_volume::{Label, Patient, PatientError, Source, Structure, TissueClass};
 use thiserror::Error;
+
+use input::{check_labels, doubt_units, read_images};
 
 pub use coverage::{LevelCoverage, coverage};
 pub use summary::{CaseSummary, peak_rss_mb};
@@ -26,7 +29,7 @@ pub use summary::{CaseSummary, peak_rss_mb};
 use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers};
 use crate::complete::{complete, place_of};
 use crate::contours::{ContourFileError, ContourOptions};
-use crate::ingest::{IngestError, Modality, Request, ingest};
+use crate::ingest::IngestError;
 use crate::models;
 use crate::nifti_io::{NiftiError, read_nifti_u16};
 use crate::schemes::Scheme;
@@ -35,24 +38,21 @@ use crate::volume3d::Image;
 
 /// What a case without nerves is told to everybody: it stands first among the warnings.
 pub const NO_NEURAL: &str = "No neural structure in the case: the proximity alarm has nothing to guard.";
+/// What a case without a CT is told to everybody.
+pub const NO_CT: &str = "There is no CT: how dense the bone is, is not known, and every tool meets bone of one middling density everywhere. The bones' \
+     surfaces are as good as their labels; thin cortex and joint spaces are less clear in an MR than in a CT.";
 /// What is said of a map that looks like an exported one and comes without the case it was exported from.
 const EXPORTED: &str = "The label map holds ligamenta flava or nerve roots: label files as `spinor export` and `spinor phantom` write them count as \
      labelled. If an earlier case only proposed them, give that case with --corrects.";
-/// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
-const OUTSIDE_TOLERANCE: f64 = 0.002;
-/// A CT of a patient holds some voxels of at most this: fat has about -100 HU.
-const HIGHEST_FAT_HU: i16 = -30;
-/// Labelled bone of a lower mean than this lies somewhere else in the CT, HU; cancellous bone of the oldest has about 90.
-const LEAST_BONE_HU: f64 = 60.0;
 
 /// What to prepare.
 #[derive(Clone, Debug, Default)]
 pub struct PrepareOptions {
-    /// The CT: a DICOM folder or file, or NIfTI in HU.
-    pub ct: PathBuf,
+    /// The CT: a DICOM folder or file, or NIfTI in HU. Without it the MR is what the case is made from.
+    pub ct: Option<PathBuf>,
     /// The MR, likewise.
     pub mr: Option<PathBuf>,
-    /// A label map (NIfTI) in the CT's frame, on its lattice or another, and whose numbers it uses.
+    /// A label map (NIfTI) in the CT's frame, without a CT in the MR's, on its lattice or another, and whose numbers it uses.
     pub labels: Option<(PathBuf, Scheme)>,
     /// The case that `labels` was exported from before somebody corrected it: structures that were not changed keep their source.
     pub corrects: Option<PathBuf>,
@@ -136,8 +136,8 @@ pub struct Prepared {
     pub bytes: Vec<u8>,
     /// The case's hash.
     pub hash: CaseHash,
-    /// The whole CT.
-    pub ct: Image<i16>,
+    /// The whole CT, where there is one.
+    pub ct: Option<Image<i16>>,
     /// The MR as it was read, where there is one.
     pub mr: Option<Image<f32>>,
     /// The label map the case was made from, in the case's numbers.
@@ -149,6 +149,15 @@ pub struct Prepared {
 /// Why there is no case.
 #[derive(Debug, Error)]
 pub enum PrepareError {
+    /// Neither CT nor MR.
+    #[error("there is no image to make a case from: give a CT, or an MR")]
+    NoImage,
+    /// An MR alone, and nobody says where the bones are.
+    #[error(
+        "an MR alone needs the bones from somebody else: a label map in its frame, or contours. The built-in model segments CT only, and what \
+         `models add` takes is run on CT only as well; `segment` runs an MR model by itself"
+    )]
+    NoBonesInMr,
     /// The CT cannot be had.
     #[error("the CT: {0}")]
     Ct(IngestError),
@@ -202,9 +211,9 @@ pub enum PrepareError {
         /// The scheme that it looks like, or what else to look at.
         hint: String,
     },
-    /// Labelled voxels outside the CT.
+    /// Labelled voxels outside the image that the case is made from.
     #[error(
-        "{percent:.1} % of the labelled voxels lie outside the CT (the labels span {labels_mm:?} mm, the CT {ct_mm:?} mm, LPS): \
+        "{percent:.1} % of the labelled voxels lie outside the {image} (the labels span {labels_mm:?} mm, the {image} {image_mm:?} mm, LPS): \
          the label map belongs to another scan or frame"
     )]
     Outside {
@@ -212,8 +221,10 @@ pub enum PrepareError {
         percent: f64,
         /// Lowest and highest corner of the labels.
         labels_mm: [[i64; 3]; 2],
-        /// Lowest and highest corner of the CT.
-        ct_mm: [[i64; 3]; 2],
+        /// Which image that is.
+        image: &'static str,
+        /// Its lowest and highest corner.
+        image_mm: [[i64; 3]; 2],
     },
     /// A model failed.
     #[error("the model in {model}: {source}")]
@@ -261,7 +272,8 @@ pub enum PrepareError {
 /// Prepares a case. `progress` is told each step as it begins, and for models the share done.
 ///
 /// MR is registered to the CT bone by bone ([`crate::register`]) and packed as it would look had the patient lain as in the CT. Where no
-/// bone is found in it, it is packed where its own headers put it, and the case says so.
+/// bone is found in it, it is packed where its own headers put it, and the case says so. Without a CT the case lies in the MR's frame: labels
+/// or contours have to say where the bones are, their density is unknown, and the case says so.
 ///
 /// # Errors
 /// What is wrong with which input.
@@ -273,8 +285,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let mut warnings = Vec::new();
 
     progress(Stage::Ingest, 0.0);
-    let (ct, mr, frame) = read_images(options, &mut warnings)?;
-    let drawn = drawn::read(options, &ct, frame.as_deref(), &mut warnings)?;
+    let images = read_images(options, &mut warnings)?;
+    let base = images.base().ok_or(PrepareError::NoImage)?;
+    let drawn = drawn::read(options, base, images.frame.as_deref(), &mut warnings)?;
     seconds.ingest = start.elapsed().as_secs_f64();
 
     let since = Instant::now();
@@ -304,11 +317,15 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
             (labels, Source::Labelled)
         }
         // Whoever drew the bones needs no model.
-        None if options.models.is_empty() && drawn.iter().any(|d| d.holds_bone()) && added_for_ct(options).is_none() => {
-            (Image::filled(ct.geometry, 0), Source::Segmented)
+        None if options.models.is_empty()
+            && drawn.iter().any(|d| d.holds_bone())
+            && (base.ct.is_none() || added_for_ct(options).is_none()) =>
+        {
+            (Image::filled(*base.geometry, 0), Source::Segmented)
         }
         None => {
-            let found = segment(options, &ct, pool.current_num_threads(), progress)?;
+            let ct = base.ct.ok_or(PrepareError::NoBonesInMr)?;
+            let found = segment(options, ct, pool.current_num_threads(), progress)?;
             let labels = found.labels.clone();
             segmented = Some(found);
             (labels, Source::Segmented)
@@ -316,7 +333,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     };
     seconds.segment = if options.labels.is_some() { 0.0 } else { since.elapsed().as_secs_f64() };
     seconds.ingest += if options.labels.is_some() { since.elapsed().as_secs_f64() } else { 0.0 };
-    check_labels(&labels, &ct, &mut warnings)?;
+    check_labels(&labels, base, &mut warnings)?;
     let earlier = match &options.corrects {
         Some(path) if options.labels.is_some() => Some(corrected::since(path, &labels, &mut warnings)?),
         _ => None,
@@ -329,7 +346,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let given = Layer { labels: &labels, source };
     let layers: Vec<Layer<'_>> =
         std::iter::once(given).chain(drawn.iter().map(|d| Layer { labels: &d.labels, source: Source::Contoured })).collect();
-    let mut baked = pool.install(|| bake_layers(&layers, Some(&ct), &bake_options))?;
+    let mut baked = pool.install(|| bake_layers(&layers, base.ct, &bake_options))?;
     seconds.bake = since.elapsed().as_secs_f64();
     warnings.append(&mut baked.warnings);
     if let Some(found) = &segmented {
@@ -344,7 +361,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
 
     let since = Instant::now();
     if !options.no_proposals {
-        pool.install(|| propose(&mut baked, &ct, &mut warnings));
+        pool.install(|| propose(&mut baked, base.ct, &mut warnings));
     }
     warnings.splice(0..0, checks::check(&baked.grid, &baked.structures));
     warnings.splice(0..0, coverage::warnings(&coverage::of(&baked.grid, &baked.structures)));
@@ -354,14 +371,14 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     seconds.fuse = since.elapsed().as_secs_f64();
 
     let since = Instant::now();
-    let aligned = match &mr {
-        Some(mr) => {
+    let aligned = match (&images.ct, &images.mr) {
+        (Some(ct), Some(mr)) => {
             progress(Stage::Register, 0.0);
             let mr_labels = align::read_labels(options)?;
             let labels = drawn::with_bones(&labels, &drawn, &ct.geometry);
-            Some(pool.install(|| align::align(&ct, &labels, mr, mr_labels.as_ref(), &mut warnings)))
+            Some(pool.install(|| align::align(ct, &labels, mr, mr_labels.as_ref(), &mut warnings)))
         }
-        None => None,
+        _ => None,
     };
     seconds.register = since.elapsed().as_secs_f64();
 
@@ -378,42 +395,22 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     }
     let Baked { grid, structures, density, .. } = baked;
     let patient = Patient::new(grid, structures, density)?;
-    let packed_ct = images::pack_ct(&ct, patient.grid())?;
-    let packed_mr = match mr.as_ref().zip(aligned.as_ref()) {
-        Some((mr, aligned)) => Some(pool.install(|| aligned.pack(mr, &patient, &mut warnings))?),
-        None => None,
+    let packed_ct = images.ct.as_ref().map(|ct| images::pack_ct(ct, patient.grid())).transpose()?;
+    let packed_mr = match (&images.mr, &aligned) {
+        (Some(mr), Some(aligned)) => Some(pool.install(|| aligned.pack(mr, &patient, &mut warnings))?),
+        (Some(mr), None) => Some(images::pack_mr(mr, patient.grid(), IDENTITY, &mut warnings)?),
+        (None, _) => None,
     };
-    let mut case = Case { patient, ct: Some(packed_ct), mr: packed_mr, meta };
-    doubts.extend(doubt_units(&ct));
+    let mut case = Case { patient, ct: packed_ct, mr: packed_mr, meta };
     let head = usize::from(warnings.first().is_some_and(|w| w == NO_NEURAL));
+    doubts.extend(images.ct.as_ref().map_or_else(|| Some(NO_CT.to_owned()), doubt_units));
     warnings.splice(head..head, doubts);
     case.meta.warnings = warnings;
     let bytes = case.encode();
     let hash = case_hash(&bytes)?;
     seconds.pack = since.elapsed().as_secs_f64();
     seconds.total = start.elapsed().as_secs_f64();
-    Ok(Prepared { case, bytes, hash, ct, mr, labels, seconds })
-}
-
-/// The CT, the MR, and the CT's frame of reference.
-type Images = (Image<i16>, Option<Image<f32>>, Option<String>);
-
-fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) -> Result<Images, PrepareError> {
-    let request = Request { modality: Some(Modality::Ct), series: options.series.clone() };
-    let found = ingest(&options.ct, &request).map_err(PrepareError::Ct)?;
-    warnings.extend(found.warnings);
-    let frame = found.frame_of_reference;
-    let other = |path: &PathBuf, wanted| IngestError::NoVolume {
-        wanted: if wanted == Modality::Ct { "CT" } else { "MR" },
-        series: Vec::new(),
-        problems: vec![crate::ingest::Problem { file: path.clone(), why: "it is of another modality".to_owned() }],
-    };
-    let ct = found.volume.into_ct().ok_or_else(|| PrepareError::Ct(other(&options.ct, Modality::Ct)))?;
-    let Some(path) = &options.mr else { return Ok((ct, None, frame)) };
-    let found = ingest(path, &Request { modality: Some(Modality::Mr), series: None }).map_err(PrepareError::Mr)?;
-    warnings.extend(found.warnings);
-    let mr = found.volume.into_mr().ok_or_else(|| PrepareError::Mr(other(path, Modality::Mr)))?;
-    Ok((ct, Some(mr), frame))
+    Ok(Prepared { case, bytes, hash, ct: images.ct, mr: images.mr, labels, seconds })
 }
 
 /// The label map of all models, the first one winning; without any, of the best CT model that was added on this machine, or Spinor's own.
@@ -484,56 +481,9 @@ fn added(model: &Path, registry: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Whether the labels lie in the CT, and on bone there.
-fn check_labels(labels: &Image<u16>, ct: &Image<i16>, warnings: &mut Vec<String>) -> Result<(), PrepareError> {
-    let (mut count, mut outside, mut bone, mut bone_hu) = (0_u64, 0_u64, 0_u64, 0.0);
-    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
-    for (at, number) in labels.voxels.iter().enumerate().filter(|(_, number)| **number != 0) {
-        let at_mm = labels.geometry.patient_from_index(labels.geometry.index_of(at).map(|v| v as f64));
-        for k in 0..3 {
-            low[k] = low[k].min(at_mm[k]);
-            high[k] = high[k].max(at_mm[k]);
-        }
-        count += 1;
-        match ct.nearest(at_mm) {
-            None => outside += 1,
-            Some(hu) if Label(*number).class() == Some(TissueClass::Bone) => {
-                bone += 1;
-                bone_hu += f64::from(hu);
-            }
-            Some(_) => {}
-        }
-    }
-    if outside as f64 > OUTSIDE_TOLERANCE * count as f64 {
-        let (ct_low, ct_high) = ct.geometry.bounds_mm();
-        let whole = |v: [f64; 3]| v.map(|v| v.round() as i64);
-        return Err(PrepareError::Outside {
-            percent: 100.0 * outside as f64 / count as f64,
-            labels_mm: [whole(low), whole(high)],
-            ct_mm: [whole(ct_low), whole(ct_high)],
-        });
-    }
-    if bone > 0 && bone_hu / (bone as f64) < LEAST_BONE_HU {
-        warnings.push(format!(
-            "The voxels labelled bone have a mean of {:.0} HU: the label map does not seem to lie on this CT's bones.",
-            bone_hu / bone as f64
-        ));
-    }
-    Ok(())
-}
-
-/// What speaks against an image's being a CT in HU: it has no voxel as low as fat.
-fn doubt_units(ct: &Image<i16>) -> Option<String> {
-    let least = ct.voxels.iter().copied().min().filter(|least| *least > HIGHEST_FAT_HU)?;
-    Some(format!(
-        "IS THIS A CT IN HU? Its lowest voxel has {least}, where fat has -100 HU and air -1000. An MR given as CT, or a CT stored without its \
-         offset of -1024, makes bones of a wrong density, and wrong bones if they were segmented."
-    ))
-}
-
 /// Adds what the bones allow to be proposed and nobody gave.
-fn propose(baked: &mut Baked, ct: &Image<i16>, warnings: &mut Vec<String>) {
-    let made = complete(&baked.grid, &baked.structures, Some(ct));
+fn propose(baked: &mut Baked, ct: Option<&Image<i16>>, warnings: &mut Vec<String>) {
+    let made = complete(&baked.grid, &baked.structures, ct);
     warnings.extend(made.warnings);
     if made.structures.is_empty() {
         return;

@@ -46,7 +46,8 @@ fn quietly(options: &PrepareOptions) -> Result<Prepared, PrepareError> {
 fn a_case_is_made_and_says_what_is_proposed() {
     let dir = tempfile::tempdir().unwrap();
     let (ct, labels) = files(dir.path());
-    let options = PrepareOptions { ct, labels: Some((labels, Scheme::Verse)), threads: Some(2), ..PrepareOptions::default() };
+    let options =
+        PrepareOptions { ct: Some(ct), labels: Some((labels, Scheme::Verse)), threads: Some(2), ..PrepareOptions::default() };
     let made = quietly(&options).unwrap();
     assert_eq!(Case::decode(&made.bytes).unwrap(), made.case);
     assert_eq!(made.case.hash(), made.hash);
@@ -94,7 +95,7 @@ fn a_case_without_nerves_says_so_first() {
     let dir = tempfile::tempdir().unwrap();
     let (ct, labels) = files(dir.path());
     let labels = Some((labels, Scheme::Verse));
-    let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
+    let made = quietly(&PrepareOptions { ct: Some(ct), labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
     assert_eq!(made.case.meta.warnings[0], NO_NEURAL);
     assert!(made.case.meta.warnings[1].starts_with("NO ALARM"), "{:?}", made.case.meta.warnings);
     assert_eq!(made.json("x")["warnings"][0], NO_NEURAL);
@@ -119,7 +120,7 @@ fn levels_and_roots_without_a_guard_are_named() {
     let path = dir.path().join("cord.nii.gz");
     write_nifti(&path, &map).unwrap();
     let labels = Some((path, Scheme::TotalSpineSeg));
-    let made = quietly(&PrepareOptions { ct, labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
+    let made = quietly(&PrepareOptions { ct: Some(ct), labels, no_proposals: true, ..PrepareOptions::default() }).unwrap();
     assert!(made.case.patient.structures().iter().all(|s| s.source == Source::Labelled));
     let [silent, ..] = made.case.meta.warnings.as_slice() else { panic!("{:?}", made.case.meta.warnings) };
     assert!(silent.contains("L3 canal, roots left + right; L4 roots left + right."), "{silent}");
@@ -134,7 +135,7 @@ fn an_mr_without_the_bones_is_packed_and_marked_unverified() {
     let geometry = Geometry::axis_aligned([64, 72, 45], [1.0, 1.0, 2.0], [-32.0, -26.0, 400.0]).unwrap();
     let flat = dir.path().join("flat.nii.gz");
     write_nifti(&flat, &Image::filled(geometry, 300.0_f32)).unwrap();
-    let made = quietly(&PrepareOptions { mr: Some(flat), ct, labels, ..PrepareOptions::default() }).unwrap();
+    let made = quietly(&PrepareOptions { mr: Some(flat), ct: Some(ct), labels, ..PrepareOptions::default() }).unwrap();
     let value = made.case.mr.as_ref().unwrap().sample_hu([0.0, 0.0, 426.0]).unwrap();
     assert!((value - 300.0).abs() < 0.1, "{value}");
     let json = made.json("x");
@@ -159,8 +160,13 @@ fn an_mr_of_another_frame_is_registered() {
     let at = |name: &str| dir.path().join(name);
     let labels = Some((at("labels.nii.gz"), Scheme::TotalSpineSeg));
     let mr_labels = Some((at("mr_labels.nii.gz"), Scheme::TotalSpineSeg));
-    let made =
-        quietly(&PrepareOptions { ct: at("ct.nii.gz"), mr: Some(at("mr.nii.gz")), labels, mr_labels, ..Default::default() });
+    let made = quietly(&PrepareOptions {
+        ct: Some(at("ct.nii.gz")),
+        mr: Some(at("mr.nii.gz")),
+        labels,
+        mr_labels,
+        ..Default::default()
+    });
     let made = made.unwrap();
     let json = made.json("x");
     let registration = &json["registration"];
@@ -196,7 +202,8 @@ fn labels_elsewhere_are_refused() {
     moved.geometry.origin_mm[2] += 60.0;
     let other = dir.path().join("other.nii.gz");
     write_nifti(&other, &moved).unwrap();
-    let options = |path| PrepareOptions { ct: ct.clone(), labels: Some((path, Scheme::Verse)), ..PrepareOptions::default() };
+    let options =
+        |path| PrepareOptions { ct: Some(ct.clone()), labels: Some((path, Scheme::Verse)), ..PrepareOptions::default() };
     let error = quietly(&options(other)).unwrap_err();
     assert!(matches!(error, PrepareError::Outside { percent, .. } if percent > 20.0), "{error}");
     assert!(error.to_string().contains("another scan"), "{error}");
@@ -209,13 +216,14 @@ fn labels_elsewhere_are_refused() {
     canal.voxels.iter_mut().for_each(|v| *v = u16::from(*v > 0));
     let wrong = dir.path().join("wrong.nii.gz");
     write_nifti(&wrong, &canal).unwrap();
-    let given = PrepareOptions { ct: ct.clone(), labels: Some((wrong, Scheme::TotalSpineSeg)), ..PrepareOptions::default() };
+    let given =
+        PrepareOptions { ct: Some(ct.clone()), labels: Some((wrong, Scheme::TotalSpineSeg)), ..PrepareOptions::default() };
     let error = quietly(&given).unwrap_err();
     assert!(matches!(&error, PrepareError::NoVertebra { numbers, .. } if numbers == "1"), "{error}");
 
     // Numbers that another scheme gives to other vertebrae: L3 and L4 would be C4 and C3.
     let wrong = Scheme::TotalSegmentatorVertebraeMr;
-    let given = PrepareOptions { ct: ct.clone(), labels: Some((labels.clone(), wrong)), ..PrepareOptions::default() };
+    let given = PrepareOptions { ct: Some(ct.clone()), labels: Some((labels.clone(), wrong)), ..PrepareOptions::default() };
     let error = quietly(&given).unwrap_err();
     assert!(matches!(&error, PrepareError::NoSpine { .. }), "{error}");
     assert!(error.to_string().contains("upside down") && error.to_string().contains("--scheme verse"), "{error}");
@@ -240,8 +248,34 @@ fn an_mr_given_as_ct_is_doubted_first() {
     let (ct, labels) = files(dir.path());
     let mr = dir.path().join("mr.nii.gz");
     write_nifti(&mr, &crate::nifti_io::read_nifti_i16(&ct).unwrap().map(|v| v.max(0))).unwrap();
-    let made = quietly(&PrepareOptions { ct: mr, labels: Some((labels, Scheme::Verse)), ..PrepareOptions::default() }).unwrap();
+    let made =
+        quietly(&PrepareOptions { ct: Some(mr), labels: Some((labels, Scheme::Verse)), ..PrepareOptions::default() }).unwrap();
     assert!(made.case.meta.warnings[0].starts_with("IS THIS A CT IN HU?"), "{:?}", made.case.meta.warnings);
+}
+
+/// An MR alone makes a case where a label map in its frame says where the bones are: it lies where the MR does, says that no density is known,
+/// and shows the MR. Without bones, and without any image, there is no case.
+#[test]
+fn an_mr_alone_makes_a_case_with_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ct, labels) = files(dir.path());
+    let mr = dir.path().join("mr.nii.gz");
+    write_nifti(&mr, &crate::nifti_io::read_nifti_f32(&ct).unwrap().map(|v| (v + 1000.0) / 3.0)).unwrap();
+    let alone = PrepareOptions { mr: Some(mr), ..PrepareOptions::default() };
+    let made = quietly(&PrepareOptions { labels: Some((labels, Scheme::Verse)), ..alone.clone() }).unwrap();
+    let case = Case::decode(&made.bytes).unwrap();
+    assert!(case.ct.is_none() && made.ct.is_none() && case.patient.density().stored().next().is_none());
+    assert_eq!(case.meta.warnings[0], NO_CT, "{:?}", case.meta.warnings);
+    // The body of L4, where the files put it.
+    let l4 = case.patient.structure(Label::lumbar(4)).unwrap();
+    assert!(spinor_volume::query::sdf_mm(case.patient.grid(), &l4.sdf, [0.0, 0.0, 426.0]) < -1.0);
+    let shown = case.mr.as_ref().unwrap().sample_hu([0.0, 0.0, 426.0]).unwrap();
+    assert!((shown - 1_400.0 / 3.0).abs() < 1.0, "{shown}");
+    let folder = dir.path().join("report");
+    crate::report::write_report(&folder, &case, None, made.mr.as_ref(), "x").unwrap();
+    assert!(std::fs::read_to_string(folder.join("report.html")).unwrap().contains("There is no CT"));
+    assert!(matches!(quietly(&alone).unwrap_err(), PrepareError::NoBonesInMr));
+    assert!(matches!(quietly(&PrepareOptions::default()).unwrap_err(), PrepareError::NoImage));
 }
 
 /// A label map on a coarser lattice in the same frame does as well.
@@ -256,7 +290,9 @@ fn labels_may_lie_on_another_lattice() {
     });
     let path = dir.path().join("coarse.nii.gz");
     write_nifti(&path, &Image::new(geometry, voxels.collect()).unwrap()).unwrap();
-    let made = quietly(&PrepareOptions { ct, labels: Some((path, Scheme::TotalSpineSeg)), ..PrepareOptions::default() }).unwrap();
+    let made =
+        quietly(&PrepareOptions { ct: Some(ct), labels: Some((path, Scheme::TotalSpineSeg)), ..PrepareOptions::default() })
+            .unwrap();
     assert_eq!(made.json("x")["levels"], serde_json::json!(["L4"]));
 }
 
@@ -267,7 +303,7 @@ fn drawn(name: &str) -> PathBuf {
 
 fn with_contours(labels: Option<PathBuf>, contours: &[PathBuf]) -> PrepareOptions {
     PrepareOptions {
-        ct: drawn("ct"),
+        ct: Some(drawn("ct")),
         labels: labels.map(|path| (path, Scheme::TotalSpineSeg)),
         contours: contours.to_vec(),
         contour_options: ContourOptions { scheme: Some(Scheme::TotalSpineSeg), ..ContourOptions::default() },
@@ -326,7 +362,8 @@ fn contours_that_do_not_belong_are_refused() {
     );
     let dir = tempfile::tempdir().unwrap();
     let (ct, labels) = files(dir.path());
-    let options = PrepareOptions { ct, labels: Some((labels, Scheme::Verse)), ..with_contours(None, &[drawn("seg_binary.dcm")]) };
+    let options =
+        PrepareOptions { ct: Some(ct), labels: Some((labels, Scheme::Verse)), ..with_contours(None, &[drawn("seg_binary.dcm")]) };
     let error = quietly(&options).unwrap_err();
     assert!(matches!(error, PrepareError::Outside { .. }), "{error}");
 }
@@ -349,7 +386,7 @@ fn without_labels_the_built_in_model_is_run() {
 fn corrections_go_round() {
     let dir = tempfile::tempdir().unwrap();
     let (ct, labels) = files(dir.path());
-    let options = PrepareOptions { ct: ct.clone(), labels: Some((labels, Scheme::Verse)), ..PrepareOptions::default() };
+    let options = PrepareOptions { ct: Some(ct.clone()), labels: Some((labels, Scheme::Verse)), ..PrepareOptions::default() };
     let first = quietly(&options).unwrap();
     let (case, map) = (dir.path().join("first.spinor"), dir.path().join("edited.nii.gz"));
     std::fs::write(&case, &first.bytes).unwrap();
@@ -357,7 +394,7 @@ fn corrections_go_round() {
     crate::export::export(&first.case, None, &format, &map).unwrap();
     let again = |case: &Path| {
         quietly(&PrepareOptions {
-            ct: ct.clone(),
+            ct: Some(ct.clone()),
             labels: Some((map.clone(), Scheme::TotalSpineSeg)),
             corrects: Some(case.to_owned()),
             ..PrepareOptions::default()
@@ -390,7 +427,7 @@ fn corrections_go_round() {
     edited.voxels.iter_mut().filter(|v| **v == Label::DURAL_SAC.0).take(400).for_each(|v| *v = Label::root(4, true).0);
     write_nifti(&map, &edited).unwrap();
     let labels = Some((map.clone(), Scheme::TotalSpineSeg));
-    assert!(says(&quietly(&PrepareOptions { ct: ct.clone(), labels, ..PrepareOptions::default() }).unwrap()));
+    assert!(says(&quietly(&PrepareOptions { ct: Some(ct.clone()), labels, ..PrepareOptions::default() }).unwrap()));
     let missing = again(&dir.path().join("none.spinor")).unwrap_err();
     assert!(matches!(&missing, PrepareError::Corrects { .. }) && missing.to_string().contains("none.spinor"), "{missing}");
 }

@@ -25,23 +25,23 @@ pub(super) const LEGEND: &str = "Checkerboards show CT and MRI in turn: edges of
 /// One way in which the MR can lie: what it is called, and its value at each pixel, row by row; none where it does not reach.
 type Stage = (&'static str, Vec<Option<f64>>);
 
-/// Pairs of pictures of each stage and slice; none without an MR in the case. `before` is the MR as it was read.
+/// Pairs of pictures of each stage and slice; none without both images in the case. `before` is the MR as it was read.
 pub(super) fn pictures(
     case: &Case,
     ct: Option<&Image<i16>>,
     before: Option<&Image<f32>>,
     facts: &Facts,
 ) -> Result<Vec<Picture>, ReportError> {
-    let Some(mr) = &case.mr else { return Ok(Vec::new()) };
+    let (Some(mr), true) = (&case.mr, ct.is_some() || case.ct.is_some()) else { return Ok(Vec::new()) };
     let mut out = Vec::new();
     for (from, plane) in planes(facts) {
         let stages = stages(case, mr, before, &plane);
         // One window for all stages, so that they look alike.
-        let [black, white] = window(stages.iter().flat_map(|(_, values)| values).flatten().copied());
+        let ends = window(stages.iter().flat_map(|(_, values)| values).flatten().copied());
         let [width, _] = plane.pixels();
         let mr_grey = |values: &[Option<f64>], [x, y]: [u32; 2]| {
             let value = values.get((x + width * y) as usize).copied().flatten();
-            value.map_or(0.0, |v| 10.0 + 240.0 * ((v - black) / (white - black)).clamp(0.0, 1.0))
+            value.map_or(0.0, |v| grey(v, ends))
         };
         let ct_grey = |at: [f64; 3]| {
             let hu = match ct {
@@ -113,8 +113,21 @@ fn planes(facts: &Facts) -> [(&'static str, Plane); 2] {
     [("Sagittal", sagittal), ("Coronal", coronal)]
 }
 
+/// How bright a value of an MR is drawn between those that are black and white, 0-255.
+pub(super) fn grey(value: f64, [black, white]: [f64; 2]) -> f64 {
+    10.0 + 240.0 * ((value - black) / (white - black)).clamp(0.0, 1.0)
+}
+
+/// Values of an MR all over it, some ten thousand.
+pub(super) fn values(mr: &ImageBricks) -> impl Iterator<Item = f64> + '_ {
+    let size = mr.geometry().size;
+    let axis = move |k: usize| (0..size[k]).step_by((size[k] / 24).max(1) as usize);
+    let all = axis(2).flat_map(move |z| axis(1).flat_map(move |y| axis(0).map(move |x| [x, y, z])));
+    all.filter_map(|voxel| mr.sample_hu(mr.geometry().patient_from_index(voxel.map(f64::from)))).map(f64::from)
+}
+
 /// The values that are drawn black and white. Nothing, and the zeros around a moved image, do not count.
-fn window(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub(super) fn window(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let mut all: Vec<f64> = values.filter(|v| v.is_finite() && *v != 0.0).collect();
     all.sort_by(f64::total_cmp);
     let at = |share: f64| all.get(((all.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(0.0);

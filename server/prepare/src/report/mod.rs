@@ -12,7 +12,7 @@ mod slice;
 
 use std::path::{Path, PathBuf};
 
-use spinor_shared::case::Case;
+use spinor_shared::case::{Case, ImageBricks};
 use spinor_volume::Label;
 use thiserror::Error;
 
@@ -50,7 +50,8 @@ struct Picture {
 
 /// Writes `report.html` and `report.json` into `dir` (made if missing).
 ///
-/// `ct` is the image that the case was made from; without it the slices show outlines on black. Where the case holds an MR, it is shown over
+/// `ct` is the image that the case was made from; without it the slices show the case's MR behind the outlines, or nothing. Where the case
+/// was made from a CT and the case holds an MR, it is shown over
 /// the CT, and before that as it lay before it was registered if `mr`, the image that was read, is given. `hash` is the case's, for the title.
 /// Takes some seconds, most of them for the pictures in space.
 ///
@@ -70,8 +71,9 @@ pub fn write_report(
     std::fs::create_dir_all(dir).map_err(io(dir))?;
     let facts = Facts::of(case, ct, hash);
     let views = views(case)?;
-    let overview = overview(case, ct, &facts)?;
-    let levels = levels(case, ct, &facts)?;
+    let behind = Behind::of(case, ct);
+    let overview = overview(case, &behind, &facts)?;
+    let levels = levels(case, &behind, &facts)?;
     let fused = fusion::pictures(case, ct, mr, &facts)?;
     let html = page::page(&facts, &views, &overview, &fused, &levels);
     let path = dir.join("report.html");
@@ -129,7 +131,7 @@ fn views(case: &Case) -> Result<Vec<Picture>, ReportError> {
     Ok(out)
 }
 
-fn overview(case: &Case, ct: Option<&Image<i16>>, facts: &Facts) -> Result<Vec<Picture>, ReportError> {
+fn overview(case: &Case, behind: &Behind<'_>, facts: &Facts) -> Result<Vec<Picture>, ReportError> {
     let (low, high) = (facts.low_mm, facts.high_mm);
     let middle = facts.middle_mm;
     let tall = high[2] - low[2] + 16.0;
@@ -148,21 +150,46 @@ fn overview(case: &Case, ct: Option<&Image<i16>>, facts: &Facts) -> Result<Vec<P
     let arches = Plane { centre: [middle[0], middle[1] + 14.0, centre_z], ..coronal };
     let named =
         [("Sagittal, through the middle", sagittal), ("Coronal, in front", coronal), ("Coronal, through the arches", arches)];
-    named.into_iter().map(|(caption, plane)| picture(case, ct, caption.to_owned(), &plane)).collect()
+    named.into_iter().map(|(caption, plane)| picture(case, behind, caption.to_owned(), &plane)).collect()
 }
 
-fn levels(case: &Case, ct: Option<&Image<i16>>, facts: &Facts) -> Result<Vec<Picture>, ReportError> {
+fn levels(case: &Case, behind: &Behind<'_>, facts: &Facts) -> Result<Vec<Picture>, ReportError> {
     let cut = |caption: String, centre: [f64; 3], up: [f64; 3]| {
         let plane = Plane { centre, axes: Axes::axial(up), size_mm: [108.0, 96.0], mm_per_pixel: 0.36 };
-        picture(case, ct, caption, &plane)
+        picture(case, behind, caption, &plane)
     };
     facts.planes.iter().map(|p| cut(p.caption.clone(), p.centre, p.up)).collect()
 }
 
-fn picture(case: &Case, ct: Option<&Image<i16>>, caption: String, plane: &Plane) -> Result<Picture, ReportError> {
-    let behind = |_, at| ct.and_then(|ct| ct.trilinear_at_mm(at)).map_or(0.0, slice::grey);
-    let drawn = slice::draw(&case.patient, plane, |_| true, behind);
+fn picture(case: &Case, behind: &Behind<'_>, caption: String, plane: &Plane) -> Result<Picture, ReportError> {
+    let drawn = slice::draw(&case.patient, plane, |_| true, |_, at| behind.grey(at));
     Ok(Picture { caption, png: png(&drawn)?, width: drawn.width() })
+}
+
+/// The image behind the outlines of a slice.
+enum Behind<'a> {
+    Ct(&'a Image<i16>),
+    /// With the values that are drawn black and white.
+    Mr(&'a ImageBricks, [f64; 2]),
+    Nothing,
+}
+
+impl<'a> Behind<'a> {
+    fn of(case: &'a Case, ct: Option<&'a Image<i16>>) -> Self {
+        match (ct, &case.mr) {
+            (Some(ct), _) => Self::Ct(ct),
+            (None, Some(mr)) if case.ct.is_none() => Self::Mr(mr, fusion::window(fusion::values(mr))),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn grey(&self, at: [f64; 3]) -> f64 {
+        match self {
+            Self::Ct(ct) => ct.trilinear_at_mm(at).map_or(0.0, slice::grey),
+            Self::Mr(mr, window) => mr.sample_hu(at).map_or(0.0, |v| fusion::grey(f64::from(v), *window)),
+            Self::Nothing => 0.0,
+        }
+    }
 }
 
 #[cfg(test)]
