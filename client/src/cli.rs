@@ -45,7 +45,7 @@ Examples:
     /// Enter a room.
     #[command(after_help = "\
 Examples:
-  spinor-client join 'spinor://or.example:4433/OR1#...'              the link as `spinor serve` printed it, in quotes
+  spinor-client join 'spinor://or.example:4433/OR1#...'              the link as `spinor invite` printed it, in quotes
   spinor-client join 'spinor://or.example:4433/OR1#...' --xr         in the headset
   spinor-client join 'spinor://or.example:4433/OR1#...' --headless   no picture: who comes and goes, what is said")]
     Join {

@@ -91,7 +91,10 @@ fn outside(status: &Status) -> Option<String> {
         Status::Joined => None,
         Status::Loading => Some("left before the whole patient had come".to_owned()),
         Status::Connecting { reason, .. } => {
-            Some(format!("not in the room: {}", reason.as_deref().unwrap_or("nobody has answered yet")))
+            let reason = reason.as_deref().unwrap_or("nobody has answered yet");
+            Some(format!(
+                "not in the room: {reason}. Does the server still run? Whoever invited you can tell, or send a new link"
+            ))
         }
         Status::Refused(why) => Some(format!("not let in: {why}")),
     }

@@ -103,6 +103,8 @@ fn least(m: &Metrics, of: fn(&SideOutcome) -> Option<f64>) -> Option<f64> {
 }
 
 const NO_LEVEL: &str = "no level was operated, or its anatomy was not found";
+const NO_FLAVUM: &str = "no level was operated, or the case holds no flavum there";
+const NO_PARS: &str = "no level was operated, or no isthmus was found there: what is wider than 22 mm is none";
 const NO_JAW: &str = "no punch or rongeur was held";
 const NO_BURR: &str = "no burr was held";
 const NO_BITER: &str = "no tool that bites was held";
@@ -438,7 +440,7 @@ pub const FIGURES: &[Figure] = &[
             MEASURES,
         ),
         value: |m| least(m, |side| side.pars_mm),
-        absent: NO_LEVEL,
+        absent: NO_PARS,
     },
     Figure {
         key: "foramen_probe_mm",
@@ -473,7 +475,7 @@ pub const FIGURES: &[Figure] = &[
             let level = m.outcome.target()?;
             Some((level.left.flavum_left_share? + level.right.flavum_left_share?) / 2.0)
         },
-        absent: NO_LEVEL,
+        absent: NO_FLAVUM,
     },
     Figure {
         key: "outside_plan_mm3",

@@ -64,6 +64,10 @@ pub(crate) fn judged(metrics: &Metrics, seen: &Safety) -> Judged {
             judged.proposed.insert(path.clone(), behind.clone());
             let others = NEURAL.contains(&figure.key) && !seen.structures.is_empty();
             own = if others { by_seen(&of_seen, figure) } else { None };
+            // An error at bone or at a nerve that was seen is one, whatever else was proposed; to have made none is no merit then.
+            if figure.key == "sentinel_errors" && own.is_none() {
+                own = by_seen(&of_seen, figure).filter(|errors| *errors > 0.0);
+            }
             why = own.is_none().then_some(NOT_JUDGED);
         }
         if figure.key == "canal_mm2" && own.is_some() {

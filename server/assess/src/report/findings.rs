@@ -118,11 +118,11 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     if !early.is_empty() {
         steps(Gravity::Notice, format!("Steps done before an earlier one: {early}"));
     }
-    if !lacking.is_empty() {
-        steps(Gravity::Notice, format!("Steps with nothing to do, since the case has no such tissue: {lacking}"));
-    }
     if metrics.process.completed == Some(true) && early.is_empty() && lacking.is_empty() {
         steps(Gravity::Good, "All steps of the procedure were done, in their order".to_owned());
+    }
+    if !lacking.is_empty() {
+        say(Gravity::Notice, format!("Steps with nothing to do, since the case has no such tissue: {lacking}."));
     }
     canal(metrics, say);
     if let Some((share, _)) = missed(metrics, "facet_kept_share") {
@@ -142,8 +142,17 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     if let Some((newton, target)) = missed(metrics, "retraction_peak_newton") {
         say(Gravity::Danger, format!("A nerve was held with up to {} N; {target} N is the limit.", f(newton, 1)));
     }
-    if let Some((s, target)) = missed(metrics, "dry_drilling_s") {
-        say(Gravity::Danger, format!("The burr drilled dry for {} s; {target} s are enough to burn bone.", f(s, 0)));
+    if let Some((s, _)) = missed(metrics, "dry_drilling_s") {
+        let told = format!("The burr drilled dry for {} s in all", f(s, 0));
+        let peak = harm.peak_celsius.map(|celsius| format!(" ({} °C at most)", f(celsius, 0))).unwrap_or_default();
+        match harm.overheated_s.filter(|hot| *hot > 0.0) {
+            Some(hot) => {
+                say(Gravity::Danger, format!("{told}, and bone was at 47 °C or more for {} s{peak}: it dies.", f(hot, 1)))
+            }
+            None => {
+                say(Gravity::Notice, format!("{told}; by the model of its heat no bone reached the 47 °C that kill it{peak}."))
+            }
+        }
     }
     if let Some(n) = harm.kicks.filter(|n| *n > 0) {
         say(Gravity::Notice, format!("A burr grabbed soft tissue and jumped {}.", times(n as usize)));

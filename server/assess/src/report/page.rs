@@ -70,7 +70,7 @@ pub(super) fn summary(metrics: &Metrics) -> Markup {
                         "Safety score" b { (score.safety.map_or("–".to_owned(), |s| f(s, 0))) } span.small { "of 100, by a fixed rule" }
                         @if let Some(why) = metrics.absent.get("score.safety") { br; span.small { (why) } }
                         @else if score.of_weight < 1.0 { br; span.small { "judged on " (f(100.0 * score.of_weight, 0)) " % of the rule" } }
-                        @if let (Some(most), Some(points)) = (score.most, score.points.filter(|p| score.most.is_some_and(|most| *p > most))) {
+                        @if let (Some(most), Some(points)) = (score.most, score.points.filter(|p| score.safety.is_some() && score.most.is_some_and(|most| *p > most))) {
                             br; span.small { (f(points, 0)) " by its items, but no more than " (f(most, 0)) " with what was found" }
                         }
                     }

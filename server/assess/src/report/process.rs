@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{f, opt, told};
-use crate::metrics::Metrics;
+use crate::metrics::{LACKING, Metrics};
 use crate::plot::clock;
 
 /// Steps in their order, sentinel errors, and bone against the plan; nothing where no procedure was chosen.
@@ -20,7 +20,7 @@ pub(super) fn process(metrics: &Metrics) -> Markup {
                 @for step in &process.steps {
                     tr {
                         td { (step.title) }
-                        td { span class=(if step.status == "done" { "met" } else { "missed" }) { (step.status) } }
+                        td { span class=(class(step.status)) { (if step.status == LACKING { "nothing to do: not in the case" } else { step.status }) } }
                         td.n { (step.at_s.map(clock).unwrap_or_default()) }
                     }
                 }
@@ -47,5 +47,14 @@ pub(super) fn process(metrics: &Metrics) -> Markup {
             }
             p.small { "Steps and errors are an educational outline, not a standard of care." }
         }
+    }
+}
+
+/// How a step's status is coloured.
+fn class(status: &str) -> &'static str {
+    match status {
+        "done" => "met",
+        LACKING => "",
+        _ => "missed",
     }
 }

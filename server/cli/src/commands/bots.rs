@@ -266,7 +266,16 @@ fn join(plan: &Plan, options: JoinOptions) -> anyhow::Result<(Bot, Report)> {
         bail!("{} was refused: {reason}", plan.name);
     }
     if !inside {
-        bail!("{} did not get in within {} s: {:?}", plan.name, JOIN_PATIENCE.as_secs(), bot.session().status());
+        let why = match bot.session().status() {
+            Status::Connecting { reason: Some(reason), .. } => reason.clone(),
+            Status::Connecting { .. } => "nobody answered".to_owned(),
+            _ => "the patient had not come by then".to_owned(),
+        };
+        bail!(
+            "{} did not get in within {} s ({why}): does the server of this room file still run?",
+            plan.name,
+            JOIN_PATIENCE.as_secs()
+        );
     }
     let session = bot.session();
     let report = Report {

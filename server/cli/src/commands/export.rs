@@ -112,7 +112,12 @@ fn open(args: &Args) -> anyhow::Result<(Arc<Case>, Option<CutState>, bool)> {
             let hz = f64::from(replay.head().tick_hz.max(1));
             let until = args.at.as_deref().map(output::seconds).transpose()?.map(|s| (s * hz) as u32);
             let case = Arc::clone(replay.case());
-            let (cut, _) = session::replay(&mut replay, Part::WHOLE, until).with_context(name)?;
+            let (cut, reached) = session::replay(&mut replay, Part::WHOLE, until).with_context(name)?;
+            if let Some(moment) = &args.at
+                && replay.tail() != Tail::Unread
+            {
+                bail!("{}: the recording ends at {}, before {moment}", name(), output::moment(f64::from(reached.ticks) / hz));
+            }
             Ok((case, Some(cut), matches!(replay.tail(), Tail::Torn { .. })))
         }
     }

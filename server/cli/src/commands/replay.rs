@@ -45,6 +45,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let physics = if args.physics { Some(crate::physics::replay(&args.file, to)?) } else { None };
     let replayed = start.elapsed().as_secs_f64();
     let recorded = f64::from(summary.ticks) / hz;
+    if let Some(moment) = args.to.as_ref().filter(|_| tail != Tail::Unread) {
+        bail!("{}: the recording ends at {}, before {moment}", args.file.display(), output::moment(recorded));
+    }
     let mismatches = summary.mismatches() + physics.as_ref().map_or(0, |p| p.differing_ticks);
     let digest = format!("{:016x}", summary.digest);
     if args.json {

@@ -13,6 +13,9 @@ use crate::patient::Patient;
 
 /// Bone thinner than this from front to back does not count as bridging, mm (K).
 const LEAST_MM: f64 = 1.0;
+/// Wider than any isthmus is uncut from its outer edge to the midline, mm (K; widest at L5): something else was measured then, as where the
+/// joints were not found in coarse labels.
+const WIDEST_MM: f64 = 22.0;
 /// How far from the midline bone is looked for, mm.
 const REACH_MM: f64 = 32.0;
 /// Distances between heights, columns and depths, mm.
@@ -34,7 +37,7 @@ pub struct ParsWidth {
     pub height_um: i32,
 }
 
-/// Measures one side; none where the vertebra lacks what it takes.
+/// Measures one side; none where the vertebra lacks what it takes, or what was found is too wide for an isthmus.
 pub(super) fn width(patient: &Patient, cut: &CutState, vertebra: &Vertebra, side: Side) -> Option<ParsWidth> {
     let Pars { low_mm, high_mm } = *vertebra.pars(side)?;
     let (wall, lamina) = (vertebra.wall_mm?, vertebra.lamina.as_ref()?);
@@ -59,7 +62,7 @@ pub(super) fn width(patient: &Patient, cut: &CutState, vertebra: &Vertebra, side
             least = Some((now, z));
         }
     }
-    let (now, z) = least?;
+    let (now, z) = least.filter(|_| uncut <= WIDEST_MM)?;
     Some(ParsWidth { before_um: um(uncut), now_um: um(now), height_um: um(z) })
 }
 
