@@ -65,10 +65,19 @@ impl Room {
 
     fn rewound(&mut self, by: u32, to_tick: u32, reached: Reached) {
         let before = self.tick.saturating_sub(1);
+        let reason = format!("rewound by {by}");
+        // As all that somebody decides, it is recorded before it holds: on a disk that has filled up meanwhile the room stays where it is.
+        let epoch = Record::Epoch { tick: before, epoch: self.epoch + 1, from_tick: to_tick, reason };
+        let written =
+            if self.disk_full { false } else { self.recorder.as_mut().is_none_or(|recorder| recorder.append(&epoch).is_ok()) };
+        if !written {
+            tracing::error!(room = %self.name, user = by, to_tick, "the room stays where it is: its recording cannot be written");
+            self.stop_for_recording();
+            self.refuse(by, "rewind", Refusal::Disk);
+            return;
+        }
         self.epoch += 1;
         tracing::info!(room = %self.name, user = by, to_tick, epoch = self.epoch, "rewound");
-        let reason = format!("rewound by {by}");
-        self.record(Record::Epoch { tick: before, epoch: self.epoch, from_tick: to_tick, reason });
         // Hands are empty in a new epoch, here as in every replay.
         let settings = *self.sim.settings();
         self.sim = Simulation::with_fields(self.case.patient.clone(), self.sim.fields().clone(), settings);

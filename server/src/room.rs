@@ -409,7 +409,8 @@ impl Room {
         let tick = self.tick.saturating_sub(1);
         match spinor_shared::session::keyframe_of(self.sim.cut(), tick, self.epoch, self.ops) {
             Ok(keyframe) => self.record(Record::Keyframe(keyframe)),
-            Err(error) => tracing::error!(room = %self.name, %error, "no keyframe"),
+            // The next tick tries again.
+            Err(error) => return tracing::error!(room = %self.name, %error, "no keyframe"),
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.keyframe_written(self.ops);

@@ -28,7 +28,7 @@ pub use crate::dicom_scan::Problem;
 use crate::dicom_scan::{Found, Group, find};
 pub use crate::dicom_series::SeriesError;
 use crate::dicom_volume::{self, Built};
-use crate::nifti_io::{NiftiError, looks_like_nifti, read_nifti_f32, write_nifti};
+use crate::nifti_io::{NiftiError, is_oriented, looks_like_nifti, read_nifti_f32, write_nifti};
 use crate::volume3d::{Geometry, Image};
 
 /// What took the image.
@@ -413,9 +413,16 @@ pub fn probe_dicom(bytes: &[u8]) -> Result<usize, String> {
     decode(bytes, &facts, &frames, 0.0).map(|frames| frames.len()).map_err(|e| e.to_string())
 }
 
+/// What is said of a NIfTI file that does not say which way its axes run.
+pub(crate) const UNORIENTED: &str = "WHICH SIDE IS LEFT? A NIfTI file has neither sform nor qform: its axes were taken for right, front and up, and \
+     nothing in it says so. Write it again with its orientation.";
+
 fn from_nifti(path: &Path, modality: Option<Modality>) -> Result<Ingested, IngestError> {
     let image = read_nifti_f32(path)?;
     let mut warnings = Vec::new();
+    if !is_oriented(path)? {
+        warnings.push(UNORIENTED.to_owned());
+    }
     let low = image.voxels.iter().copied().fold(f32::INFINITY, f32::min);
     let modality = modality.unwrap_or_else(|| {
         let guess = if low <= -500.0 { Modality::Ct } else { Modality::Mr };

@@ -65,6 +65,8 @@ pub(crate) struct Header {
     pub(crate) inter: f64,
     /// Where the voxels start in the file.
     pub(crate) offset: u64,
+    /// Whether the file says which way its axes run; otherwise they are taken for right, front and up, as old programs do.
+    pub(crate) is_oriented: bool,
 }
 
 /// The fields of either version before they are checked.
@@ -200,6 +202,7 @@ impl Fields {
             slope: if scaled { self.slope } else { 1.0 },
             inter,
             offset: offset as u64,
+            is_oriented: self.sform_code > 0 || self.qform_code > 0,
         })
     }
 

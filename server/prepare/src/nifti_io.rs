@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::files::write_with;
 use crate::nifti_header::{Header, LONGEST_HEADER, Stored, compose, parse};
-use crate::volume3d::{Geometry, GeometryError, Image};
+use crate::volume3d::{GeometryError, Image};
 
 /// Why a NIfTI file could not be read or written.
 #[derive(Debug, Error)]
@@ -189,13 +189,13 @@ pub fn read_nifti<T: NiftiVoxel>(path: &Path) -> Result<Image<T>, NiftiError> {
     decode_nifti(BufReader::with_capacity(1 << 18, File::open(path)?))
 }
 
-/// The lattice of a NIfTI file without its voxels.
+/// Whether a NIfTI file says which way its axes run (an sform or a qform with a code). Where it does not, they are taken for right, front and up.
 ///
 /// # Errors
 /// See [`NiftiError`].
-pub fn read_nifti_geometry(path: &Path) -> Result<Geometry, NiftiError> {
+pub fn is_oriented(path: &Path) -> Result<bool, NiftiError> {
     let mut input = unpacked(BufReader::new(File::open(path)?))?;
-    Ok(parse(&head(&mut input)?)?.geometry)
+    Ok(parse(&head(&mut input)?)?.is_oriented)
 }
 
 /// Whether a file starts as a NIfTI image does, compressed or not.

@@ -93,8 +93,10 @@ impl<R: Read> SessionReader<R> {
             return self.torn();
         }
         if crc32fast::hash(&payload) != sum {
+            // Nothing behind it, or nothing but the zeros of a power failure, which began in this record.
             let mut more = [0; 1];
-            if read_up_to(&mut self.input, &mut more)? == 0 {
+            let last = read_up_to(&mut self.input, &mut more)? == 0;
+            if last || (payload.last() == Some(&0) && more == [0] && self.is_zero_to_the_end()?) {
                 return self.torn();
             }
             return Err(SessionError::Damaged { at: self.at, reason: "its checksum is wrong".to_owned() });
@@ -147,22 +149,43 @@ impl<R: Read> Iterator for SessionReader<R> {
     }
 }
 
-/// Whether a whole record starts anywhere in these bytes. Looks at no more than eight times as many bytes as there are.
+/// Frames in a row that a chance length hardly ever makes: of packed bytes one in a hundred is a length that fits into 43 MB.
+const IN_A_ROW: usize = 4;
+
+/// Whether a whole record starts anywhere in these bytes. Its sum is only worked out where its length leads from frame to frame, four times
+/// or up to the very end: behind chance lengths there is no frame. What is left of a sum's work for other lengths is eight times the bytes.
 fn holds_a_record(bytes: &[u8]) -> bool {
     let mut left = bytes.len().saturating_mul(8);
-    for at in 0..bytes.len().saturating_sub(8) {
-        let (head, rest) = bytes[at..].split_at(8);
-        let word = |n: usize| u32::from_le_bytes([head[n], head[n + 1], head[n + 2], head[n + 3]]);
-        let Some(payload) = rest.get(..word(0) as usize).filter(|payload| !payload.is_empty()) else { continue };
-        left = left.saturating_sub(payload.len());
-        if left == 0 {
-            return false;
+    (0..bytes.len().saturating_sub(8)).any(|at| {
+        let Some((payload, sum)) = frame(bytes, at) else { return false };
+        if !leads_on(bytes, at) {
+            if left < payload.len() {
+                return false;
+            }
+            left -= payload.len();
         }
-        if crc32fast::hash(payload) == word(4) && codec::decode::<Record>(payload).is_ok() {
+        crc32fast::hash(payload) == sum && codec::decode::<Record>(payload).is_ok()
+    })
+}
+
+/// The payload and the sum of a frame that would start here; none where its length does not fit.
+fn frame(bytes: &[u8], at: usize) -> Option<(&[u8], u32)> {
+    let (head, rest) = bytes.get(at..)?.split_at_checked(8)?;
+    let word = |n: usize| u32::from_le_bytes([head[n], head[n + 1], head[n + 2], head[n + 3]]);
+    let payload = rest.get(..word(0) as usize).filter(|payload| !payload.is_empty())?;
+    Some((payload, word(4)))
+}
+
+/// Whether frames follow one another from here.
+fn leads_on(bytes: &[u8], mut at: usize) -> bool {
+    for _ in 0..IN_A_ROW {
+        if at == bytes.len() {
             return true;
         }
+        let Some((payload, _)) = frame(bytes, at) else { return false };
+        at += 8 + payload.len();
     }
-    false
+    true
 }
 
 /// Fills `buffer` as far as the input goes.

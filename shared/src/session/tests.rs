@@ -134,6 +134,43 @@ fn a_damaged_length_is_no_torn_tail() {
     }
 }
 
+/// Where the last record of a recording starts.
+fn last_start(bytes: &[u8]) -> usize {
+    let mut reader = SessionReader::open(bytes).unwrap();
+    let mut start = 12;
+    while let Some(_record) = reader.next_record().unwrap() {
+        if (reader.at() as usize) < bytes.len() {
+            start = reader.at() as usize;
+        }
+    }
+    start
+}
+
+/// The same where the damaged record is a keyframe of packed bytes, in which many a length fits by chance, with megabytes of whole records
+/// behind it.
+#[test]
+fn a_damaged_length_is_found_before_much_that_is_whole() {
+    let (bytes, _) = recording(6, false);
+    let start = last_start(&bytes);
+    // Bytes without a pattern, as packed ones are.
+    let mut word = 1_u32;
+    let mut noise = || {
+        word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (word >> 24) as u8
+    };
+    let packed: Vec<u8> = (0..120_000).map(|_| noise()).collect();
+    let whole = &bytes[12..start];
+    let mut all = bytes[..start].to_vec();
+    all.extend(0x1100_0000_u32.to_le_bytes());
+    all.extend([1, 2, 3, 4]);
+    all.extend(packed);
+    while all.len() < 12 << 20 {
+        all.extend(whole);
+    }
+    let error = SessionReader::open(&all[..]).unwrap().find_map(Result::err);
+    assert!(matches!(error, Some(SessionError::Damaged { at, .. }) if at == start as u64), "{error:?}");
+}
+
 /// What a power failure leaves of blocks that were allotted but not written is zeros: the recording opens up to there, as with any torn
 /// tail. Zeros with something behind them are damage.
 #[test]
@@ -145,6 +182,16 @@ fn zeros_after_a_power_failure_are_a_torn_tail() {
         let mut reader = SessionReader::open(&left[..]).unwrap();
         assert_eq!(reader.by_ref().filter(|record| record.is_ok()).count(), records, "{zeros} zeros");
         assert_eq!(reader.tail(), Tail::Torn { bytes: bytes.len() as u64 });
+    }
+    // Blocks do not end where records do: the zeros begin within one, as far as it went.
+    for from in [3, 8, 20, 40] {
+        let start = last_start(&bytes);
+        let mut left = bytes.clone();
+        left.resize(bytes.len() + 10_000, 0);
+        left[start + from..].fill(0);
+        let mut reader = SessionReader::open(&left[..]).unwrap();
+        assert!(reader.by_ref().all(|record| record.is_ok()), "zeros from byte {from} of the last record");
+        assert_eq!(reader.tail(), Tail::Torn { bytes: start as u64 });
     }
     let damaged = [&bytes[..], &[0; 5_000], &[1]].concat();
     assert!(SessionReader::open(&damaged[..]).unwrap().any(|record| matches!(record, Err(SessionError::Damaged { .. }))));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::volume3d::IDENTITY;
+use crate::volume3d::{Geometry, IDENTITY};
 
 fn small(direction: [[f64; 3]; 3]) -> Image<i16> {
     let geometry = Geometry::new([5, 4, 3], [0.7, 0.8, 2.5], [-120.25, 33.5, -710.0], direction).unwrap();
@@ -239,7 +239,7 @@ fn files_are_written_whole() {
         assert!(looks_like_nifti(&path));
         let back = read_nifti_i16(&path).unwrap();
         assert_eq!(back.voxels, image.voxels);
-        assert!(read_nifti_geometry(&path).unwrap().same_lattice(&image.geometry, 1e-3));
+        assert!(is_oriented(&path).unwrap());
     }
 }
 
@@ -290,4 +290,19 @@ fn a_lying_header_is_truncated_not_allocated() {
         put(&mut bytes, 42 + 2 * k, &(-1_i16).to_le_bytes());
     }
     assert!(matches!(decode_nifti::<i16>(&bytes[..]), Err(NiftiError::Geometry(GeometryError::Size(_)))));
+}
+
+/// A file that does not say which way its axes run is told from one that does.
+#[test]
+fn a_missing_orientation_is_noticed() {
+    let image = Image::filled(Geometry::axis_aligned([3, 4, 5], [1.0; 3], [0.0; 3]).unwrap(), 7_u16);
+    let mut bytes = Vec::new();
+    encode_nifti(&mut bytes, &image).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("plain.nii");
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(is_oriented(&path).unwrap());
+    bytes[252..256].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(!is_oriented(&path).unwrap());
 }

@@ -29,9 +29,9 @@ pub use summary::{CaseSummary, peak_rss_mb};
 use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers};
 use crate::complete::{complete, place_of};
 use crate::contours::{ContourFileError, ContourOptions};
-use crate::ingest::IngestError;
+use crate::ingest::{IngestError, UNORIENTED};
 use crate::models;
-use crate::nifti_io::{NiftiError, read_nifti_u16};
+use crate::nifti_io::{NiftiError, is_oriented, read_nifti_u16};
 use crate::schemes::Scheme;
 use crate::segment::{self, BUILT_IN, ModelFolder, Progress, SegmentError, Segmented, built_in, segment_for_case};
 use crate::volume3d::Image;
@@ -297,6 +297,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
             let mut labels = read_nifti_u16(path).map_err(labelled)?;
+            if !is_oriented(path).map_err(labelled)? {
+                warnings.push(UNORIENTED.to_owned());
+            }
             let seen = levels::seen(&labels);
             let numbers: BTreeSet<u16> = seen.keys().copied().collect();
             doubts = levels::check(path, *scheme, &seen)?;
@@ -402,8 +405,13 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         (None, _) => None,
     };
     let mut case = Case { patient, ct: packed_ct, mr: packed_mr, meta };
+    doubts.splice(0..0, images.ct.as_ref().map_or_else(|| Some(NO_CT.to_owned()), doubt_units));
+    // What may turn left into right stands before doubts about names.
+    if warnings.iter().any(|w| w == UNORIENTED) {
+        warnings.retain(|w| w != UNORIENTED);
+        doubts.insert(0, UNORIENTED.to_owned());
+    }
     let head = usize::from(warnings.first().is_some_and(|w| w == NO_NEURAL));
-    doubts.extend(images.ct.as_ref().map_or_else(|| Some(NO_CT.to_owned()), doubt_units));
     warnings.splice(head..head, doubts);
     case.meta.warnings = warnings;
     let bytes = case.encode();
