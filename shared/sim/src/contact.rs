@@ -179,9 +179,11 @@ impl Ball {
         (free, unit(out))
     }
 
-    /// Whether the ball is deeper in bone at a position than cutting and rounding leave it.
-    pub(crate) fn sunk(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> bool {
-        self.probe(tissue, structures, at).0 < -SUNK_VOXELS * tissue.patient.grid().spacing_mm()
+    /// What the ball sees at a position.
+    pub(crate) fn see(&self, tissue: &Tissue<'_>, classes: ClassMask, structures: Vec<usize>, at: Vec3) -> Seen {
+        let mut rooms = Vec::with_capacity(self.offsets.len());
+        let free_mm = self.look(tissue, &structures, at, |_, place, room| rooms.push((place, room))).0;
+        Seen { classes, structures, at, free_mm, rooms }
     }
 
     /// Free distance around the ball, mm; negative where it overlaps.
@@ -209,6 +211,31 @@ impl Ball {
     /// Whether the ball fits at a position.
     pub(crate) fn fits(&self, tissue: &Tissue<'_>, structures: &[usize], at: Vec3) -> bool {
         self.probe(tissue, structures, at).0 >= -tolerance(tissue)
+    }
+}
+
+/// What a ball saw of some classes at a place.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    classes: ClassMask,
+    /// The structures of these classes that come near it there.
+    structures: Vec<usize>,
+    at: Vec3,
+    free_mm: f64,
+    /// The places of the smaller balls and the room around each; none where they were not asked.
+    rooms: Vec<(Vec3, f64)>,
+}
+
+impl Seen {
+    /// Whether some structures of some classes would show the same at a place: those that come nearer to a way from there are too far
+    /// away there to be seen.
+    fn holds_for(&self, classes: ClassMask, structures: &[usize], at: Vec3) -> bool {
+        self.at == at && (self.classes == classes || self.structures == structures)
+    }
+
+    /// Whether the ball is deeper in bone than cutting and rounding leave it.
+    pub(crate) fn is_sunk(&self, tissue: &Tissue<'_>) -> bool {
+        self.free_mm < -SUNK_VOXELS * tissue.patient.grid().spacing_mm()
     }
 }
 

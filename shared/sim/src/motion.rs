@@ -3,7 +3,7 @@
 use spinor_volume::{ClassMask, CutState, Label, Patient, TissueClass};
 
 use crate::contact::rigid::{Rigid, Stand, Turn, chord, integers_from, turn_from};
-use crate::contact::{Tissue, settle};
+use crate::contact::{Seen, Tissue, settle};
 use crate::input::{Pose, ToolInput, ToolKind};
 use crate::pose::{IDENTITY, Rotation, place, turn, um, um_from_mm};
 use crate::settings::Settings;
@@ -159,10 +159,12 @@ impl Body {
             turn: turn_from(wanted).unwrap_or_else(|| self.turn()),
         };
         let near = tissue.near(self.stops, self.centre(), self.centre(), self.rigid.ball.radius_mm);
+        let see = |near| self.rigid.ball.see(&tissue, self.stops, near, self.centre());
+        let seen = Some(near).filter(|near| !near.is_empty()).map(see);
         if norm(sub(goal.centre, self.centre())) > settings.release_mm {
             (self.proxy.turn, self.rotation) = (wanted, wanted_rotation);
             self.take_up(&tissue, hand);
-        } else if !near.is_empty() && self.rigid.ball.sunk(&tissue, &near, self.centre()) {
+        } else if seen.as_ref().is_some_and(|seen| seen.is_sunk(&tissue)) {
             // Bone is where none was, after a rewind: out of it the short way.
             let back = turn(&self.rotation, [0.0, 0.0, 1.0]);
             self.put(settle(&tissue, &self.rigid.ball, self.stops, self.centre(), back));
@@ -170,9 +172,9 @@ impl Body {
         let rpm = if input.tool.is_burr() { burr::rpm(settings, trigger) } else { 0.0 };
         let start = self.centre();
         let mut motion = if rpm > 0.0 {
-            self.drill(&tissue, settings, input.tool, &goal, wanted, rpm)
+            self.drill(&tissue, settings, input.tool, (&goal, wanted), rpm, seen.as_ref())
         } else {
-            self.follow(&tissue, settings, &goal, wanted)
+            self.follow(&tissue, settings, &goal, wanted, seen.as_ref())
         };
         motion.slid_mm = norm(sub(self.centre(), start));
         if let Some(back) = unit(sub(goal.centre, self.centre())) {
@@ -182,10 +184,17 @@ impl Body {
     }
 
     /// A tool that takes nothing: bone stops it.
-    fn follow(&mut self, tissue: &Tissue<'_>, settings: &Settings, goal: &Stand, wanted: [i16; 4]) -> Motion {
+    fn follow(
+        &mut self,
+        tissue: &Tissue<'_>,
+        settings: &Settings,
+        goal: &Stand,
+        wanted: [i16; 4],
+        seen: Option<&Seen>,
+    ) -> Motion {
         self.saved_joule = 0.0;
         self.through.forget();
-        let end = self.rigid.follow(tissue, self.stops, self.stops, &self.stand(), goal);
+        let end = self.rigid.follow_seen(tissue, (self.stops, self.stops), &self.stand(), goal, seen);
         self.stand_at(&end.stand, wanted);
         let load_newton = if end.touched { load(settings, end.stand.lag_mm(goal)) } else { 0.0 };
         Motion { touched: end.touched, load_newton, ..Motion::default() }
@@ -198,12 +207,12 @@ impl Body {
         tissue: &Tissue<'_>,
         settings: &Settings,
         tool: ToolKind,
-        goal: &Stand,
-        wanted: [i16; 4],
+        (goal, wanted): (&Stand, [i16; 4]),
         rpm: f64,
+        seen: Option<&Seen>,
     ) -> Motion {
         let turning = Stand { centre: self.centre(), ..*goal };
-        let turned = self.rigid.follow(tissue, BURR_TAKES, BONE, &self.stand(), &turning);
+        let turned = self.rigid.follow_seen(tissue, (BURR_TAKES, BONE), &self.stand(), &turning, seen);
         self.stand_at(&turned.stand, wanted);
         let (from, radius) = (self.stand(), self.rigid.ball.radius_mm);
         let start = from.centre;

@@ -13,7 +13,7 @@ use crate::vector::{Vec3, mix, norm, sub};
 /// By how much the least found may exceed the true one, mm.
 pub(super) const SPAN_ERROR_MM: f64 = 0.05;
 /// By how much two distances may differ by more than the way between their places is long, mm: what measuring them is off.
-const UNEVEN_MM: f64 = 0.25;
+pub(super) const UNEVEN_MM: f64 = 0.25;
 
 /// A distance that is known exactly up to a reach, and beyond it only to be at least that.
 pub(super) struct Known<'a> {

@@ -3,13 +3,16 @@
 //! Where nothing is displaced they are those at rest, so only tools that reach to where something is are measured to the surface's facets
 //! as they stand.
 
+use std::cell::Cell;
+
 use spinor_volume::Label;
 
+use super::span::UNEVEN_MM;
 use super::{NeuralFields, shape_distance_mm};
 use crate::pose::{Rotation, place, um};
 use crate::tissue::Stand;
 use crate::tool::Shape;
-use crate::vector::Vec3;
+use crate::vector::{Vec3, norm, sub};
 
 impl NeuralFields {
     /// As [`Self::distances_um`] to surfaces as they stand: `stand` tells it of those that have given way, with the box outside of which
@@ -31,7 +34,17 @@ impl NeuralFields {
                 meets(place(rotation, tip, part.a_mm), place(rotation, tip, part.b_mm), box_mm, look + part.radius_mm)
             });
             if reaches_in {
-                let least = |a: Vec3, b: Vec3, limit: f64| stand.distance_mm(a, b, limit).map_or(limit, |d| d.min(limit));
+                // The part before, where it is outside: the next is no nearer than that less what its ends are aside.
+                let before: Cell<Option<(Vec3, Vec3, f64)>> = Cell::new(None);
+                let least = |a: Vec3, b: Vec3, limit: f64| {
+                    let known = before.get().map_or(0.0, |(c, d, far)| far - norm(sub(a, c)).max(norm(sub(b, d))) - UNEVEN_MM);
+                    if known > 0.0 && known >= limit {
+                        return limit;
+                    }
+                    let distance = stand.distance_mm(a, b, limit);
+                    before.set(distance.map(|far| (a, b, far)));
+                    distance.map_or(limit, |d| d.min(limit))
+                };
                 *distance = shape_distance_mm(self.reach, shape, rotation, tip, &least).map(um);
             }
         }

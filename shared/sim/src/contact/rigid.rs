@@ -12,7 +12,7 @@ mod stand;
 
 use spinor_volume::ClassMask;
 
-use super::{Ball, Tissue, approach, tolerance};
+use super::{Ball, Seen, Tissue, approach, tolerance};
 use crate::pose::{place, rotation_from};
 use crate::tool::Shape;
 use crate::vector::{Vec3, add, norm, scale, sub};
@@ -85,7 +85,7 @@ impl Rigid {
     /// tip counts as gone.
     pub(crate) fn free_share(&self, tissue: &Tissue<'_>, classes: ClassMask, from: &Stand, to: Vec3) -> f64 {
         let goal = Stand { centre: to, ..*from };
-        let mut obstacles = Obstacles::between(self, tissue, ClassMask::NONE, classes, from, &goal);
+        let mut obstacles = Obstacles::between(self, tissue, (ClassMask::NONE, classes), from, &goal, None);
         let Some(rotation) = rotation_from(from.turn) else { return 1.0 };
         let way = sub(to, from.centre);
         let ahead = |share: f64| Stand { centre: add(from.centre, scale(way, share)), ..*from };
@@ -113,7 +113,19 @@ impl Rigid {
         start: &Stand,
         goal: &Stand,
     ) -> Moved {
-        let mut obstacles = Obstacles::between(self, tissue, ball_classes, classes, start, goal);
+        self.follow_seen(tissue, (ball_classes, classes), start, goal, None)
+    }
+
+    /// As [`Self::follow`] for a body whose ball has just looked at what is around it.
+    pub(crate) fn follow_seen(
+        &self,
+        tissue: &Tissue<'_>,
+        classes: (ClassMask, ClassMask),
+        start: &Stand,
+        goal: &Stand,
+        seen: Option<&Seen>,
+    ) -> Moved {
+        let mut obstacles = Obstacles::between(self, tissue, classes, start, goal, seen);
         if obstacles.ball_structures.is_empty() && obstacles.groups.is_empty() {
             return Moved { stand: *goal, touched: false };
         }

@@ -354,7 +354,7 @@ impl Soft {
     fn contact(&self, tool: usize, at: Vec3, radius_mm: f64, distance: &dyn Fn(Vec3) -> Option<f64>) -> Option<Contact> {
         let rest = self.rest_mm(at);
         let depth = distance(rest).filter(|d| d - radius_mm < NEAR_MM)?;
-        let normal = slope(distance, rest)?;
+        let normal = slope(distance, rest, depth)?;
         let surface = sub(rest, scale(normal, depth));
         let room = dot(normal, sub(at, surface)) - radius_mm;
         let weights = self.nodes.weights(surface);
@@ -512,10 +512,9 @@ impl Soft {
     }
 }
 
-/// Direction in which a distance grows, out of the tissue.
-fn slope(distance: &dyn Fn(Vec3) -> Option<f64>, at: Vec3) -> Option<Vec3> {
+/// Direction in which a distance grows, out of the tissue, at a place where it is `here`.
+fn slope(distance: &dyn Fn(Vec3) -> Option<f64>, at: Vec3, here: f64) -> Option<Vec3> {
     const H: f64 = 0.4;
-    let here = distance(at)?;
     let mut slope = [0.0; 3];
     for k in 0..3 {
         let (mut low, mut high) = (at, at);

@@ -6,7 +6,7 @@ use super::blocks::Way;
 use super::lanes::{Group, Lanes};
 use super::stand::{Stand, angle};
 use super::{ROUNDING_MM, Rigid, WATCH_MM};
-use crate::contact::{BALL_GRAINS, Ball, Tissue, tolerance};
+use crate::contact::{BALL_GRAINS, Ball, Seen, Tissue, tolerance};
 use crate::pose::{Rotation, rotation_from};
 use crate::vector::{Vec3, add, norm, scale, sub, unit};
 
@@ -41,20 +41,25 @@ pub(super) struct Probe {
 }
 
 impl<'a> Obstacles<'a> {
-    /// What can stop a body on its way: tissue of `ball_classes` the ball at its tip, of `classes` the rest.
+    /// What can stop a body on its way: tissue of `ball_classes` the ball at its tip, of `classes` the rest. `seen` is what the ball saw, if it
+    /// has just looked.
     pub(super) fn between(
         body: &'a Rigid,
         tissue: &'a Tissue<'a>,
-        ball_classes: ClassMask,
-        classes: ClassMask,
+        (ball_classes, classes): (ClassMask, ClassMask),
         from: &Stand,
         to: &Stand,
+        seen: Option<&Seen>,
     ) -> Self {
         let ball_structures = tissue.near(ball_classes, from.centre, to.centre, body.ball.radius_mm + WATCH_MM);
         let mut ball_grains = Lanes::new();
         body.ball.offsets.iter().take(BALL_GRAINS).enumerate().for_each(|(n, offset)| ball_grains.set(n, *offset));
+        let seen = seen.filter(|seen| seen.holds_for(ball_classes, &ball_structures, from.centre));
         let free = if ball_structures.is_empty() {
             f64::INFINITY
+        } else if let Some(seen) = seen {
+            seen.rooms.iter().enumerate().for_each(|(n, (at, room))| ball_grains.note(n, *at, *room));
+            seen.free_mm
         } else {
             body.ball.look(tissue, &ball_structures, from.centre, |n, at, room| ball_grains.note(n, at, room)).0
         };
