@@ -23,8 +23,28 @@ pub(super) struct Known<'a> {
     pub(super) reach_mm: f64,
     /// Corners of a box that holds everything inside the surface; none where there is no such box, and nothing is known without asking.
     pub(super) box_mm: Option<[Vec3; 2]>,
-    /// A place that was looked at, and its distance: parts beside it need no look where that is far.
-    pub(super) seen: Cell<Option<(Vec3, f64)>>,
+    /// The part that was looked at last: one beside it needs no look where that is far.
+    pub(super) seen: Cell<Option<Seen>>,
+}
+
+/// What a look at a part showed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Its middle, and the distance there.
+    middle: (Vec3, f64),
+    /// Its ends, and what no place between them is nearer than.
+    ends: [Vec3; 2],
+    bound: f64,
+}
+
+impl Seen {
+    /// Whether no place between two others can be nearer than `limit`.
+    fn spares(&self, [a, b]: [Vec3; 2], limit: f64) -> bool {
+        let [c, d] = self.ends;
+        let ((middle, distance), half) = (self.middle, norm(sub(b, a)) / 2.0);
+        self.bound - norm(sub(a, c)).max(norm(sub(b, d))) - UNEVEN_MM >= limit
+            || distance - norm(sub(mix(a, b, 0.5), middle)) - half - UNEVEN_MM >= limit
+    }
 }
 
 impl Known<'_> {
@@ -35,31 +55,33 @@ impl Known<'_> {
     /// The least distance between two places that is under `best`, or `best`: at most [`SPAN_ERROR_MM`] above the true least where that is
     /// under `best` by more.
     pub(super) fn least(&self, a: Vec3, b: Vec3, best: f64) -> f64 {
-        let length = norm(sub(b, a));
-        if !length.is_finite() {
+        let (ends, length) = ([a, b], norm(sub(b, a)));
+        if !length.is_finite() || self.seen.get().is_some_and(|seen| seen.spares(ends, best)) {
             return best;
         }
         let Some([a, b]) = self.clipped(a, b, best) else { return best };
         let length = norm(sub(b, a));
-        // The middle first: most parts are far from most structures, and one look shows it, or one at a part beside it.
+        // What was clipped is farther than this.
+        let is_whole = norm(sub(a, ends[0])) + norm(sub(b, ends[1])) < 1e-9;
+        let beyond = if is_whole { f64::INFINITY } else { best };
+        // The middle first: most parts are far from most structures, and one look shows it.
         let place = mix(a, b, 0.5);
-        if let Some((seen, distance)) = self.seen.get()
-            && distance - norm(sub(place, seen)) - length / 2.0 - UNEVEN_MM >= best
-        {
-            return best;
-        }
         let middle = self.at(place);
-        self.seen.set(Some((place, middle)));
+        let seen = |bound: f64| self.seen.set(Some(Seen { middle: (place, middle), ends, bound: bound.min(beyond) }));
         let mut best = best.min(middle);
         if length == 0.0 || middle - length / 2.0 >= best {
+            seen(middle - length / 2.0);
             return best;
         }
         let (first, last) = (self.at(a), self.at(b));
         best = best.min(first).min(last);
         let mut waiting = vec![(0.0, first, 0.5, middle), (0.5, middle, 1.0, last)];
+        let mut least = f64::INFINITY;
         while let Some((s, at_s, t, at_t)) = waiting.pop() {
             let long = (t - s) * length;
-            if self.bound(at_s, at_t, long) >= best - SPAN_ERROR_MM || long < 1e-3 {
+            let bound = self.bound(at_s, at_t, long);
+            if bound >= best - SPAN_ERROR_MM || long < 1e-3 {
+                least = least.min(bound);
                 continue;
             }
             let m = (s + t) / 2.0;
@@ -73,6 +95,7 @@ impl Known<'_> {
                 waiting.extend([low, high]);
             }
         }
+        seen(least);
         best
     }
 
@@ -111,6 +134,7 @@ impl Known<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vector::{add, scale};
 
     fn ball(p: Vec3) -> f64 {
         norm(sub(p, [1.0, 2.0, -1.0])) - 1.5
@@ -166,6 +190,39 @@ mod tests {
             }
         }
         assert!(counts[1] * 3 < counts[0], "{counts:?}");
+    }
+
+    /// Proves that what one part saw changes nothing for the parts beside it but the number of questions: blades of rods side by side.
+    #[test]
+    fn a_part_spares_the_next_a_look_and_changes_nothing() {
+        let asked = Cell::new(0_u32);
+        let distance = |p| {
+            asked.set(asked.get() + 1);
+            Some(ball(p)).filter(|d| *d <= 9.0)
+        };
+        let mut counts = [0, 0];
+        for k in 0..1_000_u32 {
+            let spread = |n: u32, span: f64| (f64::from(k * n % 1009) / 1009.0 - 0.5) * span;
+            let (a, aside) = ([spread(7, 24.0), spread(13, 24.0), spread(29, 24.0)], [0.3, spread(83, 0.8), 0.2]);
+            let way = [spread(41, 12.0), spread(97, 12.0), spread(11, 12.0)];
+            let blade = |keeps: bool| {
+                let known = Known { distance: &distance, reach_mm: 9.0, box_mm: None, seen: Cell::new(None) };
+                (0..20).fold(6.0, |best, n| {
+                    if !keeps {
+                        known.seen.set(None);
+                    }
+                    let a = add(a, scale(aside, f64::from(n)));
+                    known.least(a, add(a, way), best)
+                })
+            };
+            for (count, keeps) in counts.iter_mut().zip([false, true]) {
+                asked.set(0);
+                blade(keeps);
+                *count += asked.get();
+            }
+            assert_eq!(blade(false), blade(true), "{k}");
+        }
+        assert!(counts[1] * 3 < counts[0] * 2, "{counts:?}");
     }
 
     /// Proves that a shaft beside a surface, and one that is nowhere near, cost few questions.
