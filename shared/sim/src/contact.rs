@@ -42,11 +42,9 @@ impl Tissue<'_> {
     pub(crate) fn near(&self, classes: ClassMask, a: Vec3, b: Vec3, around_mm: f64) -> Vec<usize> {
         // A bit for each structure.
         let mut found = [0_u64; MAX_STRUCTURES.div_ceil(64)];
-        self.bricks_near(a, b, around_mm).for_each(|brick| {
-            for structure in self.patient.residents(brick) {
-                found[usize::from(structure / 64)] |= 1 << (structure % 64);
-            }
-        });
+        for structure in self.rows_near(a, b, around_mm).flatten() {
+            found[usize::from(structure / 64)] |= 1 << (structure % 64);
+        }
         if found == [0; MAX_STRUCTURES.div_ceil(64)] {
             return Vec::new();
         }
@@ -58,25 +56,28 @@ impl Tissue<'_> {
     /// Whether [`Self::near`] finds any.
     pub(crate) fn is_near(&self, classes: ClassMask, a: Vec3, b: Vec3, around_mm: f64) -> bool {
         let structures = self.patient.structures();
-        let mut residents = self.bricks_near(a, b, around_mm).flat_map(|brick| self.patient.residents(brick));
-        residents.any(|k| classes.contains(structures[usize::from(*k)].class))
+        self.rows_near(a, b, around_mm).any(|row| row.iter().any(|k| classes.contains(structures[usize::from(*k)].class)))
     }
 
-    /// The bricks that come near the box around a segment.
+    /// Who lives in the bricks that come near the box around a segment, row by row of bricks.
     #[inline]
-    fn bricks_near(&self, a: Vec3, b: Vec3, around_mm: f64) -> impl Iterator<Item = BrickIndex> + use<> {
-        let grid = *self.patient.grid();
-        let edge = BRICK as i32;
+    fn rows_near(&self, a: Vec3, b: Vec3, around_mm: f64) -> impl Iterator<Item = &[u16]> {
+        let grid = self.patient.grid();
+        let (edge, bricks) = (BRICK as i32, grid.bricks());
         let (mut low, mut high) = ([0; 3], [0; 3]);
         let (a, b) = (grid.index_from_patient(a), grid.index_from_patient(b));
         let around = around_mm / grid.spacing_mm() + 2.0;
         for k in 0..3 {
-            let last = grid.bricks()[k] as i32 - 1;
+            let last = bricks[k] as i32 - 1;
             low[k] = floor(a[k].min(b[k]) - around).div_euclid(edge).clamp(0, last + 1);
             high[k] = ceil(a[k].max(b[k]) + around).div_euclid(edge).clamp(-1, last);
         }
-        let rows = (low[2]..=high[2]).flat_map(move |z| (low[1]..=high[1]).map(move |y| [y, z]));
-        rows.flat_map(move |[y, z]| (low[0]..=high[0]).filter_map(move |x| grid.brick_at([x, y, z])))
+        // Numbers follow each other along x, and are all within the grid.
+        let [_, ny, _] = bricks.map(|n| n as i32);
+        let first = move |y: i32, z: i32| BrickIndex((low[0] + bricks[0] as i32 * (y + ny * z)) as u32);
+        let count = (high[0] - low[0] + 1).max(0) as u32;
+        let rows = (low[2]..=high[2]).flat_map(move |z| (low[1]..=high[1]).map(move |y| first(y, z)));
+        rows.map(move |first| self.patient.residents_of(first, count))
     }
 
     /// Distance to the surface of what is left of some structures, mm, negative inside, clamped at about four voxels.

@@ -203,6 +203,16 @@ impl Patient {
         range.and_then(|(from, to)| all.get(*from as usize..*to as usize)).unwrap_or_default()
     }
 
+    /// As [`Self::residents`] of some bricks that follow each other, a row of the grid for example: one that lives in several stands as
+    /// often.
+    #[inline]
+    pub fn residents_of(&self, first: BrickIndex, count: u32) -> &[u16] {
+        let Residents { starts, all, .. } = &self.residents;
+        let end = (first.0 as usize).saturating_add(count as usize).min(starts.len() - 1);
+        let range = starts.get(first.0 as usize).zip(starts.get(end));
+        range.and_then(|(from, to)| all.get(*from as usize..*to as usize)).unwrap_or_default()
+    }
+
     /// As [`Self::residents`], and of each the blocks of the brick that it comes near: see [`far`].
     #[inline]
     pub(crate) fn residents_near(&self, brick: BrickIndex) -> impl Iterator<Item = (u16, u64)> {

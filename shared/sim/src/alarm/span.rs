@@ -222,7 +222,7 @@ mod tests {
             }
             assert_eq!(blade(false), blade(true), "{k}");
         }
-        assert!(counts[1] * 3 < counts[0] * 2, "{counts:?}");
+        assert!(counts[1] * 4 < counts[0] * 3, "{counts:?}");
     }
 
     /// Proves that a shaft beside a surface, and one that is nowhere near, cost few questions.

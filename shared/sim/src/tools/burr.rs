@@ -5,7 +5,9 @@
 //! rises with load and trigger and falls with HU. Neural tissue is never in the account, nor in what is taken.
 
 use spinor_volume::grid::{ceil, floor};
-use spinor_volume::{BRICK, BrickState, ClassMask, HU_PER_STEP, Patient, SDF_PER_VOXEL, TissueClass, VoxelIndex};
+use spinor_volume::{
+    BRICK, BRICK_VOXELS, BrickIndex, BrickState, ClassMask, HU_PER_STEP, Patient, SDF_PER_VOXEL, TissueClass, VoxelIndex,
+};
 
 use crate::contact::{MAX_STEPS, Tissue};
 use crate::input::{TICKS_PER_SECOND, ToolKind};
@@ -142,6 +144,14 @@ pub(crate) fn drive(
     drive
 }
 
+/// What a brick holds of the structures around a burr's way.
+struct Known<'a> {
+    brick: BrickIndex,
+    /// For each its class, its samples, and those of what was cut from its class.
+    around: Vec<(TissueClass, BrickState<'a>, BrickState<'a>)>,
+    density: Option<&'a [u8; BRICK_VOXELS]>,
+}
+
 /// The tissue around a burr's way, and what the burr has taken of it in this tick.
 struct Account<'a> {
     tissue: &'a Tissue<'a>,
@@ -165,6 +175,7 @@ impl Account<'_> {
             high[k] = floor(from[k].max(to[k]) + around).min(grid.voxels()[k] - 1);
         }
         let mut cells = Vec::new();
+        let mut known: Vec<Known<'_>> = Vec::new();
         let edge = BRICK as i32;
         for z in low[2]..=high[2] {
             for y in low[1]..=high[1] {
@@ -172,7 +183,13 @@ impl Account<'_> {
                 let mut x = low[0];
                 while x <= high[0] {
                     let end = high[0].min(x | (edge - 1));
-                    self.row([x, y, z], end, a, b, &mut cells);
+                    if let Some((brick, start)) = grid.locate(VoxelIndex([x, y, z])) {
+                        let n = known.iter().position(|known| known.brick == brick).unwrap_or_else(|| {
+                            known.push(self.look(brick));
+                            known.len() - 1
+                        });
+                        self.row(&known[n], start, ([x, y, z], end), (a, b), &mut cells);
+                    }
                     x = end + 1;
                 }
             }
@@ -180,33 +197,43 @@ impl Account<'_> {
         cells
     }
 
-    /// Adds the voxels with tissue from `first` to `last_x` of its row, all in one brick.
-    fn row(&self, first: [i32; 3], last_x: i32, a: Vec3, b: Vec3, cells: &mut Vec<Cell>) {
-        let (patient, grid) = (self.tissue.patient, self.tissue.patient.grid());
-        let spacing = grid.spacing_mm();
-        let Some((brick, start)) = grid.locate(VoxelIndex(first)) else { return };
-        let sample = |state: BrickState<'_>, place: usize| match state {
-            BrickState::Outside => 127,
-            BrickState::Inside => -127,
-            BrickState::Samples(samples) => i32::from(samples[place]),
-        };
+    /// What a brick holds.
+    fn look(&self, brick: BrickIndex) -> Known<'_> {
+        let patient = self.tissue.patient;
         let around = self.structures.iter().filter_map(|&k| {
             let structure = patient.structures().get(k)?;
             let sdf = structure.sdf.brick(brick);
             (!matches!(sdf, BrickState::Outside))
                 .then(|| (structure.class, sdf, self.tissue.cut.field(structure.class).brick(brick)))
         });
-        let around: Vec<(TissueClass, BrickState<'_>, BrickState<'_>)> = around.collect();
+        Known { brick, around: around.collect(), density: patient.density().brick(brick) }
+    }
+
+    /// Adds the voxels with tissue from `first` to `last_x` of its row, all in one brick, the first at `start`.
+    fn row(
+        &self,
+        Known { around, density, .. }: &Known<'_>,
+        start: usize,
+        (first, last_x): ([i32; 3], i32),
+        (a, b): (Vec3, Vec3),
+        cells: &mut Vec<Cell>,
+    ) {
         if around.is_empty() {
             return;
         }
-        let density = patient.density().brick(brick);
+        let grid = self.tissue.patient.grid();
+        let spacing = grid.spacing_mm();
+        let sample = |state: BrickState<'_>, place: usize| match state {
+            BrickState::Outside => 127,
+            BrickState::Inside => -127,
+            BrickState::Samples(samples) => i32::from(samples[place]),
+        };
         let way = Sweep { a_mm: a, b_mm: b, radius_mm: self.radius_mm };
         for (place, x) in (start..).zip(first[0]..=last_x) {
             let voxel = VoxelIndex([x, first[1], first[2]]);
             let at = grid.patient_from_index(voxel.0.map(f64::from));
             let mut tried = false;
-            for (class, sdf, cut) in &around {
+            for (class, sdf, cut) in around {
                 let sdf = sample(*sdf, place);
                 if sdf >= 16 {
                     continue;
