@@ -9,7 +9,7 @@ use crate::random::{Random, Tremor};
 use crate::skill::Habits;
 use crate::task::{Grip, Task};
 use crate::turn::turn;
-use crate::vector::{V3, add, norm, scale, sub, unit};
+use crate::vector::{V3, add, dot, norm, scale, sub, unit};
 
 /// Seconds in a tick.
 const TICK_S: f64 = 1.0 / 60.0;
@@ -177,7 +177,9 @@ impl Hand {
             }
             Task::Rise { back, speed, trigger } => {
                 self.trigger = trigger;
-                if !self.advance([self.at[0], back.max(self.at[1]), self.at[2]], speed * habits.speed * TICK_S) {
+                let shaft = unit(self.grip.shaft);
+                let by = (back - dot(self.at, shaft)).max(0.0);
+                if !self.advance(add(self.at, scale(shaft, by)), speed * habits.speed * TICK_S) {
                     self.tasks.push_front(Task::Rise { back, speed, trigger });
                 }
             }

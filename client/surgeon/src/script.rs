@@ -17,10 +17,10 @@ pub(crate) fn rest(site: &Site) -> V3 {
 
 /// Zones by side, as slices that live as long as the program.
 macro_rules! sided {
-    ($side:expr, $zone:ident) => {
+    ($side:expr, $($zone:ident),+) => {
         match $side {
-            Left => const { &[Zone::$zone(Left)] },
-            Right => const { &[Zone::$zone(Right)] },
+            Left => const { &[$(Zone::$zone(Left)),+] },
+            Right => const { &[$(Zone::$zone(Right)),+] },
         }
     };
 }
@@ -98,12 +98,40 @@ const AT_RIGHT: &[Grip] = &[
     tilted(0.25, 0.0, UP),
     tilted(0.25, 0.0, DOWN),
 ];
+/// A punch in a window at one side: outwards under the facet joint, along the root, and along the dura.
+const WINDOW_LEFT: &[Grip] = &[
+    tilted(-0.25, 0.0, TO_LEFT),
+    tilted(-0.45, 0.0, TO_LEFT),
+    tilted(0.0, 0.0, TO_LEFT),
+    tilted(0.0, 0.0, UP),
+    tilted(0.0, 0.0, DOWN),
+    tilted(-0.3, 0.0, UP),
+    tilted(-0.3, 0.0, DOWN),
+    tilted(0.3, 0.0, UP),
+    tilted(0.3, 0.0, DOWN),
+    tilted(0.0, 0.35, DOWN),
+    tilted(0.0, -0.35, UP),
+];
+const WINDOW_RIGHT: &[Grip] = &[
+    tilted(0.25, 0.0, TO_RIGHT),
+    tilted(0.45, 0.0, TO_RIGHT),
+    tilted(0.0, 0.0, TO_RIGHT),
+    tilted(0.0, 0.0, UP),
+    tilted(0.0, 0.0, DOWN),
+    tilted(0.3, 0.0, UP),
+    tilted(0.3, 0.0, DOWN),
+    tilted(-0.3, 0.0, UP),
+    tilted(-0.3, 0.0, DOWN),
+    tilted(0.0, 0.35, DOWN),
+    tilted(0.0, -0.35, UP),
+];
 /// A punch of 40° whose plate lies outwards, forwards as the root goes or flat, or along the root.
 const OUT_AT_LEFT: &[Grip] = &[
     tilted(0.36, 0.0, TO_LEFT),
     tilted(0.0, 0.0, TO_LEFT),
     tilted(-0.36, 0.0, TO_LEFT),
     tilted(-0.6, 0.0, TO_LEFT),
+    tilted(-0.8, 0.0, TO_LEFT),
     tilted(0.0, -0.4, UP),
     tilted(-0.3, -0.4, UP),
     tilted(-0.3, 0.0, UP),
@@ -114,27 +142,38 @@ const OUT_AT_RIGHT: &[Grip] = &[
     tilted(0.0, 0.0, TO_RIGHT),
     tilted(0.36, 0.0, TO_RIGHT),
     tilted(0.6, 0.0, TO_RIGHT),
+    tilted(0.8, 0.0, TO_RIGHT),
     tilted(0.0, -0.4, UP),
     tilted(0.3, -0.4, UP),
     tilted(0.3, 0.0, UP),
     tilted(0.3, 0.0, DOWN),
 ];
-/// A grasper past the root into the disc: the jaws open along the spine.
+/// A grasper past the root into the disc: the jaws open along the spine. Through a small opening it is turned to where there is more.
 const INTO_LEFT: &[Grip] = &[
     tilted(0.0, 0.0, UP),
+    tilted(0.15, 0.0, UP),
+    tilted(0.3, 0.0, UP),
     tilted(-0.15, 0.0, UP),
     tilted(-0.3, 0.0, UP),
     tilted(-0.45, 0.0, UP),
-    tilted(0.15, 0.0, UP),
+    tilted(0.0, 0.2, UP),
+    tilted(0.0, -0.2, UP),
+    tilted(0.15, 0.2, UP),
+    tilted(0.15, -0.2, UP),
     tilted(-0.15, 0.2, UP),
     tilted(-0.15, -0.2, UP),
 ];
 const INTO_RIGHT: &[Grip] = &[
     tilted(0.0, 0.0, UP),
+    tilted(-0.15, 0.0, UP),
+    tilted(-0.3, 0.0, UP),
     tilted(0.15, 0.0, UP),
     tilted(0.3, 0.0, UP),
     tilted(0.45, 0.0, UP),
-    tilted(-0.15, 0.0, UP),
+    tilted(0.0, 0.2, UP),
+    tilted(0.0, -0.2, UP),
+    tilted(-0.15, 0.2, UP),
+    tilted(-0.15, -0.2, UP),
     tilted(0.15, 0.2, UP),
     tilted(0.15, -0.2, UP),
 ];
@@ -163,7 +202,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             size_tenth_mm: 40,
             shell_mm,
             cover_mm: 8.0,
-            aside_mm: f64::INFINITY,
+            lean: 0.0,
             spares_pars: false,
             passes: 60,
         })
@@ -203,7 +242,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 size_tenth_mm: 30,
                 shell_mm: 1.2,
                 cover_mm: 8.0,
-                aside_mm: f64::INFINITY,
+                lean: 0.0,
                 spares_pars: false,
                 passes: 60,
             }),
@@ -219,6 +258,44 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 bites: 30,
             }),
         ]
+    };
+    // A window at one side, lamina and medial part of the joint: first both are thinned, then the shell of both is punched, so that the way
+    // to the recess is open.
+    let window = |side: Side| {
+        let [thin, _] = recess(side);
+        let open = |name, tool, grips| {
+            bite(BitePlan {
+                name,
+                zones: sided!(side, Recess, Lamina),
+                tool,
+                size_tenth_mm: 30,
+                grips,
+                bone: true,
+                aside_mm: f64::INFINITY,
+                left_pct: 8,
+                bites: 60,
+            })
+        };
+        [
+            lamina(sided!(side, Lamina), 0.8),
+            thin,
+            open("open the window", ToolKind::Kerrison, by(side, WINDOW_LEFT, WINDOW_RIGHT)),
+            // Towards the joint the canal's back wall slopes forwards: the plate of a punch of 40° lies along it.
+            open("open the recess", ToolKind::Kerrison40, by(side, OUT_AT_LEFT, OUT_AT_RIGHT)),
+        ]
+    };
+    let lateral_flavum = |side: Side, left_pct| {
+        bite(BitePlan {
+            name: "remove the flavum at the side",
+            zones: sided!(side, Flavum),
+            tool: ToolKind::Kerrison40,
+            size_tenth_mm: 30,
+            grips: by(side, OUT_AT_LEFT, OUT_AT_RIGHT),
+            bone: false,
+            aside_mm: f64::INFINITY,
+            left_pct,
+            bites: 60,
+        })
     };
     let mut phases = vec![probe(ProbeAim::Lamina(side))];
     match target.procedure {
@@ -267,18 +344,18 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(probe(ProbeAim::Root(far)));
         }
         Procedure::Foraminotomy => {
-            phases.push(lamina(sided!(side, Lamina), 0.8));
-            phases.push(shell(sided!(side, Lamina), 20));
-            phases.extend(recess(side));
-            phases.push(flavum(sided!(side, Flavum), 40, ALONG));
+            phases.extend(window(side));
+            phases.push(flavum(sided!(side, Flavum), 40, by(side, WINDOW_LEFT, WINDOW_RIGHT)));
+            phases.push(lateral_flavum(side, 40));
             phases.push(probe(ProbeAim::Root(side)));
+            // From the other side, under what stands of the joint.
             phases.push(burr(BurrPlan {
                 name: "thin the roof of the foramen",
                 zones: sided!(side, SuperiorTip),
                 size_tenth_mm: 30,
                 shell_mm: 1.5,
-                cover_mm: 12.0,
-                aside_mm: 4.0,
+                cover_mm: 1.0,
+                lean: 0.8,
                 spares_pars: true,
                 passes: 60,
             }));
@@ -291,25 +368,25 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 bone: true,
                 aside_mm: f64::INFINITY,
                 left_pct: 55,
-                bites: 40,
+                bites: 80,
             }));
             phases.push(probe(ProbeAim::Foramen(side)));
         }
         Procedure::Microdiscectomy => {
-            phases.push(lamina(sided!(side, Lamina), 0.8));
-            phases.push(shell(sided!(side, Lamina), 20));
-            phases.extend(recess(side));
-            phases.push(flavum(sided!(side, Flavum), 25, ALONG));
+            phases.extend(window(side));
+            phases.push(flavum(sided!(side, Flavum), 25, by(side, WINDOW_LEFT, WINDOW_RIGHT)));
+            phases.push(lateral_flavum(side, 25));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(Phase::Retract(Retract::new(side, true)));
             phases.push(bite(BitePlan {
                 name: "open the annulus",
                 zones: sided!(side, Annulus),
                 tool: ToolKind::Pituitary,
-                size_tenth_mm: 20,
+                size_tenth_mm: 30,
                 grips: by(side, INTO_LEFT, INTO_RIGHT),
                 bone: false,
-                aside_mm: 1.9,
+                // Wider than what goes through it afterwards, and narrower than 6 mm.
+                aside_mm: 1.4,
                 left_pct: 84,
                 bites: 40,
             }));

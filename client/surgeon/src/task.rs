@@ -25,7 +25,7 @@ pub(crate) enum Task {
     Take { tool: ToolKind, size_tenth_mm: u8 },
     /// Goes somewhere in a straight line.
     Go { to: V3, grip: Grip, speed: f64, trigger: u8 },
-    /// Goes straight back out of the wound from wherever it is, as far as to a place some mm behind the canal.
+    /// Goes back out of the wound along its shaft from wherever it is, as far as to a height along the shaft's direction, mm.
     Rise { back: f64, speed: f64, trigger: u8 },
     /// Follows a path, and waits for the tool where it lags behind; gives up the rest of the path where something holds the tool.
     Follow { path: Vec<V3>, grip: Grip, speed: f64, trigger: u8, done: usize },

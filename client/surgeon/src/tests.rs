@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use spinor_sim::procedure::{Procedure, Sentinel, Side, Site, Target, Tracker};
-use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput, small_spine};
-use spinor_volume::Patient;
+use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput, ToolKind, small_spine};
+use spinor_volume::{Label, Patient};
 
 use crate::{Skill, Surgeon, View};
 
@@ -70,18 +70,39 @@ fn a_steady_surgeon_does_a_laminectomy() {
     assert_done(&tracker, &surgeon);
 }
 
-/// A steady surgeon does a foraminotomy from the first to the last step.
-#[test]
-fn a_steady_surgeon_does_a_foraminotomy() {
-    let (tracker, _, surgeon, _) = perform(Procedure::Foraminotomy, Skill::Steady, 1, 60_000);
-    assert_done(&tracker, &surgeon);
+/// The nearest that a tool's tip was led to some structures at rest, mm, and how many inputs there were of it.
+fn nearest_mm(inputs: &[ToolInput], tool: ToolKind, labels: &[Label]) -> (f64, usize) {
+    let patient = &room().patient;
+    let of_it = || inputs.iter().filter(|input| input.tool == tool);
+    let tips = of_it().map(|input| input.pose.tip_um.map(|um| f64::from(um) / 1_000.0));
+    let near = |at: [f64; 3]| {
+        let known = labels.iter().filter_map(|label| patient.structure(*label));
+        known.map(|s| spinor_volume::query::sdf_mm(patient.grid(), &s.sdf, at)).fold(f64::INFINITY, f64::min)
+    };
+    (tips.map(near).fold(f64::INFINITY, f64::min), of_it().count())
 }
 
-/// A steady surgeon does a microdiscectomy from the first to the last step.
+/// A steady surgeon does a foraminotomy from the first to the last step, and leads the probe, a ball of 1 mm, past roots and sac and not
+/// through them.
+#[test]
+fn a_steady_surgeon_does_a_foraminotomy() {
+    let (tracker, inputs, surgeon, _) = perform(Procedure::Foraminotomy, Skill::Steady, 1, 60_000);
+    assert_done(&tracker, &surgeon);
+    let roots = [4, 5].map(|level| Label::root(level, true));
+    let (nearest, count) = nearest_mm(&inputs, ToolKind::Probe, &[roots[0], roots[1], Label::DURAL_SAC]);
+    assert!(count > 100 && nearest > 0.8, "{nearest} mm in {count} inputs");
+}
+
+/// A steady surgeon does a microdiscectomy from the first to the last step, and the retractor's foot, 3 mm wide, lies beside the root and
+/// not in the sac.
 #[test]
 fn a_steady_surgeon_does_a_microdiscectomy() {
-    let (tracker, _, surgeon, _) = perform(Procedure::Microdiscectomy, Skill::Steady, 1, 60_000);
+    let (tracker, inputs, surgeon, _) = perform(Procedure::Microdiscectomy, Skill::Steady, 1, 60_000);
     assert_done(&tracker, &surgeon);
+    let (nearest, count) = nearest_mm(&inputs, ToolKind::Retractor, &[Label::DURAL_SAC]);
+    assert!(count > 100 && nearest > 1.5, "{nearest} mm in {count} inputs");
+    let (nearest, _) = nearest_mm(&inputs, ToolKind::Retractor, &[Label::root(5, true)]);
+    assert!((-0.5..1.5).contains(&nearest), "{nearest} mm");
 }
 
 /// The same seed gives the same inputs, another seed another tremor around the same aims.

@@ -18,7 +18,7 @@ use crate::vector::{V3, add, scale, sub, unit};
 /// rest of the tip keep off nerves, mm. A footplate of 1.4 mm has to go under what lies on the dura and presses it aside: Lin 2019.
 const WORTH: [(u32, f64, f64); 6] =
     [(22, 0.8, 0.3), (12, 0.8, 0.3), (16, 0.6, -0.6), (10, 0.6, -1.2), (5, 0.7, 0.2), (5, 0.6, -1.2)];
-/// Places that are looked at closely before a surgeon settles for less.
+/// Places that are looked at closely before a surgeon settles for less; where that is nowhere either, the next ones are looked at.
 const LOOKS: usize = 60;
 /// Bites after which a place that was not to be had is looked at again: its surroundings have changed.
 const AGAIN: u32 = 8;
@@ -42,7 +42,7 @@ pub(crate) struct BitePlan {
     pub(crate) grips: &'static [Grip],
     /// Whether bone is what is wanted: else bone in the jaws is a pity.
     pub(crate) bone: bool,
-    /// How far to the side of the first bite that took something others may lie, mm: the opening of an annulus is to stay small.
+    /// How far to the side of the first bite that took something others may go into the disc, mm: the opening of an annulus is to stay small.
     pub(crate) aside_mm: f64,
     /// Share of the zones at which the phase is over, percent.
     pub(crate) left_pct: u8,
@@ -66,7 +66,7 @@ pub(crate) struct Bite {
     refused: BTreeMap<Key, (u8, u32)>,
     bites: u32,
     last: Option<(Key, Held)>,
-    /// Where the first bite was that took something, mm to the left.
+    /// Where the first bite that took something went into the disc, mm to the left.
     first: Option<f64>,
     over: bool,
 }
@@ -77,6 +77,15 @@ struct Aim {
     key: Key,
     held: Held,
     slide: V3,
+}
+
+/// What came of looking through places.
+enum Search {
+    Found(Aim),
+    /// There are places that were not looked at yet.
+    LooksOn,
+    /// None of them will do.
+    Nowhere,
 }
 
 impl Bite {
@@ -107,7 +116,7 @@ impl Bite {
                 let (times, last) = self.refused.entry(key).or_insert((0, 0));
                 (*times, *last) = (times.saturating_add(1), self.bites);
             }
-            Some((_, held)) => _ = self.first.get_or_insert(held.tip[0]),
+            Some((_, held)) => _ = self.first.get_or_insert(entry(scene, &held)),
             None => {}
         }
         let left: Vec<V3> = self
@@ -189,7 +198,7 @@ impl Bite {
                     let held = Held::new(sub(*at, middle), *grip);
                     let key = (k, held.tip.map(|v| (v / 1.5).round() as i32));
                     let caught = left.caught(&held, jaw);
-                    let aside = self.first.map_or(0.0, |first| (held.tip[0] - first).abs());
+                    let aside = self.first.map_or(0.0, |first| (entry(scene, &held) - first).abs());
                     if caught >= 4 && aside <= self.plan.aside_mm && !self.is_left(&key) {
                         places.push((caught, key, held));
                     }
@@ -197,7 +206,22 @@ impl Bite {
             }
         }
         places.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let found = WORTH.iter().enumerate().find_map(|(n, worth)| self.find(scene, &jaws, &left, &places, (n, *worth)));
+        // Some at each worth, then some more: a surgeon who settles for less before having looked everywhere looks on before giving up.
+        let (mut found, mut looks_on) = (None, true);
+        while found.is_none() && looks_on {
+            looks_on = false;
+            for level in WORTH.into_iter().enumerate() {
+                match self.find(scene, &jaws, &left, &places, level) {
+                    Search::Found(aim) => found = Some(aim),
+                    Search::Nowhere => continue,
+                    Search::LooksOn => {
+                        looks_on = true;
+                        continue;
+                    }
+                }
+                break;
+            }
+        }
         self.jaws = Some(jaws);
         found
     }
@@ -214,6 +238,7 @@ impl Bite {
         match self.plan.tool {
             ToolKind::Leksell => [2, 2, 3],
             ToolKind::Pituitary => [1, 2, 2],
+            ToolKind::Kerrison40 => [1, 1, 3],
             _ => [3, 1, 3],
         }
     }
@@ -223,6 +248,10 @@ impl Bite {
         match self.plan.tool {
             ToolKind::Leksell => &[[0.0, 0.0, 0.3], [0.0, -0.3, 0.7], [0.0, 0.3, 0.7]],
             ToolKind::Pituitary => &[[0.0, 0.0, -0.9]],
+            // An edge thicker than the jaw opens is nibbled away.
+            ToolKind::Kerrison40 => {
+                &[[0.0, -0.5, -0.7], [0.0, 0.2, 0.0], [0.0, -0.5, 0.6], [0.0, 0.8, -0.7], [0.0, 0.8, 0.0], [0.0, 0.8, 0.7]]
+            }
             _ => &[[0.0, -0.5, -0.7], [0.0, 0.2, 0.0], [0.0, -0.5, 0.6]],
         }
     }
@@ -234,14 +263,14 @@ impl Bite {
         left: &Left,
         places: &[(u32, Key, Held)],
         (level, (least, jaw_mm, body_mm)): (usize, (u32, f64, f64)),
-    ) -> Option<Aim> {
+    ) -> Search {
         let mut looks = 0;
         for (caught, key, held) in places.iter().take_while(|(caught, ..)| *caught >= least) {
             if self.seen.get(&(level, *key)).is_some_and(|bites| self.bites < bites + AGAIN) {
                 continue;
             }
             if looks >= LOOKS {
-                break;
+                return Search::LooksOn;
             }
             // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
             if self.plan.tool != ToolKind::Pituitary && !jaws.spares(scene, held, jaw_mm, body_mm) {
@@ -261,11 +290,11 @@ impl Bite {
                 if good { self.slide(scene, jaws, &held).map(|slide| (held, slide)) } else { None }
             });
             if let Some((held, slide)) = slide {
-                return Some(Aim { key: *key, held, slide });
+                return Search::Found(Aim { key: *key, held, slide });
             }
             self.seen.insert((level, *key), self.bites);
         }
-        None
+        Search::Nowhere
     }
 
     /// A tool that tissue stops, drawn back to where it finds room.
@@ -287,6 +316,12 @@ impl Bite {
             jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)
         })
     }
+}
+
+/// How far to the left a tool passes the level of the disc's back, mm.
+fn entry(scene: &Scene<'_>, held: &Held) -> f64 {
+    let way = (-scene.site.disc_front_mm - held.tip[1]) / held.grip.shaft[1];
+    held.tip[0] + way * held.grip.shaft[0]
 }
 
 /// A place some way back along the shaft.

@@ -8,7 +8,7 @@ use spinor_volume::Patient;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 use spinor_volume::query::sdf_mm;
 
-use super::terrain::{Place, Terrain};
+use super::terrain::{Place, Terrain, Turned};
 use super::{APPROACH, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
@@ -49,6 +49,9 @@ const FEW: usize = 5;
 /// Distance that the ball keeps to nerves, mm.
 const NERVE_MM: f64 = 1.0;
 
+/// How much of the way of a leaning burr is looked along for nerves, mm.
+const WAY_MM: i32 = 20;
+
 /// Where a lamina's lower edge is looked for, mm beside the midline.
 const EDGE_AT_MM: f64 = 5.0;
 
@@ -62,8 +65,8 @@ pub(crate) struct BurrPlan {
     pub(crate) shell_mm: f64,
     /// Bone that reaches this much farther back than the zone ever did is something else that covers it, mm: there it is left alone.
     pub(crate) cover_mm: f64,
-    /// How far to the side of the zone's inner border is burred, mm.
-    pub(crate) aside_mm: f64,
+    /// How far the shaft leans to the other side, in parts of its length to the back: to undercut what stands over a zone.
+    pub(crate) lean: f64,
     /// Whether to stay under the lower edge of the lamina: above it, beside the window, lies the pars.
     pub(crate) spares_pars: bool,
     /// Most passes.
@@ -79,10 +82,13 @@ struct Column {
     high: f64,
 }
 
-/// Burring of some zones.
+/// Burring of some zones. All its places are in a frame turned with the shaft: left, back along the shaft, up.
 #[derive(Clone, Debug)]
 pub(crate) struct Burr {
     plan: BurrPlan,
+    turned: Turned,
+    /// Where burring would end in columns of the zones that are left alone.
+    spared: BTreeMap<Place, f64>,
     columns: BTreeMap<Place, Column>,
     /// What the surgeon sees of the bone, from the first pass on.
     terrain: Option<Terrain>,
@@ -95,6 +101,8 @@ pub(crate) struct Burr {
 impl Burr {
     pub(crate) fn new(patient: &Patient, site: &spinor_sim::procedure::Site, plan: BurrPlan) -> Self {
         let uncut = spinor_volume::CutState::new(patient.grid());
+        let side = plan.zones.iter().find_map(|zone| zone.side()).map_or(1.0, |side| side.sign());
+        let turned = Turned::leaning(-side * plan.lean);
         let mut columns: BTreeMap<Place, (f64, f64)> = BTreeMap::new();
         let bones: Vec<usize> = (0..patient.structures().len())
             .filter(|k| [site.upper, site.lower].contains(&patient.structures()[*k].label))
@@ -102,33 +110,35 @@ impl Burr {
         for zone in plan.zones {
             let points = ZonePoints::new(patient, site, *zone);
             for (_, at_mm) in points.remaining(patient, &uncut) {
-                let at = site.site_from_patient(at_mm);
+                let at = turned.turn_in(site.site_from_patient(at_mm));
                 let place = ((at[0] - 0.5).round() as i32, at[2].round() as i32);
                 let column = columns.entry(place).or_insert((at[1], at[1]));
                 (column.0, column.1) = (column.0.min(at[1]), column.1.max(at[1]));
             }
         }
         let bone = |at: V3| {
-            let at_mm = site.patient_from_site(at);
+            let at_mm = site.patient_from_site(turned.turn_out(at));
             bones.iter().any(|k| sdf_mm(patient.grid(), &patient.structures()[*k].sdf, at_mm) < 0.0)
         };
-        let inner = columns.keys().map(|(l, _)| (f64::from(*l) + 0.5).abs()).fold(f64::INFINITY, f64::min);
         let edge = |l: i32| site.roof.upper_edge_mm(if l < 0 { -EDGE_AT_MM } else { EDGE_AT_MM }).unwrap_or(f64::INFINITY);
+        let mut spared = BTreeMap::new();
         let columns = columns
             .into_iter()
-            .filter(|((l, u), _)| {
-                let aside = (f64::from(*l) + 0.5).abs() - inner;
-                aside <= plan.aside_mm && !(plan.spares_pars && f64::from(*u) >= edge(*l))
-            })
             .map(|((l, u), (low, high))| {
                 let (left, up) = (f64::from(l) + 0.5, f64::from(u));
                 // The lattice is a millimetre wide: find the inner surface itself.
                 let inner = (0..16).map(|k| low - 1.5 + 0.1 * f64::from(k)).find(|b| bone([left, *b, up])).unwrap_or(low);
                 ((l, u), Column { floor: inner + plan.shell_mm, high: high + 0.5 })
             })
-            .filter(|(_, column)| column.high - column.floor > WORTH_MM)
+            .filter(|((l, u), column)| {
+                let spare = plan.spares_pars && f64::from(*u) >= edge(*l);
+                if spare {
+                    spared.insert((*l, *u), column.floor);
+                }
+                !spare && column.high - column.floor > WORTH_MM
+            })
             .collect();
-        Self { plan, columns, terrain: None, pass: 0, vain: 0, scares: 0 }
+        Self { plan, turned, spared, columns, terrain: None, pass: 0, vain: 0, scares: 0 }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -139,7 +149,7 @@ impl Burr {
         let radius = f64::from(self.plan.size_tenth_mm) / 20.0;
         let known = self.terrain.take();
         let first = known.is_none();
-        let mut terrain = known.unwrap_or_else(|| Terrain::around(self.columns.keys(), 5));
+        let mut terrain = known.unwrap_or_else(|| Terrain::around(self.columns.keys(), 5, self.turned));
         terrain.look(scene);
         if first {
             let cover_mm = self.plan.cover_mm;
@@ -156,8 +166,9 @@ impl Burr {
         let runs = if enough { Vec::new() } else { self.runs(scene, &terrain, &open, radius) };
         if runs.is_empty() {
             if self.pass > 0 {
-                let (l, u) = (right.at[0], right.at[2]);
-                right.then(Task::Go { to: [l, HOVER_MM, u], grip: Grip::STRAIGHT, speed: TRANSIT, trigger: 0 });
+                let [l, _, u] = self.turned.turn_in(right.at);
+                let to = self.turned.turn_out([l, HOVER_MM, u]);
+                right.then(Task::Go { to, grip: self.turned.grip(), speed: TRANSIT, trigger: 0 });
                 left.drop_tasks();
             }
             return false;
@@ -176,14 +187,20 @@ impl Burr {
 
     /// The hand's motions along strokes, lifted from one to the next over what stands between.
     fn stroke(&self, terrain: &Terrain, runs: Vec<Vec<V3>>, radius: f64, right: &mut Hand, left: &mut Hand) {
-        let grip = Grip::STRAIGHT;
-        let go = |to: V3, speed: f64, trigger: u8| Task::Go { to, grip, speed, trigger };
-        let mut at = right.at;
-        let middle = middle(&runs);
+        let turned = self.turned;
+        let grip = turned.grip();
+        let go = |to: V3, speed: f64, trigger: u8| Task::Go { to: turned.turn_out(to), grip, speed, trigger };
+        let mut at = turned.turn_in(right.at);
+        let middle = turned.turn_out(middle(&runs));
         for (n, run) in runs.into_iter().enumerate() {
             let (Some(from), Some(to)) = (run.first().copied(), run.last().copied()) else { continue };
             if self.pass == 0 && n == 0 {
-                right.then(go([at[0], HOVER_MM, at[2]], TRANSIT, 0));
+                right.then(Task::Go {
+                    to: [right.at[0], HOVER_MM, right.at[2]],
+                    grip: Grip::STRAIGHT,
+                    speed: TRANSIT,
+                    trigger: 0,
+                });
                 right.then(Task::Take { tool: ToolKind::FlutedBurr, size_tenth_mm: self.plan.size_tenth_mm });
                 right.then(go([from[0], HOVER_MM, from[2]], TRANSIT, 0));
                 wash(left, middle);
@@ -197,7 +214,8 @@ impl Burr {
                 right.then(go([from[0], over, from[2]], TRANSIT, PEDAL));
             }
             right.then(go([from[0], from[1] + 1.5, from[2]], APPROACH, PEDAL));
-            right.then(Task::Follow { path: run, grip, speed: STROKE, trigger: PEDAL, done: 0 });
+            let path = run.into_iter().map(|at| turned.turn_out(at)).collect();
+            right.then(Task::Follow { path, grip, speed: STROKE, trigger: PEDAL, done: 0 });
             at = to;
         }
         right.then(Task::Rise { back: at[1] + OVER_MM, speed: APPROACH, trigger: PEDAL });
@@ -259,7 +277,7 @@ impl Burr {
     ) -> Option<V3> {
         let (left, up) = (f64::from(l) + 0.5, f64::from(u));
         let top = open.get(&(l, u))?;
-        let mut back = (top - LAYER_MM).max(self.floor(scene, (l, u), radius)) + radius;
+        let mut back = (top - LAYER_MM).max(self.floor(scene, terrain, (l, u), radius)) + radius;
         let reach = radius.ceil() as i32;
         let (mut walls, mut met) = (f64::NEG_INFINITY, top + radius);
         for dl in -reach..=reach {
@@ -281,8 +299,11 @@ impl Burr {
             return None;
         }
         back = back.max(walls);
+        if self.plan.lean != 0.0 {
+            return self.comes_past_nerves(scene, [left, back, up], radius).then_some([left, back, up]);
+        }
         for _ in 0..12 {
-            if scene.nerve([left, back - radius - NERVE_MM, up]) > 0.0 {
+            if scene.nerve(self.turned.turn_out([left, back - radius - NERVE_MM, up])) > 0.0 {
                 break;
             }
             back += 0.5;
@@ -290,8 +311,17 @@ impl Burr {
         Some([left, back, up])
     }
 
+    /// Whether a ball that comes in along the shaft keeps off nerves all the way to a place: one that leans passes beside them.
+    fn comes_past_nerves(&self, scene: &Scene<'_>, [left, back, up]: V3, radius: f64) -> bool {
+        let around = [[radius, 0.0, 0.0], [-radius, 0.0, 0.0], [0.0, 0.0, radius], [0.0, 0.0, -radius], [0.0, -radius, 0.0]];
+        (0..WAY_MM).all(|k| {
+            let at = [left, back + f64::from(k), up];
+            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > NERVE_MM)
+        })
+    }
+
     /// How low the lowest point of a ball may come at a place, so that nowhere around it goes below a floor.
-    fn floor(&self, scene: &Scene<'_>, (l, u): Place, radius: f64) -> f64 {
+    fn floor(&self, scene: &Scene<'_>, terrain: &Terrain, (l, u): Place, radius: f64) -> f64 {
         let reach = radius.floor() as i32;
         let mut floor = f64::NEG_INFINITY;
         for dl in -reach..=reach {
@@ -302,9 +332,12 @@ impl Burr {
                 }
                 let near = (l + dl, u + du);
                 let own = self.columns.get(&near).map(|c| c.floor);
-                // Beyond the zone the lamina's inner surface is not to be opened either.
-                let wall = || scene.site.roof.upper(f64::from(near.0) + 0.5, f64::from(near.1)).map(|w| w.inner_mm + 0.5);
-                if let Some(height) = own.or_else(wall) {
+                // Beyond the zone the lamina's inner surface is not to be opened either, where the lamina still stands.
+                let inner = || scene.site.roof.upper(f64::from(near.0) + 0.5, f64::from(near.1)).map(|w| w.inner_mm);
+                let wall = || inner().filter(|inner| terrain.top(near) > *inner).map(|inner| inner + 0.5);
+                // A shaft that leans comes from beside the lamina: there the rest of the zone alone bounds it.
+                let other = || if self.plan.lean == 0.0 { wall() } else { self.spared.get(&near).copied() };
+                if let Some(height) = own.or_else(other) {
                     floor = floor.max(height + (radius * radius - d2).sqrt() - radius);
                 }
             }

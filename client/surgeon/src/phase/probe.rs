@@ -9,12 +9,15 @@ use super::{APPROACH, CAREFUL, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
-use crate::vector::{V3, add, scale, unit};
+use crate::vector::{V3, add, norm, scale, sub, unit};
 
 /// Radius of the probe's ball, mm.
 const BALL_MM: f64 = 1.0;
 /// How far the ball stays off a root, mm.
 const OFF_MM: f64 = 0.4;
+/// How much of the shaft is looked at, mm, and its radius. One that leans may meet a spinous process far behind.
+const SHAFT_MM: f64 = 60.0;
+const SHAFT_RADIUS_MM: f64 = 0.6;
 
 /// What is palpated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,37 +124,60 @@ impl Probe {
         Some((vec![add(at, scale(way, 6.0)), at], grip))
     }
 
-    /// From the recess outwards under the facet, over the root.
+    /// From the recess outwards through the foramen, beside the root and not through it, wherever there is most room.
     fn foramen(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
         let half = scene.site.half_canal_mm[side as usize];
-        let mut best: Option<(f64, V3, V3, V3)> = None;
+        let mut best: Option<(f64, [V3; 3], V3)> = None;
         for up in -1..=17 {
             for back in -12..=5 {
-                let (up, back) = (f64::from(up), f64::from(back));
-                let out = [side.sign() * (half + 2.0), back, up];
-                for (tilt, from_back) in [(0.5, 2.0), (0.8, 3.0), (1.1, 4.0)] {
+                let out = [side.sign() * (half + 2.0), f64::from(back), f64::from(up)];
+                for (tilt, from_back) in [(0.0, 1.0), (0.25, 1.0), (0.5, 2.0), (0.8, 3.0), (1.1, 4.0)] {
                     let way = unit([-tilt * side.sign(), 1.0, 0.0]);
-                    let inner = add(out, [-side.sign() * 5.0, from_back, 0.0]);
-                    // The ball has to pass from the recess to its place, and the shaft behind it.
-                    let mut room = f64::INFINITY;
-                    for k in 0..=5 {
-                        let at = add(inner, scale(crate::vector::sub(out, inner), f64::from(k) / 5.0));
-                        let free = scene.room(&scene.parts.bones, at) - BALL_MM;
-                        let nerve = scene.nerve(at) - BALL_MM + 0.4;
-                        room = room.min(free).min(nerve);
-                    }
-                    if room < -0.4 {
-                        continue;
-                    }
-                    if let Some((_, shaft)) = lane(scene, out, &[way], 0.7)
-                        && best.is_none_or(|(r, ..)| room.min(shaft) > r)
-                    {
-                        best = Some((room.min(shaft), inner, out, way));
+                    // Straight in along its shaft, or first into the recess and then outwards.
+                    for inner in [scale(way, 6.0), [-side.sign() * 5.0, from_back, 0.0]] {
+                        let inner = add(out, inner);
+                        let path = [add(inner, scale(way, 4.0)), inner, out];
+                        let least = best.map_or(0.0, |(room, ..)| room);
+                        if let Some(room) = passes(scene, &path, way, least) {
+                            best = Some((room, path, way));
+                        }
                     }
                 }
             }
         }
-        let (_, inner, out, way) = best?;
-        Some((vec![add(inner, scale(way, 4.0)), inner, out], Grip { shaft: way, ahead: [0.0, 0.0, 1.0] }))
+        let (_, path, way) = best?;
+        Some((path.to_vec(), Grip { shaft: way, ahead: [0.0, 0.0, 1.0] }))
     }
+}
+
+/// The least room that a probe has along a path, from where it comes in along its shaft on, mm: ball among bone and disc and off nerves,
+/// shaft likewise. None where that is no more than `least`.
+fn passes(scene: &Scene<'_>, path: &[V3], way: V3, least: f64) -> Option<f64> {
+    let first = *path.first()?;
+    let mut room = f64::INFINITY;
+    let mut held = |tip: V3| {
+        // From the tip on: nerves first, they are what most places are too near to.
+        let ball = scene.nerve(tip).min(scene.room(&scene.parts.bones, tip)).min(scene.distance(&scene.parts.disc, tip));
+        room = room.min(ball - BALL_MM - OFF_MM / 4.0);
+        let mut along = 1.0;
+        while along < SHAFT_MM && room > least {
+            let at = add(tip, scale(way, along));
+            room = room.min(scene.nerve(at).min(scene.room(&scene.parts.all_bones, at)) - SHAFT_RADIUS_MM - OFF_MM / 4.0);
+            along += 1.0;
+        }
+        room > least
+    };
+    let mut legs = vec![(add(first, scale(way, 8.0)), first)];
+    legs.extend(path.windows(2).map(|leg| (leg[0], leg[1])));
+    // The far end is where most ways fail.
+    for (from, to) in legs.into_iter().rev() {
+        let steps = norm(sub(to, from)).ceil().max(1.0) as u32;
+        for k in (0..=steps).rev() {
+            let share = f64::from(k) / f64::from(steps);
+            if !held(add(scale(from, 1.0 - share), scale(to, share))) {
+                return None;
+            }
+        }
+    }
+    Some(room)
 }

@@ -12,8 +12,15 @@ use crate::vector::V3;
 
 /// How far the root is drawn to the middle, mm.
 const DRAW_MM: f64 = 1.5;
-/// Width of the retractor's foot, 1/10 mm.
-const FOOT_TENTH_MM: u8 = 60;
+/// Width of the retractor's foot, 1/10 mm. It lies along the root: one that points to the middle would have to go through root and sac.
+const FOOT_TENTH_MM: u8 = 30;
+/// Half that width, and the foot's length, mm.
+const HALF_FOOT_MM: f64 = 1.5;
+const FOOT_MM: f64 = 8.0;
+/// Room between foot and root before it is drawn, mm.
+const OFF_MM: f64 = 0.3;
+/// Where the foot's lower end may lie, mm up, the most wanted first.
+const LOWER_ENDS: [f64; 5] = [-4.0, -6.0, -2.0, -8.0, 0.0];
 
 /// Retraction of the traversing root, or its end.
 #[derive(Clone, Debug)]
@@ -37,16 +44,12 @@ impl Retract {
             return false;
         }
         let medial = -self.side.sign();
-        let grip = Grip { shaft: [0.0, 1.0, 0.0], ahead: [medial, 0.0, 0.0] };
+        let grip = Grip::STRAIGHT;
         left.drop_tasks();
         if !self.hold {
-            left.then(Task::Go {
-                to: [left.at[0] - medial * 2.0, left.at[1] + 6.0, left.at[2]],
-                grip,
-                speed: APPROACH,
-                trigger: 0,
-            });
-            left.then(Task::Go { to: [left.at[0], HOVER_MM, left.at[2]], grip, speed: TRANSIT, trigger: 0 });
+            let beside = left.at[0] - medial * (DRAW_MM + OFF_MM);
+            left.then(Task::Go { to: [beside, left.at[1], left.at[2]], grip, speed: 6.0, trigger: 0 });
+            left.then(Task::Go { to: [beside, HOVER_MM, left.at[2]], grip, speed: TRANSIT, trigger: 0 });
             right.then(Task::Hold { ticks: 60, trigger: 0 });
             return true;
         }
@@ -55,33 +58,52 @@ impl Retract {
         left.then(Task::Take { tool: ToolKind::Retractor, size_tenth_mm: FOOT_TENTH_MM });
         left.then(Task::Go { to: [at[0], HOVER_MM, at[2]], grip, speed: TRANSIT, trigger: 0 });
         left.then(Task::Go { to: at, grip, speed: APPROACH, trigger: 0 });
-        left.then(Task::Go { to: [at[0] + medial * DRAW_MM, at[1], at[2]], grip, speed: 6.0, trigger: 0 });
+        left.then(Task::Go { to: [at[0] + medial * (DRAW_MM + OFF_MM), at[1], at[2]], grip, speed: 6.0, trigger: 0 });
         left.then(Task::Hold { ticks: u32::MAX, trigger: 0 });
         right.then(Task::Hold { ticks: 150, trigger: 0 });
         true
     }
 
-    /// A place at the root's outer side, at the height of the disc.
+    /// A place for the foot at the root's outer side, about the height of the disc, that is reached from behind.
     fn beside(&self, scene: &Scene<'_>) -> Option<V3> {
+        let places: Vec<V3> = LOWER_ENDS.into_iter().filter_map(|up| self.outside(scene, up)).collect();
+        let free = places.iter().copied().find(|at| room(scene, *at) > 0.0);
+        free.or_else(|| places.into_iter().max_by(|a, b| room(scene, *a).total_cmp(&room(scene, *b))))
+    }
+
+    /// Where a foot whose lower end is at a height lies outside the root; none where the root does not pass.
+    fn outside(&self, scene: &Scene<'_>, up: f64) -> Option<V3> {
+        let side = self.side.sign();
         let root = scene.patient.structure(scene.site.traversing_root(self.side));
         let Some(root) = root else {
-            let side = self.side.sign();
-            return Some([side * (scene.site.sac_mm[self.side as usize] + 1.5), 1.0, 0.0]);
+            return Some([side * (scene.site.sac_mm[self.side as usize] + HALF_FOOT_MM + OFF_MM), 1.0, up]);
         };
         let inside = |l: f64, b: f64, u: f64| {
-            sdf_mm(scene.patient.grid(), &root.sdf, scene.site.patient_from_site([l * self.side.sign(), b, u])) < 0.0
+            sdf_mm(scene.patient.grid(), &root.sdf, scene.site.patient_from_site([l * side, b, u])) < 0.0
         };
-        [0.0, -2.0, -4.0, 2.0, -6.0].into_iter().find_map(|up| {
-            let mut outer: Option<(f64, f64)> = None;
+        let mut outer: Option<(f64, f64)> = None;
+        for u in 0..=(FOOT_MM as i32) {
             for l in 6..=32 {
                 for b in -16..=16 {
                     let (l, b) = (f64::from(l) * 0.5, f64::from(b) * 0.5);
-                    if inside(l, b, up) && outer.is_none_or(|(best, _)| l > best) {
+                    if inside(l, b, up + f64::from(u)) && outer.is_none_or(|(best, _)| l > best) {
                         outer = Some((l, b));
                     }
                 }
             }
-            outer.map(|(l, b)| [self.side.sign() * (l + 1.0), b + 1.0, up])
-        })
+        }
+        outer.map(|(l, b)| [side * (l + HALF_FOOT_MM + OFF_MM), b + 0.8, up])
     }
+}
+
+/// Room among bone for a foot and its shaft on the way from behind to a place, mm.
+fn room(scene: &Scene<'_>, at: V3) -> f64 {
+    let mut least = f64::INFINITY;
+    for up in -3..=(FOOT_MM as i32) {
+        for back in (0..=34).step_by(2) {
+            let place = [at[0], at[1] + f64::from(back), at[2] + f64::from(up)];
+            least = least.min(scene.room(&scene.parts.all_bones, place) - HALF_FOOT_MM);
+        }
+    }
+    least
 }

@@ -48,6 +48,20 @@ impl Zone {
         !matches!(self, Self::Flavum(_) | Self::Annulus(_) | Self::Nucleus(_))
     }
 
+    /// The side that it lies on; none for what is in the midline.
+    pub const fn side(self) -> Option<Side> {
+        match self {
+            Self::SpinousProcess => None,
+            Self::Lamina(side)
+            | Self::Undercut(side)
+            | Self::Flavum(side)
+            | Self::Recess(side)
+            | Self::SuperiorTip(side)
+            | Self::Annulus(side)
+            | Self::Nucleus(side) => Some(side),
+        }
+    }
+
     /// A few words for a person.
     pub fn words(self) -> String {
         match self {
