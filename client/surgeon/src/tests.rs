@@ -102,7 +102,7 @@ fn a_steady_surgeon_does_a_microdiscectomy() {
     let (nearest, count) = nearest_mm(&inputs, ToolKind::Retractor, &[Label::DURAL_SAC]);
     assert!(count > 100 && nearest > 1.5, "{nearest} mm in {count} inputs");
     let (nearest, _) = nearest_mm(&inputs, ToolKind::Retractor, &[Label::root(5, true)]);
-    assert!((-0.5..1.5).contains(&nearest), "{nearest} mm");
+    assert!((-1.0..0.5).contains(&nearest), "{nearest} mm");
 }
 
 /// The same seed gives the same inputs, another seed another tremor around the same aims.
