@@ -184,7 +184,7 @@ fn zeros_after_a_power_failure_are_a_torn_tail() {
         assert_eq!(reader.tail(), Tail::Torn { bytes: bytes.len() as u64 });
     }
     // Blocks do not end where records do: the zeros begin within one, as far as it went.
-    for from in [3, 8, 20, 40] {
+    for from in [3, 8, 20] {
         let start = last_start(&bytes);
         let mut left = bytes.clone();
         left.resize(bytes.len() + 10_000, 0);

@@ -276,10 +276,8 @@ fn a_real_patient_keeps_labels_and_volumes() {
 
 /// The proposed sac touches no bone, runs through most of the spine, is as wide as a sac is, and lies in soft tissue.
 fn check_sac(baked: &Baked, sac: &Structure, ct: &Image<i16>) {
-    assert_eq!(
-        (sac.label, sac.source, sac.uncertainty_mm),
-        (Label::DURAL_SAC, Source::Proposed, crate::complete::NEURAL_UNCERTAINTY_MM)
-    );
+    assert_eq!((sac.label, sac.source), (Label::DURAL_SAC, Source::Proposed));
+    assert!(sac.uncertainty_mm > crate::complete::NEURAL_UNCERTAINTY_MM, "the bones are unsure too: {}", sac.uncertainty_mm);
     let (mut low, mut high, mut hu, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0.0, 0.0);
     let mut heights: BTreeMap<i32, f64> = BTreeMap::new();
     for (brick, samples) in sac.sdf.stored() {
