@@ -250,7 +250,7 @@ fn a_dent_hides_no_nearer_place() {
 
 /// The same on 100,000 poses a tool.
 #[test]
-#[ignore = "takes 10 minutes; passed in full on 2026-11-23 (docs/PERFORMANCE.md)"]
+#[ignore = "takes 10 minutes; docs/PERFORMANCE.md says for which tools and code it last passed"]
 fn no_pose_of_any_tool_is_missed_in_full() {
     try_all(100_000);
 }
