@@ -152,18 +152,17 @@ impl<R: Read> Iterator for SessionReader<R> {
 /// Frames in a row that a chance length hardly ever makes: of packed bytes one in a hundred is a length that fits into 43 MB.
 const IN_A_ROW: usize = 4;
 
-/// Whether a whole record starts anywhere in these bytes. Its sum is only worked out where its length leads from frame to frame, four times
-/// or up to the very end: behind chance lengths there is no frame. What is left of a sum's work for other lengths is eight times the bytes.
+/// Whether a whole record starts anywhere in these bytes. Where a length leads from frame to frame, four times or up to the very end, there
+/// probably is one: behind chance lengths there is no frame. Sums are worked out for at most eight times the bytes behind such lengths, and
+/// as many behind others, so that no bytes, crafted ones included, take longer than that.
 fn holds_a_record(bytes: &[u8]) -> bool {
-    let mut left = bytes.len().saturating_mul(8);
+    let mut likely_left = bytes.len().saturating_mul(8);
+    let mut other_left = likely_left;
     (0..bytes.len().saturating_sub(8)).any(|at| {
         let Some((payload, sum)) = frame(bytes, at) else { return false };
-        if !leads_on(bytes, at) {
-            if left < payload.len() {
-                return false;
-            }
-            left -= payload.len();
-        }
+        let left = if leads_on(bytes, at) { &mut likely_left } else { &mut other_left };
+        let Some(rest) = left.checked_sub(payload.len()) else { return false };
+        *left = rest;
         crc32fast::hash(payload) == sum && codec::decode::<Record>(payload).is_ok()
     })
 }
