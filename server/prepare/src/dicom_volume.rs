@@ -18,6 +18,7 @@ const FILES_AT_A_TIME: usize = 32;
 pub(crate) struct Built {
     pub(crate) volume: Volume,
     pub(crate) warnings: Vec<String>,
+    pub(crate) doubts: Vec<String>,
 }
 
 pub(crate) enum BuildError {
@@ -138,10 +139,8 @@ pub(crate) fn build(found: &Found, group: &Group) -> Result<Built, BuildError> {
         warnings.push(format!("{dropped} images stand twice with equal pixels; one of each was used"));
     }
     let volume = canvas.finish(&plan)?;
-    if let Volume::Ct(image) = &volume {
-        warnings.extend(doubt_units(image));
-    }
-    Ok(Built { volume, warnings })
+    let doubts = if let Volume::Ct(image) = &volume { doubt_units(image).into_iter().collect() } else { Vec::new() };
+    Ok(Built { volume, warnings, doubts })
 }
 
 fn source_size(found: &Found, group: &Group) -> [usize; 2] {
@@ -265,10 +264,19 @@ fn header_doubts(found: &Found, group: &Group, modality: Modality, plan: &Plan<S
     warnings
 }
 
-/// A doubt about a CT whose values do not look like HU.
+/// A CT of a patient holds some voxels of at most this: fat has about -100 HU.
+const HIGHEST_FAT_HU: i16 = -30;
+/// And some of at least this: cortical bone.
+const LEAST_CORTEX_HU: i16 = 300;
+
+/// What speaks against an image's being a CT in HU: it has no voxel as low as fat, or none as high as bone.
 pub(crate) fn doubt_units(image: &Image<i16>) -> Option<String> {
-    let low = image.voxels.iter().copied().min().unwrap_or(0);
-    let high = image.voxels.iter().copied().max().unwrap_or(0);
-    (low > -300 || high < 300)
-        .then(|| format!("the values run from {low} to {high}: are they HU? Air should be near -1000, bone above 300"))
+    let low = image.voxels.iter().copied().min()?;
+    let high = image.voxels.iter().copied().max()?;
+    (low > HIGHEST_FAT_HU || high < LEAST_CORTEX_HU).then(|| {
+        format!(
+            "IS THIS A CT IN HU? Its values run from {low} to {high}, where air has -1000 HU, fat -100 and bone more than {LEAST_CORTEX_HU}. An \
+             MR given as CT, or a CT stored without its offset of -1024, makes bones of a wrong density, and wrong bones if they are segmented."
+        )
+    })
 }

@@ -155,8 +155,10 @@ pub struct Ingested {
     pub summary: Option<SeriesSummary>,
     /// DICOM's frame of reference, to compare with that of contours and not for storing; none for NIfTI.
     pub frame_of_reference: Option<String>,
-    /// What a clinician should know about it: corrected tilt, files left out, doubtful units.
+    /// What a clinician should know about it: corrected tilt, files left out.
     pub warnings: Vec<String>,
+    /// What speaks against using it at all until somebody has looked: left and right, or its units, may not be what they are taken for.
+    pub doubts: Vec<String>,
 }
 
 /// Why there is no volume.
@@ -363,7 +365,7 @@ impl Scan {
         let id = series.id.clone();
         let group = self.series.iter().position(|s| s.id == id).and_then(|n| self.found.groups.get(n));
         let Some(group) = group else { return Err(IngestError::NotThere { id, series: self.series.clone() }) };
-        let Built { volume, mut warnings } = dicom_volume::build(&self.found, group).map_err(|error| match error {
+        let Built { volume, mut warnings, doubts } = dicom_volume::build(&self.found, group).map_err(|error| match error {
             dicom_volume::BuildError::Series(error) => {
                 IngestError::Series { id: id.clone(), error, problems: self.found.problems.clone() }
             }
@@ -385,7 +387,7 @@ impl Scan {
         let first = frames.next().cloned().flatten();
         // Images of one volume share a frame; where they do not say so, none is known.
         let frame_of_reference = if frames.all(|other| *other == first) { first } else { None };
-        Ok(Ingested { volume, summary: Some(series.clone()), frame_of_reference, warnings })
+        Ok(Ingested { volume, summary: Some(series.clone()), frame_of_reference, warnings, doubts })
     }
 }
 
@@ -419,9 +421,9 @@ pub(crate) const UNORIENTED: &str = "WHICH SIDE IS LEFT? A NIfTI file has neithe
 
 fn from_nifti(path: &Path, modality: Option<Modality>) -> Result<Ingested, IngestError> {
     let image = read_nifti_f32(path)?;
-    let mut warnings = Vec::new();
+    let (mut warnings, mut doubts) = (Vec::new(), Vec::new());
     if !is_oriented(path)? {
-        warnings.push(UNORIENTED.to_owned());
+        doubts.push(UNORIENTED.to_owned());
     }
     let low = image.voxels.iter().copied().fold(f32::INFINITY, f32::min);
     let modality = modality.unwrap_or_else(|| {
@@ -433,11 +435,11 @@ fn from_nifti(path: &Path, modality: Option<Modality>) -> Result<Ingested, Inges
         Modality::Mr => Volume::Mr(image),
         Modality::Ct => {
             let ct = image.map(|v| v.round() as i16);
-            warnings.extend(dicom_volume::doubt_units(&ct));
+            doubts.extend(dicom_volume::doubt_units(&ct));
             Volume::Ct(ct)
         }
     };
-    Ok(Ingested { volume, summary: None, frame_of_reference: None, warnings })
+    Ok(Ingested { volume, summary: None, frame_of_reference: None, warnings, doubts })
 }
 
 #[cfg(test)]

@@ -54,10 +54,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         found.volume.write_nifti(out).with_context(|| format!("cannot write {}", out.display()))?;
     }
+    let warnings: Vec<&String> = found.doubts.iter().chain(&found.warnings).collect();
     let geometry = found.volume.geometry();
     if args.json {
         output::json(&json!({
-            "modality": found.volume.modality(), "series": found.summary, "warnings": found.warnings,
+            "modality": found.volume.modality(), "series": found.summary, "warnings": warnings,
             "size": geometry.size, "spacing_mm": geometry.spacing_mm, "origin_mm": geometry.origin_mm,
             "direction": geometry.direction, "out": args.out,
         }));
@@ -71,7 +72,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(summary) = &found.summary {
         println!("{}", table(std::slice::from_ref(summary)));
     }
-    for warning in &found.warnings {
+    for warning in &warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(out) = &args.out {

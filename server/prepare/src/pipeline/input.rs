@@ -10,8 +10,6 @@ use crate::volume3d::{Geometry, Image};
 
 /// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
 const OUTSIDE_TOLERANCE: f64 = 0.002;
-/// A CT of a patient holds some voxels of at most this: fat has about -100 HU.
-const HIGHEST_FAT_HU: i16 = -30;
 /// Labelled bone of a lower mean than this lies somewhere else in the CT, HU; cancellous bone of the oldest has about 90.
 const LEAST_BONE_HU: f64 = 60.0;
 
@@ -20,6 +18,8 @@ pub(super) struct Images {
     pub(super) ct: Option<Image<i16>>,
     pub(super) mr: Option<Image<f32>>,
     pub(super) frame: Option<String>,
+    /// What speaks against using them, as [`Ingested::doubts`](crate::ingest::Ingested::doubts).
+    pub(super) doubts: Vec<String>,
 }
 
 impl Images {
@@ -51,11 +51,12 @@ pub(super) fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) 
         series: Vec::new(),
         problems: vec![Problem { file: path.clone(), why: "it is of another modality".to_owned() }],
     };
-    let mut images = Images { ct: None, mr: None, frame: None };
+    let mut images = Images { ct: None, mr: None, frame: None, doubts: Vec::new() };
     if let Some(path) = &options.ct {
         let request = Request { modality: Some(Modality::Ct), series: options.series.clone() };
         let found = ingest(path, &request).map_err(PrepareError::Ct)?;
         warnings.extend(found.warnings);
+        images.doubts.extend(found.doubts);
         images.frame = found.frame_of_reference;
         images.ct = Some(found.volume.into_ct().ok_or_else(|| PrepareError::Ct(other(path, Modality::Ct)))?);
     }
@@ -64,6 +65,7 @@ pub(super) fn read_images(options: &PrepareOptions, warnings: &mut Vec<String>) 
         let series = options.series.clone().filter(|_| images.ct.is_none());
         let found = ingest(path, &Request { modality: Some(Modality::Mr), series }).map_err(PrepareError::Mr)?;
         warnings.extend(found.warnings);
+        images.doubts.extend(found.doubts);
         if images.ct.is_none() {
             images.frame = found.frame_of_reference;
         }
@@ -109,13 +111,4 @@ pub(super) fn check_labels(labels: &Image<u16>, base: Base<'_>, warnings: &mut V
         ));
     }
     Ok(())
-}
-
-/// What speaks against an image's being a CT in HU: it has no voxel as low as fat.
-pub(super) fn doubt_units(ct: &Image<i16>) -> Option<String> {
-    let least = ct.voxels.iter().copied().min().filter(|least| *least > HIGHEST_FAT_HU)?;
-    Some(format!(
-        "IS THIS A CT IN HU? Its lowest voxel has {least}, where fat has -100 HU and air -1000. An MR given as CT, or a CT stored without its \
-         offset of -1024, makes bones of a wrong density, and wrong bones if they were segmented."
-    ))
 }

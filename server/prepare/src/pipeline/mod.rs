@@ -21,7 +21,7 @@ use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, IDENTIT
 use spinor_volume::{Label, Patient, PatientError, Source, Structure, TissueClass};
 use thiserror::Error;
 
-use input::{check_labels, doubt_units, read_images};
+use input::{check_labels, read_images};
 
 pub use coverage::{LevelCoverage, coverage};
 pub use summary::{CaseSummary, peak_rss_mb};
@@ -285,24 +285,26 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let mut warnings = Vec::new();
 
     progress(Stage::Ingest, 0.0);
-    let images = read_images(options, &mut warnings)?;
+    let mut images = read_images(options, &mut warnings)?;
+    // What may turn left into right, or is no CT, stands before doubts about names.
+    let mut doubts = std::mem::take(&mut images.doubts);
+    doubts.extend(images.ct.is_none().then(|| NO_CT.to_owned()));
     let base = images.base().ok_or(PrepareError::NoImage)?;
     let drawn = drawn::read(options, base, images.frame.as_deref(), &mut warnings)?;
     seconds.ingest = start.elapsed().as_secs_f64();
 
     let since = Instant::now();
     let mut segmented = None;
-    let mut doubts = Vec::new();
     let (mut labels, source) = match &options.labels {
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
             let mut labels = read_nifti_u16(path).map_err(labelled)?;
             if !is_oriented(path).map_err(labelled)? {
-                warnings.push(UNORIENTED.to_owned());
+                doubts.push(UNORIENTED.to_owned());
             }
             let seen = levels::seen(&labels);
             let numbers: BTreeSet<u16> = seen.keys().copied().collect();
-            doubts = levels::check(path, *scheme, &seen)?;
+            doubts.extend(levels::check(path, *scheme, &seen)?);
             for (number, count) in scheme.relabel(&mut labels.voxels) {
                 warnings
                     .push(format!("{count} voxels carry number {number}, which scheme {} has no structure for.", scheme.name()));
@@ -405,13 +407,9 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         (None, _) => None,
     };
     let mut case = Case { patient, ct: packed_ct, mr: packed_mr, meta };
-    doubts.splice(0..0, images.ct.as_ref().map_or_else(|| Some(NO_CT.to_owned()), doubt_units));
-    // What may turn left into right stands before doubts about names.
-    if warnings.iter().any(|w| w == UNORIENTED) {
-        warnings.retain(|w| w != UNORIENTED);
-        doubts.insert(0, UNORIENTED.to_owned());
-    }
     let head = usize::from(warnings.first().is_some_and(|w| w == NO_NEURAL));
+    let mut told = BTreeSet::new();
+    doubts.retain(|doubt| told.insert(doubt.clone()));
     warnings.splice(head..head, doubts);
     case.meta.warnings = warnings;
     let bytes = case.encode();

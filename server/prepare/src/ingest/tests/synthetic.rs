@@ -182,7 +182,7 @@ fn what_is_no_volume_is_named() {
 #[test]
 fn values_that_are_no_hu_raise_a_doubt() {
     let found = ingested(&stack(4), &Request::default()).unwrap();
-    assert!(found.warnings.iter().any(|w| w.contains("are they HU")), "{:?}", found.warnings);
+    assert!(matches!(&found.doubts[..], [doubt] if doubt.contains("A CT IN HU")), "{:?}", found.doubts);
 }
 
 /// One slice whose pixels are cut off is named; the volume is refused rather than given with a hole.
