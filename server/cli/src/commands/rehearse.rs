@@ -112,7 +112,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if outcome.tracker.is_complete() {
         return Ok(());
     }
-    let open: Vec<&str> = steps(&outcome).filter(|(_, status)| !status.is_done()).map(|(id, _)| id).collect();
+    let open: Vec<&str> = steps(&outcome).filter(|(_, status)| status.is_open()).map(|(id, _)| id).collect();
     let stopped = outcome.stopped.map_or_else(String::new, |phase| format!("; stopped at \"{phase}\""));
     bail!("the procedure was not completed: {} left open{stopped}", open.join(", "))
 }

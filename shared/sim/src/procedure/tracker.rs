@@ -81,9 +81,14 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    /// Whether the step is behind: done, in order or not, or with nothing to be done.
+    /// Whether the step is still to be done.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    /// Whether it was done, in its turn or not. A step with nothing to do is neither open nor done.
     pub const fn is_done(self) -> bool {
-        !matches!(self, Self::Open)
+        matches!(self, Self::Done { .. } | Self::OutOfOrder { .. })
     }
 }
 
@@ -209,9 +214,9 @@ impl Tracker {
         &self.status
     }
 
-    /// The first step that is not done, by its place in the list; none when all are.
+    /// The first open step, by its place in the list; none when there is none left.
     pub fn current(&self) -> Option<usize> {
-        self.status.iter().position(|s| !s.is_done())
+        self.status.iter().position(|s| s.is_open())
     }
 
     /// Whether all steps are done.
@@ -411,7 +416,7 @@ impl Tracker {
         let complete = self.is_complete();
         let mut open = None;
         for k in 0..self.steps.len() {
-            if self.status[k].is_done() {
+            if !self.status[k].is_open() {
                 continue;
             }
             let explores = self.steps[k].rules.iter().any(|r| !matches!(r, Rule::LevelChecked | Rule::Taken { .. }));
