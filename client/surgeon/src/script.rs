@@ -31,6 +31,17 @@ const fn tilted(left: f64, up: f64, ahead: V3) -> Grip {
     Grip { shaft: [left, 1.0, up], ahead }
 }
 
+/// The same grips on the other side of the patient.
+const fn mirrored<const N: usize>(mut grips: [Grip; N]) -> [Grip; N] {
+    let mut k = 0;
+    while k < N {
+        grips[k].shaft[0] = 0.0 - grips[k].shaft[0];
+        grips[k].ahead[0] = 0.0 - grips[k].ahead[0];
+        k += 1;
+    }
+    grips
+}
+
 const UP: V3 = [0.0, 0.0, 1.0];
 const DOWN: V3 = [0.0, 0.0, -1.0];
 const TO_LEFT: V3 = [1.0, 0.0, 0.0];
@@ -59,7 +70,7 @@ const ALONG: &[Grip] = &[
     tilted(0.25, 0.0, TO_RIGHT),
 ];
 /// A punch under the far lamina from the left, and from the right: flat under the spinous process.
-const UNDER_FROM_LEFT: &[Grip] = &[
+const UNDER_FROM_LEFT: [Grip; 8] = [
     tilted(1.1, 0.0, UP),
     tilted(1.1, 0.0, DOWN),
     tilted(0.8, 0.0, UP),
@@ -69,18 +80,9 @@ const UNDER_FROM_LEFT: &[Grip] = &[
     tilted(0.5, 0.0, UP),
     tilted(0.5, 0.0, TO_RIGHT),
 ];
-const UNDER_FROM_RIGHT: &[Grip] = &[
-    tilted(-1.1, 0.0, UP),
-    tilted(-1.1, 0.0, DOWN),
-    tilted(-0.8, 0.0, UP),
-    tilted(-0.8, 0.0, DOWN),
-    tilted(-1.1, 0.0, TO_LEFT),
-    tilted(-0.8, 0.0, TO_LEFT),
-    tilted(-0.5, 0.0, UP),
-    tilted(-0.5, 0.0, TO_LEFT),
-];
+const UNDER_FROM_RIGHT: [Grip; 8] = mirrored(UNDER_FROM_LEFT);
 /// A punch at the side of the canal: outwards, and along the root.
-const AT_LEFT: &[Grip] = &[
+const AT_LEFT: [Grip; 7] = [
     tilted(-0.25, 0.0, TO_LEFT),
     tilted(-0.45, 0.0, TO_LEFT),
     tilted(0.0, 0.0, TO_LEFT),
@@ -89,17 +91,9 @@ const AT_LEFT: &[Grip] = &[
     tilted(-0.25, 0.0, UP),
     tilted(-0.25, 0.0, DOWN),
 ];
-const AT_RIGHT: &[Grip] = &[
-    tilted(0.25, 0.0, TO_RIGHT),
-    tilted(0.45, 0.0, TO_RIGHT),
-    tilted(0.0, 0.0, TO_RIGHT),
-    tilted(0.0, 0.0, UP),
-    tilted(0.0, 0.0, DOWN),
-    tilted(0.25, 0.0, UP),
-    tilted(0.25, 0.0, DOWN),
-];
+const AT_RIGHT: [Grip; 7] = mirrored(AT_LEFT);
 /// A punch in a window at one side: outwards under the facet joint, along the root, and along the dura.
-const WINDOW_LEFT: &[Grip] = &[
+const WINDOW_LEFT: [Grip; 11] = [
     tilted(-0.25, 0.0, TO_LEFT),
     tilted(-0.45, 0.0, TO_LEFT),
     tilted(0.0, 0.0, TO_LEFT),
@@ -112,21 +106,9 @@ const WINDOW_LEFT: &[Grip] = &[
     tilted(0.0, 0.35, DOWN),
     tilted(0.0, -0.35, UP),
 ];
-const WINDOW_RIGHT: &[Grip] = &[
-    tilted(0.25, 0.0, TO_RIGHT),
-    tilted(0.45, 0.0, TO_RIGHT),
-    tilted(0.0, 0.0, TO_RIGHT),
-    tilted(0.0, 0.0, UP),
-    tilted(0.0, 0.0, DOWN),
-    tilted(0.3, 0.0, UP),
-    tilted(0.3, 0.0, DOWN),
-    tilted(-0.3, 0.0, UP),
-    tilted(-0.3, 0.0, DOWN),
-    tilted(0.0, 0.35, DOWN),
-    tilted(0.0, -0.35, UP),
-];
+const WINDOW_RIGHT: [Grip; 11] = mirrored(WINDOW_LEFT);
 /// A punch of 40° whose plate lies outwards, forwards as the root goes or flat, or along the root.
-const OUT_AT_LEFT: &[Grip] = &[
+const OUT_AT_LEFT: [Grip; 9] = [
     tilted(0.36, 0.0, TO_LEFT),
     tilted(0.0, 0.0, TO_LEFT),
     tilted(-0.36, 0.0, TO_LEFT),
@@ -137,19 +119,9 @@ const OUT_AT_LEFT: &[Grip] = &[
     tilted(-0.3, 0.0, UP),
     tilted(-0.3, 0.0, DOWN),
 ];
-const OUT_AT_RIGHT: &[Grip] = &[
-    tilted(-0.36, 0.0, TO_RIGHT),
-    tilted(0.0, 0.0, TO_RIGHT),
-    tilted(0.36, 0.0, TO_RIGHT),
-    tilted(0.6, 0.0, TO_RIGHT),
-    tilted(0.8, 0.0, TO_RIGHT),
-    tilted(0.0, -0.4, UP),
-    tilted(0.3, -0.4, UP),
-    tilted(0.3, 0.0, UP),
-    tilted(0.3, 0.0, DOWN),
-];
+const OUT_AT_RIGHT: [Grip; 9] = mirrored(OUT_AT_LEFT);
 /// A grasper past the root into the disc: the jaws open along the spine. Through a small opening it is turned to where there is more.
-const INTO_LEFT: &[Grip] = &[
+const INTO_LEFT: [Grip; 12] = [
     tilted(0.0, 0.0, UP),
     tilted(0.15, 0.0, UP),
     tilted(0.3, 0.0, UP),
@@ -163,20 +135,7 @@ const INTO_LEFT: &[Grip] = &[
     tilted(-0.15, 0.2, UP),
     tilted(-0.15, -0.2, UP),
 ];
-const INTO_RIGHT: &[Grip] = &[
-    tilted(0.0, 0.0, UP),
-    tilted(-0.15, 0.0, UP),
-    tilted(-0.3, 0.0, UP),
-    tilted(0.15, 0.0, UP),
-    tilted(0.3, 0.0, UP),
-    tilted(0.45, 0.0, UP),
-    tilted(0.0, 0.2, UP),
-    tilted(0.0, -0.2, UP),
-    tilted(-0.15, 0.2, UP),
-    tilted(-0.15, -0.2, UP),
-    tilted(0.15, 0.2, UP),
-    tilted(0.15, -0.2, UP),
-];
+const INTO_RIGHT: [Grip; 12] = mirrored(INTO_LEFT);
 
 /// One of two by side.
 const fn by(side: Side, left: &'static [Grip], right: &'static [Grip]) -> &'static [Grip] {
@@ -251,7 +210,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones,
                 tool: ToolKind::Kerrison,
                 size_tenth_mm: 30,
-                grips: by(side, AT_LEFT, AT_RIGHT),
+                grips: by(side, &AT_LEFT, &AT_RIGHT),
                 bone: true,
                 aside_mm: f64::INFINITY,
                 left_pct: 50,
@@ -279,9 +238,9 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
         [
             lamina(sided!(side, Lamina), 0.8),
             thin,
-            open("open the window", ToolKind::Kerrison, by(side, WINDOW_LEFT, WINDOW_RIGHT)),
+            open("open the window", ToolKind::Kerrison, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)),
             // Towards the joint the canal's back wall slopes forwards: the plate of a punch of 40° lies along it.
-            open("open the recess", ToolKind::Kerrison40, by(side, OUT_AT_LEFT, OUT_AT_RIGHT)),
+            open("open the recess", ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
         ]
     };
     let lateral_flavum = |side: Side, left_pct| {
@@ -290,7 +249,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             zones: sided!(side, Flavum),
             tool: ToolKind::Kerrison40,
             size_tenth_mm: 30,
-            grips: by(side, OUT_AT_LEFT, OUT_AT_RIGHT),
+            grips: by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
             bone: false,
             aside_mm: f64::INFINITY,
             left_pct,
@@ -331,21 +290,21 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(far, Undercut),
                 tool: ToolKind::Kerrison,
                 size_tenth_mm: 40,
-                grips: by(side, UNDER_FROM_LEFT, UNDER_FROM_RIGHT),
+                grips: by(side, &UNDER_FROM_LEFT, &UNDER_FROM_RIGHT),
                 bone: true,
                 aside_mm: f64::INFINITY,
                 left_pct: 50,
                 bites: 60,
             }));
             phases.push(flavum(sided!(side, Flavum), 25, ALONG));
-            phases.push(flavum(sided!(far, Flavum), 35, by(side, UNDER_FROM_LEFT, UNDER_FROM_RIGHT)));
+            phases.push(flavum(sided!(far, Flavum), 35, by(side, &UNDER_FROM_LEFT, &UNDER_FROM_RIGHT)));
             phases.extend(recess(side));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(probe(ProbeAim::Root(far)));
         }
         Procedure::Foraminotomy => {
             phases.extend(window(side));
-            phases.push(flavum(sided!(side, Flavum), 40, by(side, WINDOW_LEFT, WINDOW_RIGHT)));
+            phases.push(flavum(sided!(side, Flavum), 40, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)));
             phases.push(lateral_flavum(side, 40));
             phases.push(probe(ProbeAim::Root(side)));
             // From the other side, under what stands of the joint.
@@ -364,7 +323,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(side, SuperiorTip),
                 tool: ToolKind::Kerrison40,
                 size_tenth_mm: 30,
-                grips: by(side, OUT_AT_LEFT, OUT_AT_RIGHT),
+                grips: by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
                 bone: true,
                 aside_mm: f64::INFINITY,
                 left_pct: 55,
@@ -374,7 +333,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
         }
         Procedure::Microdiscectomy => {
             phases.extend(window(side));
-            phases.push(flavum(sided!(side, Flavum), 25, by(side, WINDOW_LEFT, WINDOW_RIGHT)));
+            phases.push(flavum(sided!(side, Flavum), 25, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)));
             phases.push(lateral_flavum(side, 25));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(Phase::Retract(Retract::new(side, true)));
@@ -383,7 +342,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(side, Annulus),
                 tool: ToolKind::Pituitary,
                 size_tenth_mm: 30,
-                grips: by(side, INTO_LEFT, INTO_RIGHT),
+                grips: by(side, &INTO_LEFT, &INTO_RIGHT),
                 bone: false,
                 // Wider than what goes through it afterwards, and narrower than 6 mm.
                 aside_mm: 1.4,
@@ -395,7 +354,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 zones: sided!(side, Nucleus),
                 tool: ToolKind::Pituitary,
                 size_tenth_mm: 20,
-                grips: by(side, INTO_LEFT, INTO_RIGHT),
+                grips: by(side, &INTO_LEFT, &INTO_RIGHT),
                 bone: false,
                 aside_mm: 1.9,
                 left_pct: 90,
