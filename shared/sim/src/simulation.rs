@@ -205,6 +205,7 @@ impl Simulation {
 
     /// Advances by one tick. Of each hand the input with the highest `seq` counts, unless the hand has gone beyond it already; a hand
     /// without a new one keeps its last. The order of `inputs` does not matter: tools act in the order of user and hand.
+    /// The tick's number is for whoever records; nothing that happens depends on it.
     pub fn step(&mut self, _tick: Tick, inputs: &[ToolInput]) -> StepOutput {
         let mut output = StepOutput { events: std::mem::take(&mut self.late), ..StepOutput::default() };
         let mut newest: BTreeMap<(UserId, Hand), ToolInput> = BTreeMap::new();
