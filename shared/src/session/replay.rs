@@ -51,6 +51,14 @@ pub enum ReplayError {
         /// Of the bytes.
         held: String,
     },
+    /// A tick that comes a second time, or after a later one: nobody writes that.
+    #[error("the record of tick {tick} follows that of tick {after}: the recording was altered")]
+    Order {
+        /// The tick.
+        tick: u32,
+        /// The one before it in the recording.
+        after: u32,
+    },
     /// An operation that no patient admits.
     #[error("operation {op} at tick {tick}: {source}")]
     Cut {
@@ -181,13 +189,14 @@ pub struct ReplayState {
     standing: Standing,
     ops: Vec<(u32, Taken)>,
     total: u64,
+    last_tick: Option<u32>,
 }
 
 impl ReplayState {
     /// The state before the first record.
     pub fn new(case: Arc<Case>, part: Part) -> Self {
         let cut = CutState::new(case.patient.grid());
-        Self { case, part, cut, standing: Standing::default(), ops: Vec::new(), total: 0 }
+        Self { case, part, cut, standing: Standing::default(), ops: Vec::new(), total: 0, last_tick: None }
     }
 
     /// The cut fields after the records so far.
@@ -208,10 +217,14 @@ impl ReplayState {
     /// Takes in one record, and returns what changed: the bricks to mesh again, or none where all has to be.
     ///
     /// # Errors
-    /// When an operation is not one. The cut fields hold what came before it.
+    /// When an operation is not one, or ticks do not follow each other. The cut fields hold what came before it.
     pub fn advance(&mut self, record: &Record) -> Result<Option<Vec<Dirty>>, ReplayError> {
         match record {
             Record::Tick(record) => {
+                if let Some(after) = self.last_tick.filter(|last| record.tick <= *last) {
+                    return Err(ReplayError::Order { tick: record.tick, after });
+                }
+                self.last_tick = Some(record.tick);
                 let mut dirty = Vec::new();
                 for op in &record.ops {
                     let (tick, n) = (record.tick, self.total);

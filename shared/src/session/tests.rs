@@ -207,6 +207,27 @@ fn a_keyframe_that_unpacks_without_end_is_refused() {
     assert!(error.contains("more bricks than the patient has"), "{error}");
 }
 
+/// Cutting twice is cutting once, so that digests alone would not see a tick that was copied or put elsewhere.
+#[test]
+fn a_tick_that_stands_twice_or_early_is_told() {
+    let (bytes, _) = recording(6, false);
+    let records: Vec<Record> = SessionReader::open(&bytes[..]).unwrap().map(|record| record.unwrap()).collect();
+    let ticks: Vec<usize> = (0..records.len()).filter(|k| matches!(records[*k], Record::Tick(_))).collect();
+    let says = |records: &[Record]| {
+        let mut out = SessionWriter::create(Vec::new()).unwrap();
+        records.iter().for_each(|record| out.append(record).unwrap());
+        let out = out.into_inner();
+        replay(&mut Replay::open(&out[..]).unwrap(), Part::WHOLE, None).map(drop)
+    };
+    assert!(says(&records).is_ok());
+    let mut twice = records.clone();
+    twice.insert(ticks[3], records[ticks[2]].clone());
+    assert!(matches!(says(&twice), Err(ReplayError::Order { tick: 2, after: 2 })));
+    let mut swapped = records;
+    swapped.swap(ticks[0], ticks[1]);
+    assert!(matches!(says(&swapped), Err(ReplayError::Order { tick: 0, after: 1 })));
+}
+
 /// A changed byte anywhere is an error or a dropped tail, never a panic and never a record that was not written.
 #[test]
 fn a_changed_byte_is_found() {
