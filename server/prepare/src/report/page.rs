@@ -143,13 +143,13 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], fused
                 @if !facts.canal.is_empty() {
                     h2 { "Area of the canal" }
                     table {
-                        tr { th { "Where" } th.n { "Dural sac with cord, mm²" } th { "Source" } th { "" } }
+                        tr { th { "Where" } th.n { "Dural sac with cord, mm²" } th { "Narrower nearby, mm²" } th { "Source" } th { "" } }
                         @for c in &facts.canal {
                             @let proposed = if c.source == Source::Proposed.word() { "proposed" } else { "" };
-                            tr { td { (c.place) } td.n { (format!("{:.0}", c.area_mm2)) } td class=(proposed) { (c.source) } td { (c.remark()) } }
+                            tr { td { (c.place) } td.n { (format!("{:.0}", c.area_mm2)) } td { (c.nearby().unwrap_or_default()) } td class=(proposed) { (c.source) } td { (c.remark()) } }
                         }
                     }
-                    p.quiet { "Across the spine at the slices above. Healthy sacs have about 152 mm², stenosed ones 80 (Medicine 2017)." }
+                    p.quiet { "Across the spine at the slices above, and where it is narrower on the way halfway to their neighbours, looked for every millimetre. Healthy sacs have about 152 mm², stenosed ones 80 (Medicine 2017)." }
                 }
                 h2 { "Structures" }
                 table {
