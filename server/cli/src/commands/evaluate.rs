@@ -58,15 +58,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             }
             let found = evaluate(&case, labels, scheme, frame)?;
             if args.json {
-                output::json(&found.json())
-            } else {
-                print(&found)
+                output::json(&found.json());
             }
             if found.structures.values().all(|(_, score)| score.dsc == 0.0) {
                 bail!(
                     "no structure of {} lies where the case has it: is it another scan's, or in another scheme than {scheme} (--scheme)?",
                     reference.display()
                 );
+            }
+            if !args.json {
+                print(&found);
             }
         }
         (_, _, Some(landmarks)) => {

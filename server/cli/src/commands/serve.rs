@@ -130,6 +130,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 };
                 anyhow::Error::from(e).context(hint)
             }
+            ServeError::Record(why) => match &args.resume {
+                Some(path) => anyhow::Error::from(why).context(format!("cannot go on with {}", path.display())),
+                None => why.into(),
+            },
             e => e.into(),
         })?);
         break;
