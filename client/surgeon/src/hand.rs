@@ -47,7 +47,7 @@ struct Seen {
 /// A hand of a scripted surgeon.
 #[derive(Clone, Debug)]
 pub(crate) struct Hand {
-    user: UserId,
+    pub(crate) user: UserId,
     which: Which,
     pub(crate) tool: ToolKind,
     pub(crate) size_tenth_mm: u8,

@@ -90,6 +90,15 @@ impl Surgeon {
         }
     }
 
+    /// The same surgeon as another user of a room.
+    #[must_use]
+    pub fn as_user(mut self, user: UserId) -> Self {
+        self.user = user;
+        self.right.user = user;
+        self.left.user = user;
+        self
+    }
+
     /// Whose inputs these are.
     pub fn user(&self) -> UserId {
         self.user

@@ -2,23 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own helpers may fail where they stand")]
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+mod common;
 
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::{errors, serve, spinor};
 use spinor_shared::case::{Case, CaseMeta, case_hash};
 use spinor_shared::session::{Record, SessionHead, SessionWriter};
 use spinor_volume::{BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure};
-
-/// Runs `spinor` in a folder.
-fn spinor(folder: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_spinor")).args(words).current_dir(folder).env_remove("SPINOR_LOG").output().unwrap()
-}
-
-/// What it wrote on stderr.
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// A case with one block of bone.
 fn case() -> Vec<u8> {
@@ -262,39 +255,6 @@ fn long_files_take_no_memory() {
     }
     let list = within(folder.path(), MOST, "ingest --list long.dcm");
     assert!(list.status.success() && String::from_utf8_lossy(&list.stdout).contains("CT"), "{}", errors(&list));
-}
-
-/// Ends the process when a test fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Serves a case and returns what the first line on stdout says.
-fn serve(folder: &Path, more: &[&str]) -> (Running, serde_json::Value) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_spinor"))
-        .args(["serve", "--case", "a.spinor", "--listen", "127.0.0.1:0", "--json"])
-        .args(more)
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let out = child.stdout.take().unwrap();
-    let running = Running(child);
-    let mut text = String::new();
-    for line in BufReader::new(out.take(1 << 16)).lines() {
-        let line = line.unwrap();
-        text.push_str(&line);
-        if line == "}" {
-            break;
-        }
-    }
-    (running, serde_json::from_str(&text).unwrap())
 }
 
 /// A server's room file and state directory are its own while it lives, and the next one's after it was killed. Its start line says where

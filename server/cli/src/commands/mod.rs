@@ -13,5 +13,6 @@ pub(crate) mod phantom;
 pub(crate) mod prepare;
 pub(crate) mod rehearse;
 pub(crate) mod replay;
+pub(crate) mod script;
 pub(crate) mod segment;
 pub(crate) mod serve;

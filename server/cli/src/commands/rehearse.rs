@@ -10,10 +10,10 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use spinor_shared::case::{self, Case};
-use spinor_sim::procedure::{Plan, Procedure, Side, StepStatus, Target};
-use spinor_surgeon::Skill;
+use spinor_sim::procedure::{Plan, Procedure, StepStatus};
 use spinor_surgeon::rehearsal::{Outcome, Progress, Rehearsal};
 
+use super::script::{ScriptArgs, procedure};
 use crate::{input, output};
 
 /// Let a scripted surgeon try a procedure on a case, without a network, into a recording as a server writes it. Which ones finish where
@@ -30,18 +30,8 @@ pub(crate) struct Args {
     /// What is done: laminectomy, ulbd, foraminotomy or microdiscectomy.
     #[arg(long, value_parser = procedure)]
     procedure: Procedure,
-    /// How: steady, hurried or careless. It changes tremor, speed and reaction, never what is aimed at.
-    #[arg(long, default_value = "steady", value_parser = skill)]
-    skill: Skill,
-    /// Seed of the tremor.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// The vertebra above the disc, L1 to L5.
-    #[arg(long, default_value = "L4", value_parser = level)]
-    level: u16,
-    /// The side: left or right; of a laminectomy the one that is begun with.
-    #[arg(long, default_value = "left", value_parser = side)]
-    side: Side,
+    #[command(flatten)]
+    script: ScriptArgs,
     /// The recording to write, which must not exist yet.
     #[arg(long, value_name = "F.spinrec")]
     out: PathBuf,
@@ -50,30 +40,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
-fn procedure(name: &str) -> Result<Procedure, String> {
-    Procedure::from_name(name).ok_or_else(|| "not laminectomy, ulbd, foraminotomy or microdiscectomy".to_owned())
-}
-
-fn skill(name: &str) -> Result<Skill, String> {
-    Skill::from_name(name).ok_or_else(|| "not steady, hurried or careless".to_owned())
-}
-
-fn level(name: &str) -> Result<u16, String> {
-    let number = name.strip_prefix(['L', 'l']).and_then(|n| n.parse().ok()).filter(|n| (1..=5).contains(n));
-    number.ok_or_else(|| "not L1 to L5".to_owned())
-}
-
-fn side(name: &str) -> Result<Side, String> {
-    Side::BOTH.into_iter().find(|s| s.word() == name).ok_or_else(|| "not left or right".to_owned())
-}
-
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let bytes = input::case(&args.case)?;
     let hash = case::case_hash(&bytes).with_context(|| args.case.display().to_string())?;
     let case = Case::decode(&bytes).with_context(|| args.case.display().to_string())?;
-    let target = Target { procedure: args.procedure, level: args.level, side: args.side };
+    let target = args.script.target(args.procedure);
     let started_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let rehearsal = Rehearsal { target, skill: args.skill, seed: args.seed, started_unix_s };
+    let rehearsal = Rehearsal { target, skill: args.script.skill(), seed: args.script.seed(), started_unix_s };
     let out = output::new_recording(&args.out)?;
     let start = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));

@@ -1,9 +1,11 @@
 //! `spinor bots`: clients without heads that measure a room.
 
+mod operator;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,10 +16,14 @@ use spinor_client_core::{BodyPose, Bot, Happening, JoinOptions, Request, Stats, 
 use spinor_server::room_file::RoomFile;
 use spinor_shared::room::Role;
 use spinor_shared::wire::{WireEvent, WirePose};
+use spinor_sim::procedure::{Procedure, Target};
 use spinor_sim::{AlarmLevel, Event, Hand, ToolKind};
+use spinor_surgeon::Skill;
 use spinor_volume::mesh::{BrickMesh, Mesher};
 
+use self::operator::Operator;
 use super::invite::numbered;
+use super::script::{ScriptArgs, procedure};
 use crate::output;
 
 /// Diameter of the bots' burr, 1/10 mm.
@@ -33,7 +39,9 @@ const QUIET_PATIENCE: Duration = Duration::from_secs(15);
 #[derive(clap::Args)]
 #[command(after_help = "Example: spinor bots --room theatre.json --clients 4 --cutting 2 --seconds 30 --join-late 1 --json\n\
     Every client is a real one: its own QUIC connection, engine and mirror. With --delay-ms, --loss, --mtu or --reorder all go\n\
-    through a UDP relay in this process. Latencies are between threads of this process, by its monotonic clock.")]
+    through a UDP relay in this process. Latencies are between threads of this process, by its monotonic clock.\n\n\
+    Example: spinor bots --room theatre.json --clients 3 --cutting 1 --procedure laminectomy --skill hurried --seconds 600\n\
+    A scripted surgeon in the room: what it finishes where is in docs/PROCEDURES.md. Assess the server's recording for what was done.")]
 pub(crate) struct Args {
     /// The room file that `spinor serve` wrote.
     #[arg(long, value_name = "FILE")]
@@ -44,7 +52,7 @@ pub(crate) struct Args {
     /// How many of them cut.
     #[arg(long, default_value_t = 0)]
     cutting: usize,
-    /// How long they do.
+    /// How long they do; with --procedure at most, for the run ends when the surgeons have come to their end.
     #[arg(long, value_parser = within::<604_800>)]
     seconds: f64,
     /// One-way delay on every link, milliseconds.
@@ -68,6 +76,11 @@ pub(crate) struct Args {
     /// Mesh nothing: for load runs where the clients' work would disturb the server's.
     #[arg(long)]
     still: bool,
+    /// Let the first cutting client of each room perform a procedure: laminectomy, ulbd, foraminotomy or microdiscectomy.
+    #[arg(long, value_parser = procedure)]
+    procedure: Option<Procedure>,
+    #[command(flatten)]
+    script: ScriptArgs,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -81,6 +94,8 @@ struct Shared {
     inputs: Sent,
     poses: Sent,
     quiet: AtomicBool,
+    /// Surgeons who have not come to their end.
+    at_work: AtomicUsize,
 }
 
 /// What one bot saw.
@@ -107,13 +122,30 @@ struct Report {
     told_refusals: u64,
     /// Changes of alarm levels that the server told, with their ticks.
     alarms: Vec<(u32, Event)>,
+    /// What a scripted surgeon did.
+    performed: Option<Value>,
+}
+
+/// What a cutting client does.
+#[derive(Clone, Copy)]
+enum Cuts {
+    /// Burrs back and forth over the n-th lamina.
+    Stroke(usize),
+    /// Performs a procedure.
+    Procedure(Target, Skill, u64),
+}
+
+/// A cutting client at it.
+enum Work {
+    Stroke(Stroke),
+    Procedure(Box<Operator>),
 }
 
 struct Plan {
     name: String,
     role: Role,
     room: usize,
-    cuts: Option<usize>,
+    cuts: Option<Cuts>,
     late: bool,
     asks_stats: bool,
 }
@@ -125,6 +157,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     if args.join_late >= args.clients || args.cutting > args.clients - args.join_late {
         bail!("of {} clients, {} cannot cut while {} join late", args.clients, args.cutting, args.join_late);
+    }
+    match (args.procedure, args.script.given()) {
+        (Some(_), _) if args.cutting == 0 => bail!("--procedure needs a client that cuts: --cutting 1"),
+        (None, Some(option)) => bail!("{option} is for a scripted surgeon: give --procedure as well"),
+        _ => {}
     }
     let file = RoomFile::read(&args.room)?;
     let address = resolve(&file.address)?;
@@ -140,7 +177,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         if conditions.is_clean() { None } else { Some(network.block_on(Relay::start(address, conditions, 0x5EED))?.address) };
     let plans: Vec<Plan> = (0..args.rooms).flat_map(|room| plans(&args, room)).collect();
     let early = plans.iter().filter(|plan| !plan.late).count();
-    let shared = Arc::new(Shared::default());
+    let surgeons = plans.iter().filter(|plan| matches!(plan.cuts, Some(Cuts::Procedure(..)))).count();
+    let shared = Arc::new(Shared { at_work: AtomicUsize::new(surgeons), ..Shared::default() });
     let (inside, begin) = (Arc::new(Barrier::new(early + 1)), Arc::new(Barrier::new(early + 1)));
     let mut threads = Vec::new();
     let mut late = Vec::new();
@@ -156,11 +194,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     inside.wait();
     begin.wait();
     let half = Duration::from_secs_f64(args.seconds.max(0.1) / 2.0);
-    std::thread::sleep(half);
+    let until = |end: Instant| {
+        while Instant::now() < end && !shared.quiet.load(Ordering::Relaxed) {
+            if surgeons > 0 && shared.at_work.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20).min(end - Instant::now().min(end)));
+        }
+    };
+    let start_of_work = Instant::now();
+    until(start_of_work + half);
     for (plan, options) in late {
         threads.push(start(plan, options, shared.clone(), None, args.still)?);
     }
-    std::thread::sleep(half);
+    until(start_of_work + 2 * half);
     shared.quiet.store(true, Ordering::Relaxed);
     let reports: Vec<Report> = threads
         .into_iter()
@@ -208,7 +255,10 @@ fn plans(args: &Args, room: usize) -> Vec<Plan> {
     (0..args.clients)
         .map(|n| {
             let late = n >= args.clients - args.join_late;
-            let cuts = (n < args.cutting).then_some(n);
+            let cuts = (n < args.cutting).then(|| match args.procedure.filter(|_| n == 0) {
+                Some(procedure) => Cuts::Procedure(args.script.target(procedure), args.script.skill(), args.script.seed()),
+                None => Cuts::Stroke(n),
+            });
             // Two make a resident at work and a mentor; a larger room is led by an attending.
             let role = match n {
                 0 if args.clients > 2 => Role::Attending,
@@ -247,7 +297,12 @@ fn start(
             inside.wait();
             begin.wait();
         }
-        live(joined?, &plan, &shared, still)
+        // Without one of them there is nothing to measure.
+        let found = joined.and_then(|joined| live(joined, &plan, &shared, still));
+        if found.is_err() {
+            shared.quiet.store(true, Ordering::Relaxed);
+        }
+        found
     });
     Ok(thread?)
 }
@@ -291,8 +346,16 @@ fn join(plan: &Plan, options: JoinOptions) -> anyhow::Result<(Bot, Report)> {
 
 fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, still: bool) -> anyhow::Result<Report> {
     let patient = bot.session().mirror().patient().context("no patient")?.clone();
-    let stroke = match plan.cuts {
-        Some(n) => Some(Stroke::over_lamina(&patient, n, f64::from(BURR) / 20.0).context("the case has no bone to cut")?),
+    let mut work = match plan.cuts {
+        Some(Cuts::Stroke(n)) => {
+            Some(Work::Stroke(Stroke::over_lamina(&patient, n, f64::from(BURR) / 20.0).context("the case has no bone to cut")?))
+        }
+        Some(Cuts::Procedure(target, skill, seed)) => {
+            let operator = Operator::new(&patient, target, skill, seed, report.user);
+            let operator = operator
+                .with_context(|| format!("this case has no place for a {} at L{}", target.procedure.name(), target.level))?;
+            Some(Work::Procedure(Box::new(operator)))
+        }
         None => None,
     };
     let start = Instant::now();
@@ -308,16 +371,19 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
         if now >= due {
             due = (due + period).max(now);
             let t = (now - start).as_secs_f64();
-            act(&mut bot, &report, stroke.as_ref(), t, shared);
+            act(&mut bot, &report, work.as_mut(), t, shared);
         }
         bot.step();
-        look(&mut bot, &mut report, (&mut mesher, &mut mesh), still);
+        look(&mut bot, &mut report, work.as_mut(), (&mut mesher, &mut mesh), still);
         bot.wait(due);
         counted.now(traffic(&bot));
     }
     report.seconds = start.elapsed().as_secs_f64();
     (report.down_bytes, report.up_bytes) = (counted.down, counted.up);
-    settle(&mut bot, &mut report, stroke.as_ref(), plan, (&mut mesher, &mut mesh), still);
+    settle(&mut bot, &mut report, work.as_mut(), plan, (&mut mesher, &mut mesh), still);
+    if let Some(Work::Procedure(operator)) = &work {
+        report.performed = Some(operator.report(&plan.name));
+    }
     report.snapshot_bytes = bot.session().mirror().snapshot_bytes();
     report.repairs = bot.session().mirror().repairs();
     bot.leave();
@@ -325,7 +391,7 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
 }
 
 /// Sends a pose, and what a cutting hand does.
-fn act(bot: &mut Bot, report: &Report, stroke: Option<&Stroke>, t: f64, shared: &Shared) {
+fn act(bot: &mut Bot, report: &Report, work: Option<&mut Work>, t: f64, shared: &Shared) {
     let sway = (t * 2.0).sin() * 40_000.0;
     let place = |x: f64, y: i32, z: i32| WirePose { tip_um: [x as i32, y, z], turn: [0, 0, 0, 32_767] };
     let body = BodyPose {
@@ -336,8 +402,19 @@ fn act(bot: &mut Bot, report: &Report, stroke: Option<&Stroke>, t: f64, shared: 
     let session = bot.session_mut();
     let seq = session.send_pose(body);
     note(&shared.poses, (report.user, seq), now);
-    if let Some(stroke) = stroke {
-        let seq = session.send_input(Hand::Right, ToolKind::FlutedBurr, BURR, stroke.pose(t), 255);
+    let seq = match work {
+        Some(Work::Stroke(stroke)) => Some(session.send_input(Hand::Right, ToolKind::FlutedBurr, BURR, stroke.pose(t), 255)),
+        Some(Work::Procedure(operator)) => {
+            let was_done = operator.is_done();
+            let seq = operator.act(session);
+            if operator.is_done() && !was_done {
+                shared.at_work.fetch_sub(1, Ordering::Relaxed);
+            }
+            seq
+        }
+        None => None,
+    };
+    if let Some(seq) = seq {
         note(&shared.inputs, (report.user, seq), now);
     }
 }
@@ -353,7 +430,13 @@ fn note(sent: &Sent, key: (u32, u32), now: Instant) {
 }
 
 /// Meshes what changed, then notes what can be seen now.
-fn look(bot: &mut Bot, report: &mut Report, (mesher, mesh): (&mut Mesher, &mut BrickMesh), still: bool) {
+fn look(
+    bot: &mut Bot,
+    report: &mut Report,
+    mut work: Option<&mut Work>,
+    (mesher, mesh): (&mut Mesher, &mut BrickMesh),
+    still: bool,
+) {
     let session = bot.session_mut();
     let dirty = session.mirror_mut().take_dirty();
     let shown = session.mirror_mut().take_shown();
@@ -363,7 +446,8 @@ fn look(bot: &mut Bot, report: &mut Report, (mesher, mesh): (&mut Mesher, &mut B
         }
     }
     let now = Instant::now();
-    for (tick, cause) in shown {
+    // Only right hands' inputs are timed.
+    for (tick, cause) in shown.into_iter().filter(|(_, cause)| cause.hand == Hand::Right as u8) {
         report.shown.push((cause.user, cause.first, cause.last, tick, now));
     }
     report.poses.extend(session.take_pose_log());
@@ -372,7 +456,12 @@ fn look(bot: &mut Bot, report: &mut Report, (mesher, mesh): (&mut Mesher, &mut B
             Happening::Digest { digest, .. } => report.digests.1 = Some(digest),
             Happening::Stats(stats) => report.stats = Some(*stats),
             Happening::Refused { .. } => report.told_refusals += 1,
-            Happening::Events { tick, events } => report.alarms.extend(events.iter().filter_map(|event| alarm(tick, event))),
+            Happening::Events { tick, events } => {
+                if let Some(Work::Procedure(operator)) = &mut work {
+                    operator.hear(&events);
+                }
+                report.alarms.extend(events.iter().filter_map(|event| alarm(tick, event)));
+            }
             _ => {}
         }
     }
@@ -388,7 +477,7 @@ fn alarm(tick: u32, event: &WireEvent) -> Option<(u32, Event)> {
 fn settle(
     bot: &mut Bot,
     report: &mut Report,
-    stroke: Option<&Stroke>,
+    mut work: Option<&mut Work>,
     plan: &Plan,
     (mesher, mesh): (&mut Mesher, &mut BrickMesh),
     still: bool,
@@ -396,11 +485,15 @@ fn settle(
     let end = Instant::now() + QUIET_PATIENCE;
     let mut asked: Option<Instant> = None;
     while Instant::now() < end {
-        if let Some(stroke) = stroke {
-            bot.session_mut().send_input(Hand::Right, ToolKind::FlutedBurr, BURR, stroke.rest(), 0);
+        match &mut work {
+            Some(Work::Stroke(stroke)) => {
+                bot.session_mut().send_input(Hand::Right, ToolKind::FlutedBurr, BURR, stroke.rest(), 0);
+            }
+            Some(Work::Procedure(operator)) => operator.rest(bot.session_mut()),
+            None => {}
         }
         bot.step();
-        look(bot, report, (mesher, mesh), still);
+        look(bot, report, work.as_deref_mut(), (mesher, mesh), still);
         report.digests.0 = bot.session().mirror().digest();
         report.equal = report.digests.1.is_some() && report.digests.0 == report.digests.1;
         if report.equal && (report.stats.is_some() || !plan.asks_stats) {
@@ -505,6 +598,7 @@ fn summary(args: &Args, reports: &[Report], shared: &Shared) -> Value {
         "alarm_events_heard": alarms_of(reports).filter(|(_, event)| matches!(event, Event::Alarm { sounding: true, .. })).count(),
         "refused": rooms.as_ref().zip(process).map(|(rooms, process)| refused(rooms, process)),
         "repairs": reports.iter().map(|r| r.repairs).sum::<u64>(),
+        "procedures": reports.iter().filter_map(|r| r.performed.as_ref()).collect::<Vec<_>>(),
     })
 }
 
@@ -581,6 +675,8 @@ mod tests {
             join_late: 0,
             rooms,
             still: true,
+            procedure: None,
+            script: ScriptArgs::default(),
             json: true,
         }
     }
