@@ -17,6 +17,7 @@ use spinor_shared::net::limit;
 use spinor_shared::net::link::{QuicLink, Waker, link_bundle};
 use spinor_shared::net::protocol::{Avatar, DownChannel, InputMsg, PeerPoseMsg, PoseMsg, ToolsMsg};
 use spinor_shared::session::SessionHead;
+use spinor_sim::TissueModels;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::bulk::CaseData;
@@ -38,6 +39,7 @@ pub(crate) struct Hall {
     pub(crate) openings: Openings<Arrival>,
     pub(crate) case: Arc<CaseData>,
     pub(crate) record: Option<PathBuf>,
+    pub(crate) tissues: TissueModels,
     pub(crate) server: Entity,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) waker: Waker,
@@ -103,7 +105,7 @@ impl Hall {
     }
 
     fn open(&mut self, name: &Arc<str>, recorder: Option<Recorder>) -> Result<(), Refusal> {
-        let room = Room::new(name, self.case.clone(), recorder, None, Refusals::default(), self.runtime.clone());
+        let room = Room::new(name, self.case.clone(), recorder, None, Refusals::default(), self.tissues, self.runtime.clone());
         let room = room.map_err(|error| {
             tracing::error!(room = %name, %error, "the room cannot be opened");
             Refusal::Closing

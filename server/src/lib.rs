@@ -48,6 +48,7 @@ use spinor_shared::net::endpoint::{EndpointError, server_endpoint};
 use spinor_shared::net::link::QuicLinkPlugin;
 use spinor_shared::net::protocol::ProtocolPlugin;
 use spinor_shared::net::tls::CertDigest;
+use spinor_sim::TissueModels;
 use thiserror::Error;
 use tokio::sync::mpsc::channel;
 
@@ -88,6 +89,8 @@ pub struct Config {
     pub congestion: Congestion,
     /// Most bytes a second of snapshots and images for one person.
     pub bulk_bytes_per_second: f64,
+    /// Which models tissues follow; every recording names them.
+    pub tissues: TissueModels,
 }
 
 /// Why a server cannot start.
@@ -177,7 +180,7 @@ impl Server {
             (None, None) => None,
         };
         let recording = recorder.as_ref().map(|r| r.path().to_owned());
-        let first = Room::new(&name, case.clone(), recorder, resumed, Refusals::default(), handle.clone())?;
+        let first = Room::new(&name, case.clone(), recorder, resumed, Refusals::default(), config.tissues, handle.clone())?;
 
         let address = endpoint.local_addr().map_err(|e| EndpointError::Bind(config.listen, e))?;
         let (digest, owner) = (config.state.identity.digest(), config.state.owner.to_bytes());
@@ -200,6 +203,7 @@ impl Server {
             openings: Default::default(),
             case,
             record: config.record,
+            tissues: config.tissues,
             server,
             runtime: handle,
             waker,

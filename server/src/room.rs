@@ -19,7 +19,7 @@ use spinor_shared::room::{MAX_PEOPLE, Role};
 use spinor_shared::session::{Record, SessionError};
 use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::{WireError, WireEvent, WireInput, WirePose};
-use spinor_sim::{Hand, Settings, Simulation, TissueOutput, ToolInput, UserId};
+use spinor_sim::{Hand, Settings, Simulation, TissueModels, TissueOutput, ToolInput, UserId};
 use thiserror::Error;
 
 use crate::bulk::CaseData;
@@ -136,9 +136,10 @@ impl Room {
         recorder: Option<Recorder>,
         resumed: Option<Resumed>,
         refusals: Refusals,
+        tissues: TissueModels,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, DeltaError> {
-        let mut settings = Settings::default();
+        let mut settings = Settings::with_tissues(tissues);
         let mut sim = Simulation::with_fields(case.patient.clone(), case.fields.clone(), settings);
         let mut sender = Sender::new()?;
         let (mut tick, mut epoch, mut ops) = (0, 0, 0);

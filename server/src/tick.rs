@@ -233,7 +233,9 @@ mod tests {
             let head = session_head("theatre", &case);
             let recorder = Recorder::create(directory.path(), head, case.file.clone()).unwrap();
             let path = recorder.path().to_owned();
-            let room = Room::new("theatre", case, Some(recorder), None, Default::default(), runtime.handle().clone()).unwrap();
+            let tissues = spinor_sim::Settings::default().tissues();
+            let room =
+                Room::new("theatre", case, Some(recorder), None, Default::default(), tissues, runtime.handle().clone()).unwrap();
             Self { room, path, seq: 0, _runtime: runtime, _directory: directory }
         }
 

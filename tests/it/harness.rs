@@ -90,6 +90,7 @@ impl Running {
             resume: None,
             congestion: Congestion::Cubic,
             bulk_bytes_per_second: 25e6,
+            tissues: spinor_sim::Settings::default().tissues(),
         };
         let (sender, receiver) = std::sync::mpsc::channel();
         // The engine is made where it runs.

@@ -3,7 +3,7 @@
 //! `cargo run -p spinor-surgeon --features record --example rehearse -- CASE.spinor|small:MM|stenosed:MM laminectomy steady 1 OUT.spinrec [LEVEL]
 //! [left|right] [MOST_SECONDS]`; `small:0.8` is the small analytic spine at voxels of 0.8 mm, `stenosed:0.8` the same with a
 //! stenosis. After MOST_SECONDS of the patient's time the
-//! surgeon is stopped, and the recording says so.
+//! surgeon is stopped, and the recording says so. With the variable `YIELDING` set, dura and roots give way.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use spinor_shared::case::{Case, CaseMeta};
 use spinor_sim::procedure::{Procedure, Side, Target};
-use spinor_sim::small_spine;
+use spinor_sim::{Settings, TissueModels, small_spine};
 use spinor_surgeon::Skill;
 use spinor_surgeon::rehearsal::{MOST_TICKS, Progress, Rehearsal};
 
@@ -35,7 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         side: if args.get(7).is_some_and(|s| s == "right") { Side::Right } else { Side::Left },
     };
     let skill = Skill::from_name(arg(3)?).ok_or("no such skill")?;
-    let rehearsal = Rehearsal { target, skill, seed: arg(4)?.parse()?, started_unix_s: 0 };
+    let tissues = TissueModels { yields: std::env::var_os("YIELDING").is_some(), ..Settings::default().tissues() };
+    let rehearsal = Rehearsal { target, skill, seed: arg(4)?.parse()?, started_unix_s: 0, tissues };
     let out = BufWriter::new(File::create(arg(5)?)?);
     println!("case read in {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();

@@ -13,7 +13,7 @@ use spinor_shared::session::{Control, Record, SessionError, SessionHead, Session
 use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::WireError;
 use spinor_sim::procedure::{Measured, Note, SiteError, Target, Tracker};
-use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick};
+use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, TissueModels};
 use spinor_volume::measure::Reference;
 use spinor_volume::{CutState, Label, Patient};
 use thiserror::Error;
@@ -54,6 +54,8 @@ pub struct Rehearsal {
     pub seed: u64,
     /// When the recording says that it began, seconds since 1970.
     pub started_unix_s: u64,
+    /// Which models tissues follow.
+    pub tissues: TissueModels,
 }
 
 /// How far a rehearsal has come.
@@ -122,7 +124,7 @@ impl Rehearsal {
         goes_on: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Outcome, RehearsalError> {
         let patient = Arc::new(case.patient.clone());
-        let settings = Settings::default();
+        let settings = Settings::with_tissues(self.tissues);
         let fields = NeuralFields::build(&patient, &settings);
         let mut simulation = Simulation::with_fields(Arc::clone(&patient), fields, settings);
         let mut surgeon = Surgeon::new(&patient, self.target, self.skill, self.seed)?;

@@ -15,7 +15,7 @@ fn assessed(skill: Skill) -> Metrics {
     let bytes = case.encode();
     let hash = case_hash(&bytes).unwrap();
     let target = Target { procedure: Procedure::Foraminotomy, level: 4, side: Side::Left };
-    let rehearsal = Rehearsal { target, skill, seed: 1, started_unix_s: 0 };
+    let rehearsal = Rehearsal { target, skill, seed: 1, started_unix_s: 0, tissues: spinor_sim::Settings::default().tissues() };
     let mut recording = Vec::new();
     let outcome = rehearsal.perform_watched(&case, bytes, hash, &mut recording, &mut |at| at.tick < 90 * 60).unwrap();
     assert!(outcome.stopped.is_some() && outcome.ticks > 90 * 60, "{:?}", outcome.phases);

@@ -16,3 +16,10 @@ pub(crate) mod replay;
 pub(crate) mod script;
 pub(crate) mod segment;
 pub(crate) mod serve;
+
+use spinor_sim::{Settings, TissueModels};
+
+/// The usual models of tissues, with dura and roots that give way or that do not.
+fn tissues(yielding: bool) -> TissueModels {
+    TissueModels { yields: yielding, ..Settings::default().tissues() }
+}

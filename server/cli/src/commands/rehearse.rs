@@ -14,6 +14,7 @@ use spinor_sim::procedure::{Plan, Procedure, StepStatus};
 use spinor_surgeon::rehearsal::{Outcome, Progress, Rehearsal};
 
 use super::script::{ScriptArgs, procedure};
+use super::tissues;
 use crate::{input, output};
 
 /// Let a scripted surgeon try a procedure on a case, without a network, into a recording as a server writes it. Which ones finish where
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     procedure: Procedure,
     #[command(flatten)]
     script: ScriptArgs,
+    /// Let dura and roots give way under tools.
+    #[arg(long)]
+    yielding: bool,
     /// The recording to write, which must not exist yet.
     #[arg(long, value_name = "F.spinrec")]
     out: PathBuf,
@@ -46,7 +50,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let case = Case::decode(&bytes).with_context(|| args.case.display().to_string())?;
     let target = args.script.target(args.procedure);
     let started_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let rehearsal = Rehearsal { target, skill: args.script.skill(), seed: args.script.seed(), started_unix_s };
+    let rehearsal = Rehearsal {
+        target,
+        skill: args.script.skill(),
+        seed: args.script.seed(),
+        started_unix_s,
+        tissues: tissues(args.yielding),
+    };
     let out = output::new_recording(&args.out)?;
     let start = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));

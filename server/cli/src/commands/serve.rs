@@ -16,6 +16,7 @@ use spinor_shared::net::congestion::Congestion;
 use spinor_shared::net::endpoint::EndpointError;
 use spinor_shared::room::{MAX_ROOM, is_room_name};
 
+use super::tissues;
 use crate::{input, output};
 
 /// Port that is tried first when none is asked for.
@@ -62,6 +63,9 @@ pub(crate) struct Args {
     /// Most that a newcomer is sent, Mbit/s.
     #[arg(long, default_value_t = BULK_BYTES_PER_SECOND * 8.0 / 1e6, value_parser = mbit)]
     bulk_mbit: f64,
+    /// Let dura and roots give way under tools: they dent, and hold against the tool. Costs the tick one to two milliseconds where tools press on them.
+    #[arg(long)]
+    yielding: bool,
     /// Print one JSON object once the server listens: where, which room, and its recording.
     #[arg(long)]
     json: bool,
@@ -118,6 +122,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             resume: args.resume.clone(),
             congestion,
             bulk_bytes_per_second: args.bulk_mbit * 1e6 / 8.0,
+            tissues: tissues(args.yielding),
         };
         server = Some(Server::open(config).map_err(|e| match e {
             ServeError::Endpoint(EndpointError::Bind(_, ref why)) => {
