@@ -84,7 +84,7 @@ impl<R: Read> SessionReader<R> {
         read.map_err(|source| SessionError::Io { what: "cannot read the recording", source })?;
         if payload.len() < length as usize {
             // A writer that dies leaves a part of its last record. What holds whole records was not its last: the length is what is wrong.
-            if holds_a_record(&payload) {
+            if look_for_a_record(&payload).0 {
                 return Err(SessionError::Damaged {
                     at: self.at,
                     reason: "its length is wrong: whole records follow".to_owned(),
@@ -152,19 +152,22 @@ impl<R: Read> Iterator for SessionReader<R> {
 /// Frames in a row that a chance length hardly ever makes: of packed bytes one in a hundred is a length that fits into 43 MB.
 const IN_A_ROW: usize = 4;
 
-/// Whether a whole record starts anywhere in these bytes. Where a length leads from frame to frame, four times or up to the very end, there
-/// probably is one: behind chance lengths there is no frame. Sums are worked out for at most eight times the bytes behind such lengths, and
-/// as many behind others, so that no bytes, crafted ones included, take longer than that.
-fn holds_a_record(bytes: &[u8]) -> bool {
-    let mut likely_left = bytes.len().saturating_mul(8);
-    let mut other_left = likely_left;
-    (0..bytes.len().saturating_sub(8)).any(|at| {
+/// Whether a whole record starts anywhere in these bytes, and over how many bytes sums were worked out to say so. Where a length leads from
+/// frame to frame, four times or up to the very end, there probably is one: behind chance lengths there is no frame. Sums are worked out for at
+/// most eight times the bytes behind such lengths, and as many behind others, so that no bytes, crafted ones included, take longer than that.
+pub(super) fn look_for_a_record(bytes: &[u8]) -> (bool, usize) {
+    let most = bytes.len().saturating_mul(8);
+    let [mut likely, mut other] = [0_usize; 2];
+    let found = (0..bytes.len().saturating_sub(8)).any(|at| {
         let Some((payload, sum)) = frame(bytes, at) else { return false };
-        let left = if leads_on(bytes, at) { &mut likely_left } else { &mut other_left };
-        let Some(rest) = left.checked_sub(payload.len()) else { return false };
-        *left = rest;
+        let summed = if leads_on(bytes, at) { &mut likely } else { &mut other };
+        if payload.len() > most - *summed {
+            return false;
+        }
+        *summed += payload.len();
         crc32fast::hash(payload) == sum && codec::decode::<Record>(payload).is_ok()
-    })
+    });
+    (found, likely + other)
 }
 
 /// The payload and the sum of a frame that would start here; none where its length does not fit.
