@@ -277,7 +277,7 @@ fn other_files_are_no_recordings() {
 fn a_crafted_tail_is_looked_through_within_bounds() {
     let tail = 1 << 20;
     let crafted: Vec<u8> = (0..tail / 4).flat_map(|k| u32::try_from(tail - 4 * k - 8).unwrap_or(1).to_le_bytes()).collect();
-    let (found, summed) = super::reader::look_for_a_record(&crafted);
+    let (found, summed) = reader::look_for_a_record(&crafted);
     assert!(!found && (tail..=16 * tail).contains(&summed), "{summed}");
     let mut bytes = recording(6, false).0;
     bytes.extend(u32::try_from(2 * tail).unwrap().to_le_bytes());
