@@ -6,7 +6,7 @@ mod common;
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use common::{errors, serve, spinor};
 use spinor_shared::case::{Case, CaseMeta, case_hash};
