@@ -185,7 +185,7 @@ impl Anatomy {
         let flava = (0..5)
             .map(|k| {
                 let below = vertebrae.get(k + 1).map_or(Below::Sacrum(&sacrum), Below::Vertebra);
-                let thickness = JOINTS[k].flavum * narrowing(plan.stenosis, k).0;
+                let thickness = (JOINTS[k].flavum, narrowing(plan.stenosis, k).0);
                 Flavum::new(&vertebrae[k], column.bones[k], &below, &column.bones[k + 1], thickness)
             })
             .collect();

@@ -58,6 +58,8 @@ pub(super) struct Flavum {
     /// Frame of the lower bone in that of the upper.
     lower_in_upper: Frame,
     pub thickness: f64,
+    /// How much of that stenosis has added.
+    added: f64,
     half_width: f64,
     roof: f64,
 }
@@ -70,8 +72,19 @@ pub(super) struct Strip {
     pub end: [f64; 2],
 }
 
+/// Up to how far above its lower end a flavum is as thick as without stenosis, and from where on it is as thick as with it, mm (K): a
+/// degenerative stenosis lies at disc and facet joints, and beside the pedicles below the canal keeps its width.
+const UNTHICKENED_MM: [f64; 2] = [6.0, 16.0];
+
 impl Flavum {
-    pub(super) fn new(upper: &Vertebra, upper_frame: Frame, below: &Below<'_>, lower_frame: &Frame, thickness: f64) -> Self {
+    /// A flavum as thick as it is without stenosis, times a factor where the canal is narrowed.
+    pub(super) fn new(
+        upper: &Vertebra,
+        upper_frame: Frame,
+        below: &Below<'_>,
+        lower_frame: &Frame,
+        (normal, factor): (f64, f64),
+    ) -> Self {
         let lower_in_upper = Frame {
             rows: {
                 let columns = [0, 1, 2].map(|k| {
@@ -87,7 +100,8 @@ impl Flavum {
             Below::Vertebra(v) => v.level.half_canal + 0.5,
             Below::Sacrum(_) => 14.5,
         };
-        Self { frame: upper_frame, lower_in_upper, thickness, half_width, roof: upper.level.roof }
+        let (thickness, added) = (normal * factor, normal * (factor - 1.0));
+        Self { frame: upper_frame, lower_in_upper, thickness, added, half_width, roof: upper.level.roof }
     }
 
     /// The sheet at distance `x` from the midline.
@@ -120,7 +134,9 @@ impl Flavum {
         let k = self.roof * x / (x * x + 4.0).sqrt();
         let kz = lerp(-LAMINA_SLOPE, slope, t);
         let n = (1.0 + k * k + kz * kz).sqrt();
-        let thick = self.thickness * lerp(0.3, 1.0, smoothstep(s.top[1], s.top[1] - 5.0, q[2]));
+        let [from, to] = UNTHICKENED_MM.map(|above| s.end[1] + above);
+        let thick = self.thickness - self.added * (1.0 - smoothstep(from, to, q[2]));
+        let thick = thick * lerp(0.3, 1.0, smoothstep(s.top[1], s.top[1] - 5.0, q[2]));
         let buried = 0.7 * (1.0 - t);
         let depth = (outer - q[1]) / n;
         let sheet = (depth - (thick - buried) / 2.0).abs() - (thick + buried) / 2.0;
