@@ -10,10 +10,11 @@ use std::io::BufWriter;
 use std::time::Instant;
 
 use spinor_shared::case::{Case, CaseMeta};
-use spinor_sim::procedure::{Procedure, Side, Target};
+use spinor_sim::procedure::{Procedure, Side, Target, Zone};
 use spinor_sim::{Settings, TissueModels, small_spine};
 use spinor_surgeon::Skill;
 use spinor_surgeon::rehearsal::{MOST_TICKS, Progress, Rehearsal};
+use spinor_volume::measure::Reference;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
@@ -86,8 +87,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .collect();
         println!("  {:16} {status:?}  {}", step.id, rules.join("; "));
     }
+    let kept = [Zone::SpinousProcess, Zone::Lamina(Side::Left), Zone::Lamina(Side::Right)];
+    let kept = kept.map(|zone| format!("{} {:?} %", zone.words(), outcome.tracker.left_pct(zone)));
+    println!("  left: {}", kept.join(", "));
     println!("  before {:?}", outcome.before);
     println!("  after  {:?}", outcome.after);
+    if let Ok(reference) = Reference::build(&case.patient) {
+        let measured = reference.measure(&case.patient, outcome.simulation.cut());
+        let level = measured.levels.iter().find(|level| level.upper == target.upper());
+        let narrow = level.into_iter().flat_map(|level| &level.canal).filter(|slice| slice.free_um2 < 115_000_000);
+        let each = narrow.map(|slice| format!("{:.0} mm: {:.1}", f64::from(slice.along_um) / 1e3, slice.free_um2 as f64 / 1e6));
+        println!("  slices under 115 mm2: {}", each.collect::<Vec<_>>().join(", "));
+    }
     for s in outcome.tracker.sentinels() {
         println!("  sentinel at {:.1} s: {} ({} times) {:?}", f64::from(s.tick) / 60.0, s.sentinel.words(), s.times, s.structure);
     }

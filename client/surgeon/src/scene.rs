@@ -5,7 +5,10 @@ use spinor_volume::query::clamp_mm;
 use spinor_volume::spot::Spot;
 use spinor_volume::{CutState, Label, Patient, TissueClass};
 
-use crate::vector::V3;
+use crate::vector::{V3, norm, unit};
+
+/// How far apart distances are read for their slope, mm.
+const SLOPE_MM: f64 = 0.4;
 
 /// The patient as it lies open, seen in the site's frame (left, back, up; mm).
 #[derive(Clone, Copy)]
@@ -65,5 +68,15 @@ impl Scene<'_> {
     /// Distance to the nearest nerve tissue, mm.
     pub(crate) fn nerve(&self, at: V3) -> f64 {
         self.distance(&self.parts.neural, at)
+    }
+
+    /// The direction away from the nearest nerve tissue; to the back where none is near.
+    pub(crate) fn off_nerves(&self, at: V3) -> V3 {
+        let slope: V3 = std::array::from_fn(|k| {
+            let (mut low, mut high) = (at, at);
+            (low[k], high[k]) = (low[k] - SLOPE_MM, high[k] + SLOPE_MM);
+            self.nerve(high) - self.nerve(low)
+        });
+        if norm(slope) > 1e-3 { unit(slope) } else { [0.0, 1.0, 0.0] }
     }
 }

@@ -57,7 +57,7 @@ const ASTRIDE: &[Grip] = &[
     tilted(0.0, 0.0, UP),
 ];
 /// A punch in the middle of the window: along the dura, from either side, and outwards.
-const ALONG: &[Grip] = &[
+pub(crate) const ALONG: &[Grip] = &[
     tilted(0.0, 0.0, UP),
     tilted(0.0, 0.0, DOWN),
     tilted(0.3, 0.0, UP),
@@ -148,6 +148,21 @@ const fn by(side: Side, left: &'static [Grip], right: &'static [Grip]) -> &'stat
 const BOTH_LAMINAE: &[Zone] = &[Zone::Lamina(Left), Zone::Lamina(Right)];
 const BOTH_FLAVA: &[Zone] = &[Zone::Flavum(Left), Zone::Flavum(Right)];
 
+/// What hugs the dura and stayed as a layer: through it the sac does not re-expand.
+pub(crate) const fn layer_plan(zones: &'static [Zone], tool: ToolKind, grips: &'static [Grip]) -> BitePlan {
+    BitePlan {
+        name: "part the flavum from the dura",
+        zones,
+        tool,
+        size_tenth_mm: 30,
+        grips,
+        bone: false,
+        aside_mm: f64::INFINITY,
+        left_pct: 2,
+        bites: 140,
+    }
+}
+
 /// The phases of a procedure, in their order.
 pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Phase> {
     let side = target.side;
@@ -192,6 +207,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             bites: 140,
         })
     };
+    let layer = |zones, tool, grips| Phase::Bite(Box::new(Bite::on_dura(patient, site, layer_plan(zones, tool, grips))));
     let recess = |side: Side| {
         let zones = sided!(side, Recess);
         [
@@ -277,6 +293,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             for side in [side, side.other()] {
                 phases.extend(recess(side));
             }
+            phases.push(layer(BOTH_FLAVA, ToolKind::Kerrison, ALONG));
+            for side in [side, side.other()] {
+                phases.push(layer(sided!(side, Flavum), ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)));
+            }
             for side in [side, side.other()] {
                 phases.push(probe(ProbeAim::Root(side)));
             }
@@ -285,22 +305,60 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             let far = side.other();
             phases.push(lamina(sided!(side, Lamina), 0.8));
             phases.push(shell(sided!(side, Lamina), 15));
-            phases.push(bite(BitePlan {
+            // Tilted under the spinous process: its base and the deep layer of the far lamina go, the outer table stays.
+            let undercut = BurrPlan {
                 name: "undercut the far lamina",
                 zones: sided!(far, Undercut),
-                tool: ToolKind::Kerrison,
                 size_tenth_mm: 40,
-                grips: by(side, &UNDER_FROM_LEFT, &UNDER_FROM_RIGHT),
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 50,
-                bites: 60,
-            }));
-            phases.push(flavum(sided!(side, Flavum), 25, ALONG));
-            phases.push(flavum(sided!(far, Flavum), 35, by(side, &UNDER_FROM_LEFT, &UNDER_FROM_RIGHT)));
+                shell_mm: 0.8,
+                cover_mm: f64::INFINITY,
+                lean: 1.0,
+                spares_pars: false,
+                passes: 60,
+            };
+            phases.push(Phase::Burr(Burr::new(patient, site, undercut).nearest(0.6)));
+            let under = |name, tool, grips| {
+                bite(BitePlan {
+                    name,
+                    zones: sided!(far, Undercut),
+                    tool,
+                    size_tenth_mm: 30,
+                    grips,
+                    bone: true,
+                    aside_mm: f64::INFINITY,
+                    left_pct: 48,
+                    bites: 60,
+                })
+            };
+            let (across, outwards) = (by(side, &UNDER_FROM_LEFT, &UNDER_FROM_RIGHT), by(far, &OUT_AT_LEFT, &OUT_AT_RIGHT));
+            phases.push(under("punch the far shell", ToolKind::Kerrison, across));
+            phases.push(under("punch the far lamina outwards", ToolKind::Kerrison40, outwards));
+            // What stands over the near flavum under the spinous process, and that neither burr nor punch got at from straight behind.
+            let base = BurrPlan {
+                name: "undercut the base of the spinous process",
+                zones: sided!(side, Lamina),
+                size_tenth_mm: 30,
+                shell_mm: 0.8,
+                cover_mm: 8.0,
+                lean: -1.0,
+                spares_pars: false,
+                passes: 30,
+            };
+            phases.push(Phase::Burr(Burr::new(patient, site, base).thorough()));
+            phases.push(shell(sided!(side, Lamina), 3));
+            phases.push(flavum(sided!(side, Flavum), 15, ALONG));
+            phases.push(flavum(sided!(far, Flavum), 15, across));
+            phases.push(lateral_flavum(far, 15));
+            phases.push(layer(BOTH_FLAVA, ToolKind::Kerrison, across));
             phases.extend(recess(side));
+            phases.push(layer(BOTH_FLAVA, ToolKind::Kerrison, ALONG));
+            // Under the near lamina's edge the bone that holds the flavum goes too.
+            let at_edge = BitePlan { bone: true, ..layer_plan(sided!(side, Flavum), ToolKind::Kerrison, ALONG) };
+            phases.push(Phase::Bite(Box::new(Bite::on_dura(patient, site, at_edge))));
+            phases.push(layer(sided!(side, Flavum), ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)));
+            phases.push(layer(sided!(far, Flavum), ToolKind::Kerrison40, outwards));
             phases.push(probe(ProbeAim::Root(side)));
-            phases.push(probe(ProbeAim::Root(far)));
+            phases.push(probe(ProbeAim::RootAcross(far)));
         }
         Procedure::Foraminotomy => {
             phases.extend(window(side));

@@ -99,6 +99,12 @@ impl Surgeon {
         self
     }
 
+    /// The same with other phases.
+    #[cfg(test)]
+    pub(crate) fn with_phases(self, phases: Vec<Phase>) -> Self {
+        Self { phases, ..self }
+    }
+
     /// Whose inputs these are.
     pub fn user(&self) -> UserId {
         self.user

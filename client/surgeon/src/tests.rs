@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use spinor_sim::procedure::{Procedure, Sentinel, Side, Site, Target, Tracker};
+use spinor_sim::procedure::{Procedure, Sentinel, Side, Site, Target, Tracker, Zone, ZonePoints};
 use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput, ToolKind, small_spine};
-use spinor_volume::{Label, Patient};
+use spinor_volume::measure::Reference;
+use spinor_volume::{ClassMask, CutOp, CutState, Label, Patient, TissueClass};
 
-use crate::{Skill, Surgeon, View};
+use crate::phase::{Bite, Phase};
+use crate::{Skill, Surgeon, View, script};
 
 struct Room {
     patient: Arc<Patient>,
@@ -14,22 +16,46 @@ struct Room {
     site: Site,
 }
 
-fn room() -> &'static Room {
-    static ROOM: OnceLock<Room> = OnceLock::new();
-    ROOM.get_or_init(|| {
-        let patient = Arc::new(small_spine::patient(0.8).unwrap());
+impl Room {
+    fn of(patient: Patient) -> Self {
+        let patient = Arc::new(patient);
         let fields = NeuralFields::build(&patient, &Settings::default());
         let site = Site::find(&patient, 4).unwrap();
-        Room { patient, fields, site }
-    })
+        Self { patient, fields, site }
+    }
+
+    fn simulation(&self) -> Simulation {
+        Simulation::with_fields(Arc::clone(&self.patient), Arc::clone(&self.fields), Settings::default())
+    }
+}
+
+fn room() -> &'static Room {
+    static ROOM: OnceLock<Room> = OnceLock::new();
+    ROOM.get_or_init(|| Room::of(small_spine::patient(0.8).unwrap()))
+}
+
+/// The small spine with a stenosis.
+fn stenosed() -> &'static Room {
+    static ROOM: OnceLock<Room> = OnceLock::new();
+    ROOM.get_or_init(|| Room::of(small_spine::stenosed(0.8).unwrap()))
 }
 
 /// Performs a procedure; the tracker, the inputs' digest, and the ticks that it took.
 fn perform(procedure: Procedure, skill: Skill, seed: u64, most: u32) -> (Tracker, Vec<ToolInput>, Surgeon, u32) {
-    let room = room();
     let target = Target { procedure, level: 4, side: Side::Left };
-    let mut simulation = Simulation::with_fields(Arc::clone(&room.patient), Arc::clone(&room.fields), Settings::default());
-    let mut surgeon = Surgeon::at(&room.patient, target, room.site.clone(), skill, seed);
+    let surgeon = Surgeon::at(&room().patient, target, room().site.clone(), skill, seed);
+    let mut simulation = room().simulation();
+    work(room(), &mut simulation, target, surgeon, most)
+}
+
+/// Lets a surgeon work in a room; as [`perform`].
+fn work(
+    room: &Room,
+    simulation: &mut Simulation,
+    target: Target,
+    mut surgeon: Surgeon,
+    most: u32,
+) -> (Tracker, Vec<ToolInput>, Surgeon, u32) {
     let mut tracker = Tracker::at(&room.patient, target, room.site.clone());
     let (mut last, mut all, mut tick) = (StepOutput::default(), Vec::new(), 0);
     while !surgeon.done() && tick < most {
@@ -68,6 +94,65 @@ fn a_steady_surgeon_does_a_laminectomy() {
     let (tracker, _, surgeon, ticks) = perform(Procedure::Laminectomy, Skill::Steady, 1, 60_000);
     assert!(ticks < 60_000, "{:?}", surgeon.reports());
     assert_done(&tracker, &surgeon);
+}
+
+/// The least free area of L4/L5's canal, mm².
+fn canal_mm2(patient: &Patient, cut: &CutState) -> f64 {
+    let reference = Reference::build(patient).unwrap();
+    let level = reference.anatomy().levels().iter().position(|l| reference.anatomy().upper(l).label == Label::lumbar(4)).unwrap();
+    reference.measure_level(patient, cut, level).unwrap().least_free_um2().unwrap() as f64 / 1e6
+}
+
+/// A steady surgeon decompresses a stenosis from the left alone, without a sentinel error: all steps but the one that needs the live
+/// measure, which shows that the sac is free; the far lamina's outer table and the spinous process stand.
+#[test]
+fn a_steady_surgeon_does_a_ulbd() {
+    let room = stenosed();
+    let target = Target { procedure: Procedure::Ulbd, level: 4, side: Side::Left };
+    let surgeon = Surgeon::at(&room.patient, target, room.site.clone(), Skill::Steady, 1);
+    let mut simulation = room.simulation();
+    let (tracker, _, surgeon, _) = work(room, &mut simulation, target, surgeon, 60_000);
+    assert_done(&tracker, &surgeon);
+    assert!(tracker.sentinels().is_empty(), "{:?}", tracker.sentinels());
+    let [before, after] = [&CutState::new(room.patient.grid()), simulation.cut()].map(|cut| canal_mm2(&room.patient, cut));
+    assert!(before < 80.0 && after >= 100.0, "{before:.1} -> {after:.1} mm²");
+    let left = |zone: Zone| tracker.left_pct(zone).unwrap();
+    assert!(left(Zone::Lamina(Side::Right)) >= 42 && left(Zone::SpinousProcess) >= 65, "{:?}", tracker.status());
+}
+
+/// A layer of flavum that hugs the dura, all behind it being gone, is taken down to the dura by a punch whose plate lies on the dura, and
+/// no nerve gets into the jaw. A punch that keeps off the dura as everywhere else leaves it.
+#[test]
+fn a_layer_on_the_dura_is_taken() {
+    let room = stenosed();
+    let grid = room.patient.grid();
+    let mut open = CutState::new(grid);
+    let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    // The layer lies 0.2-1 mm behind the sac in the midline.
+    let behind = small_spine::CANAL_Y_MM + small_spine::STENOSED_RADIUS_MM + 1.0;
+    let classes = ClassMask::of(&[TissueClass::Bone, TissueClass::Flavum]);
+    let op = CutOp::box_mm(grid, [0.0, behind + 18.0, 3.0], [13.0, 18.0, 17.0], axes, 0.0, classes).unwrap();
+    open.apply(&room.patient, &op);
+    const MIDDLE: &[Zone] = &[Zone::Flavum(Side::Left), Zone::Flavum(Side::Right)];
+    let target = Target { procedure: Procedure::Laminectomy, level: 4, side: Side::Left };
+    let left_after = |on_dura: bool| {
+        let plan = script::layer_plan(MIDDLE, ToolKind::Kerrison, script::ALONG);
+        let make = if on_dura { Bite::on_dura } else { Bite::new };
+        let phase = Phase::Bite(Box::new(make(&room.patient, &room.site, plan)));
+        let surgeon = Surgeon::at(&room.patient, target, room.site.clone(), Skill::Steady, 1).with_phases(vec![phase]);
+        let mut simulation = room.simulation();
+        simulation.restore(open.clone());
+        let (tracker, ..) = work(room, &mut simulation, target, surgeon, 30_000);
+        assert!(tracker.sentinels().iter().all(|s| s.sentinel == Sentinel::NoLevelCheck), "{:?}", tracker.sentinels());
+        // In the midline, where the sac is narrow.
+        let points = MIDDLE.iter().flat_map(|zone| {
+            let points = ZonePoints::new(&room.patient, &room.site, *zone);
+            points.remaining(&room.patient, simulation.cut()).map(|(_, at)| room.site.site_from_patient(at)).collect::<Vec<_>>()
+        });
+        points.filter(|at| at[0].abs() < 2.0 && at[1] < 6.0 && at[2].abs() < 5.0).count()
+    };
+    let (kept_off, parted) = (left_after(false), left_after(true));
+    assert!(kept_off > 25 && 5 * parted <= kept_off, "{kept_off} and {parted} mm³ left");
 }
 
 /// The nearest that a tool's tip was led to some structures at rest, mm, and how many inputs there were of it.

@@ -7,6 +7,7 @@ use spinor_sim::procedure::{Site, Zone, ZonePoints};
 use spinor_volume::Patient;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 
+use super::dura::flat_on_dura;
 use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
@@ -18,6 +19,13 @@ use crate::vector::{V3, add, scale, sub, unit};
 /// rest of the tip keep off nerves, mm. A footplate of 1.4 mm has to go under what lies on the dura and presses it aside: Lin 2019.
 const WORTH: [(u32, f64, f64); 6] =
     [(22, 0.8, 0.3), (12, 0.8, 0.3), (16, 0.6, -0.6), (10, 0.6, -1.2), (5, 0.7, 0.2), (5, 0.6, -1.2)];
+/// The same of a jaw whose footplate lies on the dura and parts what hugs it from it: the plate presses the sac aside by its own thickness.
+const ON_DURA: [(u32, f64, f64); 3] = [(10, DURA_MM, -PRESS_MM), (5, DURA_MM, -PRESS_MM), (2, DURA_MM, -PRESS_MM)];
+/// How far the jaw's edge keeps off the dura that its footplate lies on, mm: four times a quiet hand's tremor.
+const DURA_MM: f64 = 0.25;
+/// How far a footplate of 1.4 mm presses the sac aside at most, mm. No more than 1.4-1.5 (Lin 2019), and less than where stored distances end
+/// in fine cases, at four voxels of 0.4 mm.
+const PRESS_MM: f64 = 1.3;
 /// Places that are looked at closely before a surgeon settles for less; where that is nowhere either, the next ones are looked at.
 const LOOKS: usize = 60;
 /// Bites after which a place that was not to be had is looked at again: its surroundings have changed.
@@ -60,6 +68,8 @@ pub(crate) struct Bite {
     points: Vec<V3>,
     structures: Vec<usize>,
     jaws: Option<Jaws>,
+    /// Whether the footplate goes between the dura and what hugs it, and settles on the dura.
+    on_dura: bool,
     /// Places that were looked at in vain, with the bites before that.
     seen: BTreeMap<(usize, Key), u32>,
     /// Places that refused: how often, and the bites before the last time.
@@ -101,7 +111,12 @@ impl Bite {
         }
         let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
         let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, points, structures, jaws, seen, refused, bites: 0, last: None, first: None, over: false }
+        Self { plan, points, structures, jaws, on_dura: false, seen, refused, bites: 0, last: None, first: None, over: false }
+    }
+
+    /// As [`Self::new`] for what hugs the dura: the footplate parts it from the dura first and lies flat on it.
+    pub(crate) fn on_dura(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
+        Self { on_dura: true, ..Self::new(patient, site, plan) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -190,16 +205,19 @@ impl Bite {
         let lies_on =
             |at: &V3| [at[0].floor(), at[1].round(), at[2].round()].into_iter().zip(every).all(|(v, n)| v as i32 % n == 0);
         for at in left.points.iter().filter(|at| lies_on(at)) {
-            for (k, grip) in self.plan.grips.iter().enumerate() {
+            let parallel = if self.on_dura { flat_on_dura(scene, self.plan.tool, *at) } else { Vec::new() };
+            let fixed = self.plan.grips.iter().copied().enumerate();
+            for (k, grip) in fixed.chain(parallel.into_iter().map(|(k, grip)| (self.plan.grips.len() + k, grip))) {
+                let grip = &grip;
                 for part in self.parts() {
                     let jaw = &jaws.jaw;
                     let in_jaw = (0..3).fold(jaw.centre_mm, |p, j| add(p, scale(jaw.axes[j], part[j] * jaw.half_mm[j])));
                     let middle = Held::new([0.0; 3], *grip).at(in_jaw);
                     let held = Held::new(sub(*at, middle), *grip);
-                    let key = (k, held.tip.map(|v| (v / 1.5).round() as i32));
+                    let key = (k, held.tip.map(|v| (v / self.apart_mm()).round() as i32));
                     let caught = left.caught(&held, jaw);
                     let aside = self.first.map_or(0.0, |first| (entry(scene, &held) - first).abs());
-                    if caught >= 4 && aside <= self.plan.aside_mm && !self.is_left(&key) {
+                    if caught >= self.least() && aside <= self.plan.aside_mm && !self.is_left(&key) {
                         places.push((caught, key, held));
                     }
                 }
@@ -210,7 +228,7 @@ impl Bite {
         let (mut found, mut looks_on) = (None, true);
         while found.is_none() && looks_on {
             looks_on = false;
-            for level in WORTH.into_iter().enumerate() {
+            for level in self.worth().iter().copied().enumerate() {
                 match self.find(scene, &jaws, &left, &places, level) {
                     Search::Found(aim) => found = Some(aim),
                     Search::Nowhere => continue,
@@ -236,6 +254,7 @@ impl Bite {
     /// between them. Bites edge to edge would leave slivers where their round corners meet.
     fn every(&self) -> [i32; 3] {
         match self.plan.tool {
+            _ if self.on_dura => [2, 1, 2],
             ToolKind::Leksell => [2, 2, 3],
             ToolKind::Pituitary => [1, 2, 2],
             ToolKind::Kerrison40 => [1, 1, 3],
@@ -243,9 +262,26 @@ impl Bite {
         }
     }
 
+    /// What a bite must bring to be worth it, and how near nerves may be.
+    fn worth(&self) -> &'static [(u32, f64, f64)] {
+        if self.on_dura { &ON_DURA } else { &WORTH }
+    }
+
+    /// Least tissue in a jaw for its place to be thought of, mm³.
+    fn least(&self) -> u32 {
+        if self.on_dura { 2 } else { 4 }
+    }
+
+    /// How far apart two places are that are not the same, mm.
+    fn apart_mm(&self) -> f64 {
+        if self.on_dura { 1.0 } else { 1.5 }
+    }
+
     /// Which parts of a jaw a place is put into, in halves of its length.
     fn parts(&self) -> &'static [V3] {
         match self.plan.tool {
+            // What hugs the dura lies at the jaw's lower edge.
+            _ if self.on_dura => &[[0.0, -0.5, -0.8], [0.0, 0.5, -0.8], [0.7, 0.0, -0.5], [-0.7, 0.0, -0.5]],
             ToolKind::Leksell => &[[0.0, 0.0, 0.3], [0.0, -0.3, 0.7], [0.0, 0.3, 0.7]],
             ToolKind::Pituitary => &[[0.0, 0.0, -0.9]],
             // An edge thicker than the jaw opens is nibbled away.
@@ -272,6 +308,11 @@ impl Bite {
             if looks >= LOOKS {
                 return Search::LooksOn;
             }
+            let on_dura = if self.on_dura { jaws.settled_on(scene, held, jaw_mm) } else { Some(*held) };
+            let Some(held) = on_dura.as_ref().filter(|held| !self.on_dura || left.caught(held, &jaws.jaw) >= least) else {
+                self.seen.insert((level, *key), self.bites);
+                continue;
+            };
             // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
             if self.plan.tool != ToolKind::Pituitary && !jaws.spares(scene, held, jaw_mm, body_mm) {
                 self.seen.insert((level, *key), self.bites);

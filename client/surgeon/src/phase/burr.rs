@@ -46,6 +46,8 @@ const STROKE: f64 = 11.0;
 const PEDAL: u8 = 225;
 /// One in so many of a zone's columns may stay unfinished: the last of them, along walls, are the punch's.
 const FEW: usize = 5;
+/// The same where the last of what another pass left is burred.
+const FEW_AT_LAST: usize = 40;
 /// Distance that the ball keeps to nerves, mm.
 const NERVE_MM: f64 = 1.0;
 
@@ -96,6 +98,8 @@ pub(crate) struct Burr {
     vain: u32,
     /// How often the hand had drawn back from a nerve before the first pass.
     scares: u32,
+    /// One in so many columns may stay unfinished.
+    few: usize,
 }
 
 impl Burr {
@@ -138,7 +142,31 @@ impl Burr {
                 !spare && column.high - column.floor > WORTH_MM
             })
             .collect();
-        Self { plan, turned, spared, columns, terrain: None, pass: 0, vain: 0, scares: 0 }
+        Self { plan, turned, spared, columns, terrain: None, pass: 0, vain: 0, scares: 0, few: FEW }
+    }
+
+    /// The same for the last of what another pass left.
+    pub(crate) fn thorough(self) -> Self {
+        Self { few: FEW_AT_LAST, ..self }
+    }
+
+    /// The same for the part of the zones that is nearest to where the shaft leans, so much of them: what is undercut from the other side
+    /// takes the more of the outer table the farther it goes.
+    pub(crate) fn nearest(mut self, share: f64) -> Self {
+        let mut all: Vec<(Place, Column)> = self.columns.iter().map(|(place, column)| (*place, *column)).collect();
+        let towards = if self.turned.grip().shaft[0] < 0.0 { 1 } else { -1 };
+        all.sort_by_key(|((l, u), _)| (*l * towards, *u));
+        let deep = |column: &Column| column.high - column.floor;
+        let whole: f64 = all.iter().map(|(_, column)| deep(column)).sum();
+        let mut so_far = 0.0;
+        for (place, column) in all {
+            so_far += deep(&column);
+            if so_far > share * whole {
+                self.columns.remove(&place);
+                self.spared.insert(place, column.floor);
+            }
+        }
+        self
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -162,7 +190,7 @@ impl Burr {
         }
         let open = self.open(&terrain);
         let scared = right.scares >= self.scares + SCARES;
-        let enough = scared || open.len() <= self.columns.len() / FEW || self.vain >= VAIN || self.pass >= self.plan.passes;
+        let enough = scared || open.len() <= self.columns.len() / self.few || self.vain >= VAIN || self.pass >= self.plan.passes;
         let runs = if enough { Vec::new() } else { self.runs(scene, &terrain, &open, radius) };
         if runs.is_empty() {
             if self.pass > 0 {

@@ -2,6 +2,7 @@
 
 mod bite;
 mod burr;
+mod dura;
 mod lane;
 mod place;
 mod probe;

@@ -17,6 +17,8 @@ const STEP_MM: f64 = 0.7;
 const COARSE_MM: f64 = 1.0;
 /// How much of a shaft is looked at, mm.
 const SHAFT_MM: f64 = 42.0;
+/// How often a tool is drawn off nerves before another place is looked for.
+const SETTLES: u32 = 5;
 /// Parts of a body up to this far from its tip go into the wound first and are what may meet a nerve, mm.
 const TIP_MM: f64 = 12.0;
 
@@ -138,6 +140,21 @@ impl Jaws {
         let mut tip = self.body.iter().filter(|at| norm(**at) < TIP_MM);
         tip.all(|at| scene.nerve(held.at(*at)) + ROOM_MM > body_mm)
             && lattice(&self.jaw, COARSE_MM).all(|at| scene.nerve(held.at(at)) > jaw_mm)
+    }
+
+    /// The tool drawn off nerves until its jaw keeps a distance from them, mm: as a footplate settles on the dura that it parts from what
+    /// hugs it. None where nerves close in on the jaw.
+    pub(super) fn settled_on(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64) -> Option<Held> {
+        let mut held = *held;
+        for _ in 0..SETTLES {
+            let each = lattice(&self.jaw, COARSE_MM).map(|at| held.at(at));
+            let (near, at) = each.map(|at| (scene.nerve(at), at)).min_by(|a, b| a.0.total_cmp(&b.0))?;
+            if near > jaw_mm {
+                return Some(held);
+            }
+            held = held.moved(scale(scene.off_nerves(at), jaw_mm - near + 0.02));
+        }
+        None
     }
 
     /// Whether the whole tool finds room there among bone, and what else stops it.

@@ -26,6 +26,8 @@ pub(crate) enum ProbeAim {
     Lamina(Side),
     /// The root in the lateral recess.
     Root(Side),
+    /// The same from the other side, under what stands of the lamina.
+    RootAcross(Side),
     /// The foramen, along the exiting root.
     Foramen(Side),
 }
@@ -45,7 +47,7 @@ impl Probe {
     pub(crate) fn name(&self) -> &'static str {
         match self.aim {
             ProbeAim::Lamina(_) => "level check",
-            ProbeAim::Root(_) => "root",
+            ProbeAim::Root(_) | ProbeAim::RootAcross(_) => "root",
             ProbeAim::Foramen(_) => "foramen",
         }
     }
@@ -56,7 +58,8 @@ impl Probe {
         }
         let route = match self.aim {
             ProbeAim::Lamina(side) => self.lamina(scene, side),
-            ProbeAim::Root(side) => self.root(scene, side),
+            ProbeAim::Root(side) => self.root(scene, side, &[0.0, 0.2, 0.4]),
+            ProbeAim::RootAcross(side) => self.root(scene, side, &[0.4, 0.6, 0.8, 1.0, 1.2]),
             ProbeAim::Foramen(side) => self.foramen(scene, side),
         };
         let Some((path, grip)) = route else { return false };
@@ -93,10 +96,10 @@ impl Probe {
         Some((vec![[left, outer + BALL_MM + 1.0, up], [left, outer + BALL_MM - 1.2, up]], Grip::STRAIGHT))
     }
 
-    /// To the back of the root, wherever the way there is freest.
-    fn root(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
+    /// To the back of the root, wherever the way there is freest, its shaft leaning to the other side by some parts of its length.
+    fn root(&self, scene: &Scene<'_>, side: Side, leans: &[f64]) -> Option<(Vec<V3>, Grip)> {
         let mut best: Option<(f64, V3, V3)> = None;
-        let ways = [0.0, 0.2, 0.4].map(|tilt| [-tilt * side.sign(), 1.0, 0.0]);
+        let ways: Vec<V3> = leans.iter().map(|lean| [-lean * side.sign(), 1.0, 0.0]).collect();
         for label in [scene.site.traversing_root(side), scene.site.exiting_root(side)] {
             let Some(root) = scene.patient.structure(label) else { continue };
             for up in (-14..=10).step_by(2) {
