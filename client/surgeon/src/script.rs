@@ -251,12 +251,29 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 bites: 60,
             })
         };
+        // What that leaves along the edges is thin and small, and holds the shaft of what is to go past it: a narrow punch takes it.
+        let trim = |name, tool, grips| {
+            let plan = BitePlan {
+                name,
+                zones: sided!(side, Recess, Lamina),
+                tool,
+                size_tenth_mm: 20,
+                grips,
+                bone: true,
+                aside_mm: f64::INFINITY,
+                left_pct: 2,
+                bites: 60,
+            };
+            Phase::Bite(Box::new(Bite::trim(patient, site, plan)))
+        };
         [
             lamina(sided!(side, Lamina), 0.8),
             thin,
             open("open the window", ToolKind::Kerrison, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)),
             // Towards the joint the canal's back wall slopes forwards: the plate of a punch of 40° lies along it.
             open("open the recess", ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
+            trim("trim the window's edge", ToolKind::Kerrison, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)),
+            trim("trim the edge at the recess", ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
         ]
     };
     let lateral_flavum = |side: Side, left_pct| {
@@ -415,7 +432,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 grips: by(side, &INTO_LEFT, &INTO_RIGHT),
                 bone: false,
                 aside_mm: 1.9,
-                left_pct: 90,
+                left_pct: 85,
                 bites: 140,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));

@@ -8,6 +8,7 @@ use spinor_volume::Patient;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 
 use super::dura::flat_on_dura;
+use super::edge;
 use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
@@ -65,6 +66,8 @@ type Key = (usize, [i32; 3]);
 #[derive(Clone, Debug)]
 pub(crate) struct Bite {
     plan: BitePlan,
+    /// What a bite must bring, as [`WORTH`].
+    worth: &'static [(u32, f64, f64)],
     points: Vec<V3>,
     structures: Vec<usize>,
     jaws: Option<Jaws>,
@@ -109,14 +112,30 @@ impl Bite {
                 structures.push(structure);
             }
         }
+        Self::of(plan, &WORTH, points, structures)
+    }
+
+    /// Trimming of what burr and punch left along the edges of zones of bone.
+    pub(crate) fn trim(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
+        let (mut points, mut structures) = (Vec::new(), Vec::new());
+        for zone in plan.zones {
+            for (structure, at) in edge::points(patient, site, *zone) {
+                points.push(at);
+                structures.push(structure);
+            }
+        }
+        Self::of(plan, &edge::WORTH, points, structures)
+    }
+
+    fn of(plan: BitePlan, worth: &'static [(u32, f64, f64)], points: Vec<V3>, structures: Vec<usize>) -> Self {
         let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
         let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, points, structures, jaws, on_dura: false, seen, refused, bites: 0, last: None, first: None, over: false }
+        Self { plan, worth, points, structures, jaws, on_dura: false, seen, refused, bites: 0, last: None, first: None, over: false }
     }
 
     /// As [`Self::new`] for what hugs the dura: the footplate parts it from the dura first and lies flat on it.
     pub(crate) fn on_dura(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
-        Self { on_dura: true, ..Self::new(patient, site, plan) }
+        Self { on_dura: true, worth: &ON_DURA, ..Self::new(patient, site, plan) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -134,13 +153,7 @@ impl Bite {
             Some((_, held)) => _ = self.first.get_or_insert(entry(scene, &held)),
             None => {}
         }
-        let left: Vec<V3> = self
-            .points
-            .iter()
-            .zip(&self.structures)
-            .filter(|(at, structure)| scene.distance(&[**structure], **at) < 0.0)
-            .map(|(at, _)| *at)
-            .collect();
+        let left = self.remaining(scene);
         let enough = left.len() * 100 <= self.points.len() * usize::from(self.plan.left_pct);
         let next = if self.over || enough || self.bites >= self.plan.bites { None } else { self.next(scene, Left::new(left)) };
         let Some(aim) = next else {
@@ -155,6 +168,12 @@ impl Bite {
         };
         self.give(scene, &aim, right);
         true
+    }
+
+    /// The points of the zones that are still tissue.
+    fn remaining(&self, scene: &Scene<'_>) -> Vec<V3> {
+        let each = self.points.iter().zip(&self.structures);
+        each.filter(|(at, structure)| scene.distance(&[**structure], **at) < 0.0).map(|(at, _)| *at).collect()
     }
 
     /// The motions of one bite.
@@ -202,6 +221,7 @@ impl Bite {
         // Every place whose jaw holds something, the best first.
         let mut places: Vec<(u32, Key, Held)> = Vec::new();
         let every = self.every();
+        let fewest = self.worth.iter().map(|(least, ..)| *least).fold(4, u32::min);
         let lies_on =
             |at: &V3| [at[0].floor(), at[1].round(), at[2].round()].into_iter().zip(every).all(|(v, n)| v as i32 % n == 0);
         for at in left.points.iter().filter(|at| lies_on(at)) {
@@ -217,7 +237,7 @@ impl Bite {
                     let key = (k, held.tip.map(|v| (v / self.apart_mm()).round() as i32));
                     let caught = left.caught(&held, jaw);
                     let aside = self.first.map_or(0.0, |first| (entry(scene, &held) - first).abs());
-                    if caught >= self.least() && aside <= self.plan.aside_mm && !self.is_left(&key) {
+                    if caught >= fewest && aside <= self.plan.aside_mm && !self.is_left(&key) {
                         places.push((caught, key, held));
                     }
                 }
@@ -228,7 +248,7 @@ impl Bite {
         let (mut found, mut looks_on) = (None, true);
         while found.is_none() && looks_on {
             looks_on = false;
-            for level in self.worth().iter().copied().enumerate() {
+            for level in self.worth.iter().copied().enumerate() {
                 match self.find(scene, &jaws, &left, &places, level) {
                     Search::Found(aim) => found = Some(aim),
                     Search::Nowhere => continue,
@@ -260,16 +280,6 @@ impl Bite {
             ToolKind::Kerrison40 => [1, 1, 3],
             _ => [3, 1, 3],
         }
-    }
-
-    /// What a bite must bring to be worth it, and how near nerves may be.
-    fn worth(&self) -> &'static [(u32, f64, f64)] {
-        if self.on_dura { &ON_DURA } else { &WORTH }
-    }
-
-    /// Least tissue in a jaw for its place to be thought of, mm³.
-    fn least(&self) -> u32 {
-        if self.on_dura { 2 } else { 4 }
     }
 
     /// How far apart two places are that are not the same, mm.
@@ -368,4 +378,53 @@ fn entry(scene: &Scene<'_>, held: &Held) -> f64 {
 /// A place some way back along the shaft.
 fn lifted(held: &Held, by: f64) -> V3 {
     add(held.tip, scale(unit(held.grip.shaft), by))
+}
+
+#[cfg(test)]
+mod tests {
+    use spinor_sim::procedure::Side;
+    use spinor_sim::small_spine;
+    use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
+
+    use super::*;
+    use crate::scene::Parts;
+
+    /// A sliver 0.7 mm thick, between two planes of the points that a zone is counted on: the look at the zone has nothing left there, the
+    /// look at its edges sees it.
+    #[test]
+    fn trimming_sees_slivers_that_the_count_of_a_zone_does_not() {
+        let patient = small_spine::patient(0.5).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let zones: &[Zone] = const { &[Zone::Lamina(Side::Left)] };
+        let plan = BitePlan {
+            name: "test",
+            zones,
+            tool: ToolKind::Kerrison,
+            size_tenth_mm: 20,
+            grips: &[Grip::STRAIGHT],
+            bone: true,
+            aside_mm: f64::INFINITY,
+            left_pct: 0,
+            bites: 1,
+        };
+        let [coarse, fine] = [Bite::new(&patient, &site, plan), Bite::trim(&patient, &site, plan)];
+        let sees = |cut: &CutState| {
+            let parts = Parts::of(&patient, &site);
+            let scene = Scene { patient: &patient, cut, site: &site, parts: &parts };
+            [coarse.remaining(&scene).len(), fine.remaining(&scene).len()]
+        };
+        let mut cut = CutState::new(patient.grid());
+        let [before, finer] = sees(&cut);
+        assert!(before > 300 && finer > 6 * before, "{before} and {finer}");
+        // All of the lamina but a layer across it, from 0.15 to 0.85 mm above a whole millimetre.
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let half = 14.0;
+        for up in [8.15 - half, 8.85 + half] {
+            let centre = site.patient_from_site([6.0, 12.0, up]);
+            let op = CutOp::box_mm(patient.grid(), centre, [half; 3], axes, 0.0, ClassMask::of(&[TissueClass::Bone])).unwrap();
+            cut.apply(&patient, &op);
+        }
+        let [coarse, fine] = sees(&cut);
+        assert!(coarse == 0 && fine > 20, "{coarse} and {fine}");
+    }
 }

@@ -3,6 +3,7 @@
 mod bite;
 mod burr;
 mod dura;
+mod edge;
 mod lane;
 mod place;
 mod probe;

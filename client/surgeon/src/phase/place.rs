@@ -2,6 +2,7 @@
 
 use spinor_sim::tool::{JawBox, Shape};
 use spinor_sim::{Settings, ToolKind};
+use spinor_volume::query::clamp_mm;
 
 use crate::scene::Scene;
 use crate::task::Grip;
@@ -59,6 +60,8 @@ pub(super) struct Jaws {
     footplate: Option<JawBox>,
     /// Points just outside its surface, in the tool's frame.
     body: Vec<V3>,
+    /// Points on its axes, with the radius about them, mm: a sliver inside a tool lies between the points around it. Of a grasper only.
+    axes: Vec<(V3, f64)>,
     settings: Settings,
 }
 
@@ -67,7 +70,7 @@ impl Jaws {
     pub(super) fn new(tool: ToolKind, size_tenth_mm: u8) -> Option<Self> {
         let settings = Settings::default();
         let shape = Shape::new(tool, size_tenth_mm, &settings);
-        let mut body = Vec::new();
+        let (mut body, mut inside) = (Vec::new(), Vec::new());
         let plate = shape.parts.len().saturating_sub(1);
         for (n, part) in shape.parts.iter().enumerate() {
             // Rods of a plate lie half a radius apart.
@@ -81,6 +84,9 @@ impl Jaws {
             let other = cross(axis, aside);
             for k in 0..=steps {
                 let at = add(part.a_mm, scale(axis, length * f64::from(k) / f64::from(steps)));
+                if tool == ToolKind::Pituitary {
+                    inside.push((at, part.radius_mm));
+                }
                 let h = std::f64::consts::FRAC_1_SQRT_2;
                 for (c, s) in [(1.0, 0.0), (h, h), (0.0, 1.0), (-h, h), (-1.0, 0.0), (-h, -h), (0.0, -1.0), (h, -h)] {
                     body.push(add(at, add(scale(aside, c * ring), scale(other, s * ring))));
@@ -88,7 +94,7 @@ impl Jaws {
             }
             body.push(sub(part.a_mm, scale(axis, ring)));
         }
-        Some(Self { tool, jaw: shape.jaw?, footplate: shape.footplate, body, settings })
+        Some(Self { tool, jaw: shape.jaw?, footplate: shape.footplate, body, axes: inside, settings })
     }
 
     /// Whether bone leaves the jaws free where they must be: their upper face, a punch's edge and footplate.
@@ -169,7 +175,10 @@ impl Jaws {
             let disc = self.tool == ToolKind::Pituitary && scene.distance(&scene.parts.disc, at) < -ROOM_MM;
             !disc && scene.distance(&scene.parts.all_bones, at) > 0.0
         };
-        self.body.iter().filter(|at| norm(**at) <= most_mm).all(free)
+        let most_seen_mm = 0.9 * clamp_mm(scene.patient.grid());
+        let holds_none = |(at, radius): &(V3, f64)| scene.room(&scene.parts.all_bones, held.at(*at)) > radius.min(most_seen_mm);
+        self.axes.iter().filter(|(at, _)| norm(*at) <= most_mm).all(holds_none)
+            && self.body.iter().filter(|at| norm(**at) <= most_mm).all(free)
     }
 
     /// Whether the tool can be drawn back along its shaft from there, so that it also comes in that way.
@@ -255,4 +264,42 @@ impl Left {
 /// The place of a position on the lattice of zones.
 fn place(at: V3) -> [i32; 3] {
     [(at[0] - 0.5).round() as i32, at[1].round() as i32, at[2].round() as i32]
+}
+
+#[cfg(test)]
+mod tests {
+    use spinor_sim::procedure::Site;
+    use spinor_sim::small_spine;
+    use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
+
+    use super::*;
+    use crate::scene::Parts;
+
+    /// A grasper 3 mm wide finds no room where a pillar of bone 1.2 mm wide stands in the middle of its way, though all around its surface
+    /// is free, and finds it when the pillar is gone.
+    #[test]
+    fn a_grasper_does_not_fit_over_a_sliver() {
+        let patient = small_spine::patient(0.8).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let parts = Parts::of(&patient, &site);
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let (left, up) = (6.0, 12.0);
+        let wall = site.roof.upper(left, up).unwrap();
+        let mut cut = CutState::new(patient.grid());
+        let take = |cut: &mut CutState, aside: f64, above: f64, half: V3| {
+            let centre = site.patient_from_site([left + aside, wall.inner_mm, up + above]);
+            let op = CutOp::box_mm(patient.grid(), centre, half, axes, 0.0, ClassMask::of(&[TissueClass::Bone])).unwrap();
+            cut.apply(&patient, &op);
+        };
+        for sign in [-1.0, 1.0] {
+            take(&mut cut, sign * 2.6, 0.0, [2.0, 20.0, 4.6]);
+            take(&mut cut, 0.0, sign * 2.6, [4.6, 20.0, 2.0]);
+        }
+        let grasper = Jaws::new(ToolKind::Pituitary, 30).unwrap();
+        let held = Held::new([left, wall.inner_mm - 4.0, up], Grip::STRAIGHT);
+        let fits = |cut: &CutState| grasper.fits(&Scene { patient: &patient, cut, site: &site, parts: &parts }, &held);
+        assert!(!fits(&cut), "the pillar stands in the grasper");
+        take(&mut cut, 0.0, 0.0, [1.0, 20.0, 1.0]);
+        assert!(fits(&cut), "nothing is in its way");
+    }
 }
