@@ -234,14 +234,21 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             }),
         ]
     };
+    // What burr and punch leave along edges is thin and small, and holds the shaft of what is to go past it: a narrow punch takes it.
+    let trim = |name, zones, tool, left_pct, grips| {
+        let plan =
+            BitePlan { name, zones, tool, size_tenth_mm: 20, grips, bone: true, aside_mm: f64::INFINITY, left_pct, bites: 60 };
+        Phase::Bite(Box::new(Bite::trim(patient, site, plan)))
+    };
     // A window at one side, lamina and medial part of the joint: first both are thinned, then the shell of both is punched, so that the way
     // to the recess is open.
     let window = |side: Side| {
         let [thin, _] = recess(side);
+        let zones = sided!(side, Recess, Lamina);
         let open = |name, tool, grips| {
             bite(BitePlan {
                 name,
-                zones: sided!(side, Recess, Lamina),
+                zones,
                 tool,
                 size_tenth_mm: 30,
                 grips,
@@ -251,29 +258,14 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 bites: 60,
             })
         };
-        // What that leaves along the edges is thin and small, and holds the shaft of what is to go past it: a narrow punch takes it.
-        let trim = |name, tool, grips| {
-            let plan = BitePlan {
-                name,
-                zones: sided!(side, Recess, Lamina),
-                tool,
-                size_tenth_mm: 20,
-                grips,
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 2,
-                bites: 60,
-            };
-            Phase::Bite(Box::new(Bite::trim(patient, site, plan)))
-        };
         [
             lamina(sided!(side, Lamina), 0.8),
             thin,
             open("open the window", ToolKind::Kerrison, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)),
             // Towards the joint the canal's back wall slopes forwards: the plate of a punch of 40° lies along it.
             open("open the recess", ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
-            trim("trim the window's edge", ToolKind::Kerrison, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)),
-            trim("trim the edge at the recess", ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
+            trim("trim the window's edge", zones, ToolKind::Kerrison, 2, by(side, &WINDOW_LEFT, &WINDOW_RIGHT)),
+            trim("trim the edge at the recess", zones, ToolKind::Kerrison40, 2, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
         ]
     };
     let lateral_flavum = |side: Side, left_pct| {
@@ -404,6 +396,14 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 left_pct: 55,
                 bites: 80,
             }));
+            // Where that finds no room, a narrower one does.
+            phases.push(trim(
+                "undercut with a narrow punch",
+                sided!(side, SuperiorTip),
+                ToolKind::Kerrison40,
+                55,
+                by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
+            ));
             phases.push(probe(ProbeAim::Foramen(side)));
         }
         Procedure::Microdiscectomy => {

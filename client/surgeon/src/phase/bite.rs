@@ -33,6 +33,8 @@ const LOOKS: usize = 60;
 const AGAIN: u32 = 8;
 /// How often a place is tried in vain before it is left.
 const REFUSALS: u8 = 2;
+/// Times that a grasper had to be opened again on a nerve after which a surgeon puts it down: what is left lies too near to one.
+const SCARES: u32 = 3;
 /// A grasper that comes out with less has not got hold of anything there, mm³.
 const SHRED_MM3: f64 = 1.0;
 /// How far a tool is lifted between neighbouring bites, mm.
@@ -81,6 +83,8 @@ pub(crate) struct Bite {
     last: Option<(Key, Held)>,
     /// Where the first bite that took something went into the disc, mm to the left.
     first: Option<f64>,
+    /// How often the hand had drawn back from a nerve before the first bite.
+    scares: u32,
     over: bool,
 }
 
@@ -130,7 +134,21 @@ impl Bite {
     fn of(plan: BitePlan, worth: &'static [(u32, f64, f64)], points: Vec<V3>, structures: Vec<usize>) -> Self {
         let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
         let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, worth, points, structures, jaws, on_dura: false, seen, refused, bites: 0, last: None, first: None, over: false }
+        Self {
+            plan,
+            worth,
+            points,
+            structures,
+            jaws,
+            on_dura: false,
+            seen,
+            refused,
+            bites: 0,
+            last: None,
+            first: None,
+            scares: 0,
+            over: false,
+        }
     }
 
     /// As [`Self::new`] for what hugs the dura: the footplate parts it from the dura first and lies flat on it.
@@ -153,9 +171,14 @@ impl Bite {
             Some((_, held)) => _ = self.first.get_or_insert(entry(scene, &held)),
             None => {}
         }
+        if self.bites == 0 {
+            self.scares = right.scares;
+        }
+        let scared = self.plan.tool == ToolKind::Pituitary && right.scares >= self.scares + SCARES;
         let left = self.remaining(scene);
         let enough = left.len() * 100 <= self.points.len() * usize::from(self.plan.left_pct);
-        let next = if self.over || enough || self.bites >= self.plan.bites { None } else { self.next(scene, Left::new(left)) };
+        let next =
+            if self.over || enough || scared || self.bites >= self.plan.bites { None } else { self.next(scene, Left::new(left)) };
         let Some(aim) = next else {
             if let (Some((_, last)), false) = (self.last, self.over) {
                 self.over = true;
@@ -244,12 +267,25 @@ impl Bite {
             }
         }
         places.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut found = self.choose(scene, &jaws, &left, &places);
+        // What was looked at in vain before the last bites may be had now: a grasper works its way in through the hole that they made.
+        if found.is_none() && self.plan.tool == ToolKind::Pituitary {
+            let bites = self.bites;
+            self.seen.retain(|_, seen| *seen >= bites);
+            found = self.choose(scene, &jaws, &left, &places);
+        }
+        self.jaws = Some(jaws);
+        found
+    }
+
+    /// The best place that will do.
+    fn choose(&mut self, scene: &Scene<'_>, jaws: &Jaws, left: &Left, places: &[(u32, Key, Held)]) -> Option<Aim> {
         // Some at each worth, then some more: a surgeon who settles for less before having looked everywhere looks on before giving up.
         let (mut found, mut looks_on) = (None, true);
         while found.is_none() && looks_on {
             looks_on = false;
             for level in self.worth.iter().copied().enumerate() {
-                match self.find(scene, &jaws, &left, &places, level) {
+                match self.find(scene, jaws, left, places, level) {
                     Search::Found(aim) => found = Some(aim),
                     Search::Nowhere => continue,
                     Search::LooksOn => {
@@ -260,7 +296,6 @@ impl Bite {
                 break;
             }
         }
-        self.jaws = Some(jaws);
         found
     }
 
@@ -337,7 +372,9 @@ impl Bite {
                     && jaws.holds(scene, &held)
                     && jaws.fits(scene, &held)
                     && (self.plan.tool != ToolKind::Pituitary
-                        || (jaws.spares(scene, &held, jaw_mm, body_mm) && left.caught(&held, &jaws.jaw) >= least));
+                        || (jaws.spares(scene, &held, jaw_mm, body_mm)
+                            && jaws.spares_on_the_way(scene, &held, jaw_mm)
+                            && left.caught(&held, &jaws.jaw) >= least));
                 if good { self.slide(scene, jaws, &held).map(|slide| (held, slide)) } else { None }
             });
             if let Some((held, slide)) = slide {

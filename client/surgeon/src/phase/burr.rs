@@ -48,8 +48,9 @@ const PEDAL: u8 = 225;
 const FEW: usize = 5;
 /// The same where the last of what another pass left is burred.
 const FEW_AT_LAST: usize = 40;
-/// Distance that the ball keeps to nerves, mm.
+/// Distance that the ball keeps to nerves, mm; and beside them, where one that leans passes and bone pushes it aside.
 const NERVE_MM: f64 = 1.0;
+const BESIDE_NERVE_MM: f64 = 1.4;
 
 /// How much of the way of a leaning burr is looked along for nerves, mm.
 const WAY_MM: i32 = 20;
@@ -344,7 +345,7 @@ impl Burr {
         let around = [[radius, 0.0, 0.0], [-radius, 0.0, 0.0], [0.0, 0.0, radius], [0.0, 0.0, -radius], [0.0, -radius, 0.0]];
         (0..WAY_MM).all(|k| {
             let at = [left, back + f64::from(k), up];
-            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > NERVE_MM)
+            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > BESIDE_NERVE_MM)
         })
     }
 

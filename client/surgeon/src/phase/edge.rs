@@ -22,11 +22,14 @@ const UP_MM: [f64; 2] = [-20.0, 24.0];
 
 /// The uncut bone of a zone of the lamina or the facet joint: its structure's place in the patient, and where it lies.
 pub(super) fn points(patient: &Patient, site: &Site, zone: Zone) -> Vec<(usize, V3)> {
-    let joint = matches!(zone, Zone::Recess(_) | Zone::SuperiorTip(_));
-    let labels = [Some(site.upper), joint.then_some(site.lower)];
+    let labels = match zone {
+        Zone::Recess(_) => [site.upper, site.lower],
+        Zone::SuperiorTip(_) => [site.lower; 2],
+        _ => [site.upper; 2],
+    };
     let each = |[low, high]: [f64; 2]| (0..=((high - low) / STEP_MM) as i32).map(move |k| low + f64::from(k) * STEP_MM);
     let mut found = Vec::new();
-    for (structure, bone) in patient.structures().iter().enumerate().filter(|(_, s)| labels.contains(&Some(s.label))) {
+    for (structure, bone) in patient.structures().iter().enumerate().filter(|(_, s)| labels.contains(&s.label)) {
         for up in each(UP_MM) {
             for left in each([-ASIDE_MM, ASIDE_MM]) {
                 for back in each(BACK_MM) {

@@ -23,6 +23,9 @@ const SETTLES: u32 = 5;
 /// Parts of a body up to this far from its tip go into the wound first and are what may meet a nerve, mm.
 const TIP_MM: f64 = 12.0;
 
+/// How far short of its place a grasper may be held up, mm: a hand farther off feels it.
+const HELD_UP_MM: [f64; 2] = [1.5, 3.0];
+
 /// A tool held somewhere, in the site's frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
@@ -144,8 +147,18 @@ impl Jaws {
     /// Whether all nerves keep off the jaws by one distance and off the rest of the tip by another, mm; negative: how deep that may press.
     pub(super) fn spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64, body_mm: f64) -> bool {
         let mut tip = self.body.iter().filter(|at| norm(**at) < TIP_MM);
-        tip.all(|at| scene.nerve(held.at(*at)) + ROOM_MM > body_mm)
-            && lattice(&self.jaw, COARSE_MM).all(|at| scene.nerve(held.at(at)) > jaw_mm)
+        tip.all(|at| scene.nerve(held.at(*at)) + ROOM_MM > body_mm) && self.jaw_spares(scene, held, jaw_mm)
+    }
+
+    /// Whether all nerves keep off the jaws by a distance, mm.
+    fn jaw_spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64) -> bool {
+        lattice(&self.jaw, COARSE_MM).all(|at| scene.nerve(held.at(at)) > jaw_mm)
+    }
+
+    /// The same for jaws that are held up on their way in: a grasper closes on what stopped it.
+    pub(super) fn spares_on_the_way(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64) -> bool {
+        let short = |mm: &f64| held.moved(scale(held.axes[2], *mm));
+        HELD_UP_MM.iter().all(|mm| self.jaw_spares(scene, &short(mm), jaw_mm))
     }
 
     /// The tool drawn off nerves until its jaw keeps a distance from them, mm: as a footplate settles on the dura that it parts from what
