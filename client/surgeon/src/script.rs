@@ -177,6 +177,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             shell_mm,
             cover_mm: 8.0,
             lean: 0.0,
+            beside_mm: 1.0,
             spares_pars: false,
             passes: 60,
         })
@@ -218,6 +219,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 1.2,
                 cover_mm: 8.0,
                 lean: 0.0,
+                beside_mm: 1.0,
                 spares_pars: false,
                 passes: 60,
             }),
@@ -322,6 +324,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 0.8,
                 cover_mm: f64::INFINITY,
                 lean: 1.0,
+                beside_mm: 1.0,
                 spares_pars: false,
                 passes: 60,
             };
@@ -350,6 +353,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 0.8,
                 cover_mm: 8.0,
                 lean: -1.0,
+                beside_mm: 1.0,
                 spares_pars: false,
                 passes: 30,
             };
@@ -382,6 +386,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 1.5,
                 cover_mm: 1.0,
                 lean: 0.8,
+                beside_mm: 1.4,
                 spares_pars: true,
                 passes: 60,
             }));

@@ -48,9 +48,8 @@ const PEDAL: u8 = 225;
 const FEW: usize = 5;
 /// The same where the last of what another pass left is burred.
 const FEW_AT_LAST: usize = 40;
-/// Distance that the ball keeps to nerves, mm; and beside them, where one that leans passes and bone pushes it aside.
+/// Distance that the ball keeps to nerves, mm.
 const NERVE_MM: f64 = 1.0;
-const BESIDE_NERVE_MM: f64 = 1.4;
 
 /// How much of the way of a leaning burr is looked along for nerves, mm.
 const WAY_MM: i32 = 20;
@@ -70,6 +69,8 @@ pub(crate) struct BurrPlan {
     pub(crate) cover_mm: f64,
     /// How far the shaft leans to the other side, in parts of its length to the back: to undercut what stands over a zone.
     pub(crate) lean: f64,
+    /// Distance that a ball whose shaft leans keeps to nerves beside its way, mm: more where bone pushes it aside.
+    pub(crate) beside_mm: f64,
     /// Whether to stay under the lower edge of the lamina: above it, beside the window, lies the pars.
     pub(crate) spares_pars: bool,
     /// Most passes.
@@ -345,7 +346,7 @@ impl Burr {
         let around = [[radius, 0.0, 0.0], [-radius, 0.0, 0.0], [0.0, 0.0, radius], [0.0, 0.0, -radius], [0.0, -radius, 0.0]];
         (0..WAY_MM).all(|k| {
             let at = [left, back + f64::from(k), up];
-            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > BESIDE_NERVE_MM)
+            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > self.plan.beside_mm)
         })
     }
 
