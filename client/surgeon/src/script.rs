@@ -166,7 +166,7 @@ pub(crate) const fn layer_plan(zones: &'static [Zone], tool: ToolKind, grips: &'
 /// The phases of a procedure, in their order.
 pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Phase> {
     let side = target.side;
-    let burr = |plan| Phase::Burr(Burr::new(patient, site, plan));
+    let burr = |plan| Phase::Burr(Box::new(Burr::new(patient, site, plan)));
     let bite = |plan| Phase::Bite(Box::new(Bite::new(patient, site, plan)));
     let probe = |aim| Phase::Probe(Probe::new(aim));
     let lamina = |zones, shell_mm| {
@@ -328,7 +328,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 spares_pars: false,
                 passes: 60,
             };
-            phases.push(Phase::Burr(Burr::new(patient, site, undercut).nearest(0.6)));
+            phases.push(Phase::Burr(Box::new(Burr::new(patient, site, undercut).nearest(0.6))));
             let under = |name, tool, grips| {
                 bite(BitePlan {
                     name,
@@ -357,7 +357,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 spares_pars: false,
                 passes: 30,
             };
-            phases.push(Phase::Burr(Burr::new(patient, site, base).thorough()));
+            phases.push(Phase::Burr(Box::new(Burr::new(patient, site, base).thorough())));
             phases.push(shell(sided!(side, Lamina), 3));
             phases.push(flavum(sided!(side, Flavum), 15, ALONG));
             phases.push(flavum(sided!(far, Flavum), 15, across));

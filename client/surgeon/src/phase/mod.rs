@@ -40,7 +40,7 @@ pub(crate) struct Feedback {
 #[derive(Clone, Debug)]
 pub(crate) enum Phase {
     /// Burring bone away down to a shell.
-    Burr(Burr),
+    Burr(Box<Burr>),
     /// Taking tissue bite by bite: punch, rongeur, grasper.
     Bite(Box<Bite>),
     /// Palpating with a probe.
