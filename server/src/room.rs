@@ -139,7 +139,9 @@ impl Room {
         tissues: TissueModels,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, DeltaError> {
-        let mut settings = Settings::with_tissues(tissues);
+        // A session that goes on keeps dura that yields.
+        let yielded = resumed.as_ref().and_then(|resumed| resumed.reached.models).is_some_and(|models| models.yields);
+        let mut settings = Settings::with_tissues(TissueModels { yields: tissues.yields || yielded, ..tissues });
         let mut sim = Simulation::with_fields(case.patient.clone(), case.fields.clone(), settings);
         let mut sender = Sender::new()?;
         let (mut tick, mut epoch, mut ops) = (0, 0, 0);

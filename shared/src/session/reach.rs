@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use spinor_sim::Standing;
+use spinor_sim::{Standing, TissueModels};
 use spinor_volume::Patient;
 use spinor_volume::cut::{CutOp, CutState};
 
@@ -35,6 +35,8 @@ pub struct Reached {
     pub frozen: bool,
     /// People from whom the right to operate was taken.
     pub withdrawn: BTreeSet<u32>,
+    /// The models that tissues followed last; none in recordings that name none.
+    pub models: Option<TissueModels>,
 }
 
 /// Something that changes the cut fields, or holds them.
@@ -63,10 +65,15 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
     let mut line: Vec<Entry> = Vec::new();
     let (mut last, mut epoch, mut ops, mut keyframe_ops) = (0, 0, 0, 0);
     let (mut alarm_um, mut frozen, mut withdrawn) = (None, false, BTreeSet::new());
+    let (mut last_tick, mut models): (Option<u32>, Option<TissueModels>) = (None, None);
     while let Some(record) = reader.next_record()? {
+        models = record.models().or(models);
         last = last.max(record.tick().unwrap_or(0));
         match record {
             Record::Tick(tick) => {
+                if let Some(after) = last_tick.replace(tick.tick).filter(|last| tick.tick <= *last) {
+                    return Err(ReplayError::Order { tick: tick.tick, after });
+                }
                 ops += tick.ops.len() as u64;
                 line.extend(tick.ops.into_iter().map(|op| Entry::Op(tick.tick, op.cut)));
             }
@@ -125,5 +132,5 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
             Entry::Tissue(_) => {}
         }
     }
-    Ok(Reached { cut, standing, tick: last, epoch, ops, keyframe_ops, alarm_um, frozen, withdrawn })
+    Ok(Reached { cut, standing, tick: last, epoch, ops, keyframe_ops, alarm_um, frozen, withdrawn, models })
 }

@@ -6,7 +6,7 @@ use spinor_sim::ToolKind;
 use spinor_sim::procedure::{Zone, ZonePoints};
 use spinor_volume::Patient;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
-use spinor_volume::query::sdf_mm;
+use spinor_volume::query::{clamp_mm, sdf_mm};
 
 use super::terrain::{Place, Terrain, Turned};
 use super::{APPROACH, Feedback, HOVER_MM, TRANSIT};
@@ -343,10 +343,12 @@ impl Burr {
 
     /// Whether a ball that comes in along the shaft keeps off nerves all the way to a place: one that leans passes beside them.
     fn comes_past_nerves(&self, scene: &Scene<'_>, [left, back, up]: V3, radius: f64) -> bool {
+        // Farther than that distances are not told, in fine cases.
+        let beside_mm = self.plan.beside_mm.min(0.9 * clamp_mm(scene.patient.grid()));
         let around = [[radius, 0.0, 0.0], [-radius, 0.0, 0.0], [0.0, 0.0, radius], [0.0, 0.0, -radius], [0.0, -radius, 0.0]];
         (0..WAY_MM).all(|k| {
             let at = [left, back + f64::from(k), up];
-            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > self.plan.beside_mm)
+            around.iter().all(|off| scene.nerve(self.turned.turn_out(add(at, *off))) > beside_mm)
         })
     }
 

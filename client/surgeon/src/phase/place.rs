@@ -147,7 +147,10 @@ impl Jaws {
     /// Whether all nerves keep off the jaws by one distance and off the rest of the tip by another, mm; negative: how deep that may press.
     pub(super) fn spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64, body_mm: f64) -> bool {
         let mut tip = self.body.iter().filter(|at| norm(**at) < TIP_MM);
-        tip.all(|at| scene.nerve(held.at(*at)) + ROOM_MM > body_mm) && self.jaw_spares(scene, held, jaw_mm)
+        // Deeper than that distances are not told, in fine cases: what may press deeper is not known to.
+        let deepest_mm = -0.99 * clamp_mm(scene.patient.grid());
+        let spares = |mm: f64| mm + ROOM_MM > body_mm && mm > deepest_mm;
+        tip.all(|at| spares(scene.nerve(held.at(*at)))) && self.jaw_spares(scene, held, jaw_mm)
     }
 
     /// Whether all nerves keep off the jaws by a distance, mm.

@@ -63,7 +63,8 @@ pub(crate) struct Args {
     /// Most that a newcomer is sent, Mbit/s.
     #[arg(long, default_value_t = BULK_BYTES_PER_SECOND * 8.0 / 1e6, value_parser = mbit)]
     bulk_mbit: f64,
-    /// Let dura and roots give way under tools: they dent, and hold against the tool. Costs the tick one to two milliseconds where tools press on them.
+    /// Let dura and roots give way under tools: they dent, and hold against the tool. Costs the tick about a millisecond where tools press on
+    /// them. A recording that was begun so goes on so.
     #[arg(long)]
     yielding: bool,
     /// Print one JSON object once the server listens: where, which room, and its recording.

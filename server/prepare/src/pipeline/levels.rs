@@ -153,11 +153,15 @@ fn upside_down(bones: &BTreeMap<Label, Seen>) -> Option<String> {
     turned.then(|| format!("the bones from {} to {} lie upside down", first.name(), last.name()))
 }
 
-/// The lumbar vertebrae's processes lie in front of their bodies.
+/// Most of the lumbar vertebrae's processes lie in front of their bodies: at least half of their volume is of bones that do, and more than of
+/// bones that do not. A bone in several parts, or of which the scan shows the body alone, tells nothing.
 fn back_to_front(bones: &BTreeMap<Label, Seen>) -> Option<&'static str> {
-    let lumbar = || bones.iter().filter(|(label, _)| (41..=45).contains(&label.0));
-    let turned = lumbar().next().is_some() && lumbar().all(|(_, s)| s.back_skew < -LEAST_BACK_SKEW);
-    turned.then_some(
+    let lumbar = || bones.iter().filter(|(label, _)| (41..=45).contains(&label.0)).map(|(_, seen)| seen);
+    let volume = |of: fn(&Seen) -> bool| lumbar().filter(|seen| of(seen)).map(|seen| seen.volume_mm3).sum::<f64>();
+    let turned = volume(|seen| seen.back_skew < -LEAST_BACK_SKEW);
+    let right = volume(|seen| seen.back_skew > LEAST_BACK_SKEW);
+    let is_turned = turned > right && 2.0 * turned >= volume(|_| true);
+    is_turned.then_some(
         "WHICH SIDE IS FRONT? The thin ends of the vertebrae point forwards: the label map seems to be turned back to front, or mirrored. Look at \
          the pictures, and write the map again with the orientation that it has.",
     )
@@ -313,5 +317,12 @@ mod tests {
         assert!(told(false, true).is_empty() && told(false, false).is_empty() && told(true, false).is_empty());
         let doubts = told(true, true);
         assert!(matches!(&doubts[..], [one] if one.starts_with("WHICH SIDE IS FRONT?")), "{doubts:?}");
+        // Among turned ones a bone that tells nothing changes nothing; as much that lies right does.
+        let spine = |skews: [f64; 3]| {
+            let at = |n: usize| Seen { volume_mm3: 45_000.0, middle_mm: [0.0, 0.0, -30.0 * n as f64], back_skew: skews[n] };
+            let bones: BTreeMap<u16, Seen> = (0..3).map(|n| (43 + n as u16, at(n))).collect();
+            check(Path::new("map"), Scheme::TotalSpineSeg, &bones).unwrap().len()
+        };
+        assert_eq!((spine([-0.4, 0.0, -0.4]), spine([-0.4, 0.0, 0.0]), spine([-0.4, 0.4, 0.0])), (1, 0, 0));
     }
 }
