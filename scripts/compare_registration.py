@@ -34,17 +34,20 @@ from scipy.spatial import cKDTree  # noqa: E402
 SETTINGS = {
     "place": {"dilate_mm": 8, "grid_mm": 5, "follow": 6},
     "simpleitk": {
-        "starts": "both", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "sampling": [1.0, 0.5, 0.2], "shrink": [4, 2, 1],
-        "smooth_mm": [2.0, 1.0, 0.5], "iterations": 100, "step_mm": 1.0,
+        "starts": "neighbour", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "sampling": [0.5, 0.1], "shrink": [2, 1],
+        "smooth_mm": [1.0, 0.5], "iterations": 10, "step_mm": 1.0,
     },
     "elastix": {
-        "starts": "both", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "samples": 3000, "resolutions": 3, "iterations": 250,
+        "starts": "neighbour", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "samples": 3000, "resolutions": 3, "iterations": 250,
+    },
+    "elastix_quick": {
+        "starts": "neighbour", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "samples": 1000, "resolutions": 2, "iterations": 60,
     },
     "elastix_bspline": {
-        "dilate_mm": 6, "margin_mm": 20, "ct_mm": 1.0, "grid_mm": 16, "samples": 8000, "resolutions": 4, "iterations": 500, "rigidity": 0.1,
+        "dilate_mm": 6, "margin_mm": 20, "ct_mm": 1.0, "grid_mm": 16, "samples": 8000, "resolutions": 4, "iterations": 500, "rigidity": 0.1, "dilate": "true",
     },
     "ants": {
-        "starts": "both", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "sampling": 0.3, "shrink": [4, 2, 1], "smooth": [2, 1, 0],
+        "starts": "neighbour", "dilate_mm": 4, "margin_mm": 12, "bins": 32, "sampling": 0.3, "shrink": [4, 2, 1], "smooth": [2, 1, 0],
         "iterations": [100, 100, 50],
     },
     "ants_syn": {
@@ -248,7 +251,7 @@ def place(case, s):
     ct, mask, mr = even(ct, s["grid_mm"]), even(mask, s["grid_mm"]), even(case.mr, s["grid_mm"])
     centre = np.mean(list(case.centres.values()), 0)
     middle = np.array(case.mr.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in case.mr.GetSize()]))
-    shifts = [[x, y, z] for x in (-10, 0, 10) for y in range(-40, 41, 10) for z in range(-60, 61, 10)]
+    shifts = [[x, y, z] for x in (-10, 0, 10) for y in range(-30, 31, 15) for z in range(-60, 61, 15)]
     starts = [pose_of(np.eye(3), centre, middle - centre + shift) for shift in shifts]
     best = [starts[n] for n in np.argsort(rated(ct, mask, mr, starts, centre))[: s["follow"]]]
     ends = [descend(ct, mask, mr, start, centre, 4.0, 100) for start in best]
@@ -283,7 +286,7 @@ def simpleitk(case, s):
         method.SetMetricSamplingPercentagePerLevel(s["sampling"], 1)
         method.SetShrinkFactorsPerLevel(s["shrink"])
         method.SetSmoothingSigmasPerLevel(s["smooth_mm"])
-        method.SetOptimizerAsRegularStepGradientDescent(s["step_mm"], 0.001, s["iterations"], 0.5, 1e-8)
+        method.SetOptimizerAsPowell(s["iterations"], 100, s["step_mm"], 1e-4, 1e-5)
         method.SetOptimizerScalesFromPhysicalShift()
         method.SetInitialTransform(euler, inPlace=True)
         method.Execute(view.ct, mr)
@@ -364,7 +367,7 @@ def elastix_bspline(case, s):
                 "UseFixedRigidityImage": "true",
                 "UseMovingRigidityImage": "false",
                 "FixedRigidityImageName": str(stiff),
-                "DilateRigidityImages": "false",
+                "DilateRigidityImages": s["dilate"],
                 "LinearityConditionWeight": 1.0,
                 "OrthonormalityConditionWeight": 1.0,
                 "PropernessConditionWeight": 1.0,
@@ -491,6 +494,7 @@ RIGID, FIELD = ("rigid per bone",), ("field", "rigid fits to the field")
 PROGRAMS = {
     "simpleitk": ("SimpleITK", simpleitk, RIGID),
     "elastix": ("elastix", elastix, RIGID),
+    "elastix_quick": ("elastix, few iterations", elastix, RIGID),
     "elastix_bspline": ("elastix B-spline", elastix_bspline, FIELD),
     "ants": ("ANTs", ants_rigid, RIGID),
     "ants_syn": ("ANTs SyN", ants_syn, FIELD),
@@ -657,17 +661,19 @@ def main():
     asked.add_argument("--only", nargs="*", default=list(PROGRAMS), choices=list(PROGRAMS), help="which of the others")
     asked.add_argument("--set", default="{}", help='other settings, as {"ants": {"bins": 48}}: for tuning')
     asked.add_argument("--limit", type=float, default=1800, help="seconds that a program has for a case")
-    asked.add_argument("--json", type=Path, help="adds a line per program, way and seed")
+    asked.add_argument("--json", type=Path, help="adds a line per program, way and seed; what it holds already is in the table")
     asked = asked.parse_args()
     changed = json.loads(asked.set)
     settings = {name: {**own, **changed.get(name, {})} for name, own in SETTINGS.items()}
     first, _, last = asked.seeds.partition("-")
     rows = []
+    if asked.json and asked.json.is_file():
+        rows = [json.loads(line) for line in asked.json.read_text().splitlines()]
 
     def keep(seed, program, found):
         for row in found:
             row = {"seed": seed, "program": program, **row}
-            rows.append(row)
+            rows[:] = [r for r in rows if any(r[k] != row[k] for k in ("seed", "program", "way"))] + [row]
             why = f", FAILED: {row['failed']}" if "failed" in row else ""
             print(f"{seed} {program}, {row['way']}: bone {np.mean(row['bone_mm']):.3f} mm, CPU {row['cpu_s']:.1f} s{why}", file=sys.stderr)
             if asked.json:
