@@ -38,7 +38,7 @@ pub struct Safety {
     pub contacts: Vec<Contact>,
     pub contacts_by_tool: BTreeMap<String, BTreeMap<String, ToolContacts>>,
     pub breakthroughs: u32,
-    pub greatest_plunge_mm: f64,
+    pub greatest_plunge_mm: Option<f64>,
     pub plunges: Vec<Plunge>,
     pub alarms: Alarms,
     pub danger_s: f64,
@@ -151,13 +151,16 @@ pub(crate) fn safety(session: &Session, contacts: &[Contact], of: Of, absent: &m
     if peak.is_none() {
         absent.insert("safety.peak_load_newton".to_owned(), "no tool touched bone".to_owned());
     }
+    if plunges.is_empty() {
+        absent.insert("safety.greatest_plunge_mm".to_owned(), "no loaded burr came through bone".to_owned());
+    }
     Safety {
         thresholds_mm: BTreeMap::from([("caution", session.thresholds_mm[0]), ("danger", session.thresholds_mm[1])]),
         structures: structures(session, &contacts, of, absent),
         contacts_by_tool: by_tool(&contacts),
         contacts,
         breakthroughs: plunges.len() as u32,
-        greatest_plunge_mm: plunges.iter().map(|p| p.first_mm).fold(0.0, f64::max),
+        greatest_plunge_mm: plunges.iter().map(|p| p.first_mm).max_by(f64::total_cmp),
         plunges,
         alarms: alarms(session, &hands, of, absent),
         danger_s: near.len() as f64 / hz,

@@ -155,7 +155,8 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
         }
     }
     if let Some(n) = harm.kicks.filter(|n| *n > 0) {
-        say(Gravity::Notice, format!("A burr grabbed soft tissue and jumped {}.", times(n as usize)));
+        let most = harm.greatest_kick_mm.map_or_else(String::new, |mm| format!(", by {} mm at most", f(mm, 1)));
+        say(Gravity::Notice, format!("A burr grabbed soft tissue and jumped {}{most}.", times(n as usize)));
     }
 }
 
@@ -243,7 +244,10 @@ fn motion(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
     if let Some((speed, target)) = missed(metrics, "danger_speed_p95_mm_per_s") {
         say(
             Gravity::Danger,
-            format!("Tools moved at up to {} mm/s within danger of nerves; {target} mm/s is the aim.", f(speed, 0)),
+            format!(
+                "Within danger of nerves tools moved faster than {} mm/s for a twentieth of the time; {target} mm/s is the aim.",
+                f(speed, 0)
+            ),
         );
     }
     if let Some((s, target)) = missed(metrics, "reaction_s") {

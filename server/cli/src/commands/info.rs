@@ -11,6 +11,7 @@ use spinor_prepare::pipeline::CaseSummary;
 use spinor_shared::case::{self, Case};
 use spinor_shared::room::Role;
 use spinor_shared::session::{self, Record, Replay, Tail};
+use spinor_sim::TissueModels;
 
 use crate::input::{self, Recording};
 use crate::output;
@@ -63,6 +64,8 @@ struct Contents {
     digests: usize,
     epochs: u32,
     closed: bool,
+    /// The models that tissues followed last; none in recordings that name none.
+    tissues: Option<TissueModels>,
     /// Name and role by number.
     people: BTreeMap<u32, (String, Role)>,
 }
@@ -70,6 +73,7 @@ struct Contents {
 fn look_through(replay: &mut Replay<Recording>) -> anyhow::Result<Contents> {
     let mut found = Contents { epochs: 1, ..Contents::default() };
     while let Some(record) = replay.next_record()? {
+        found.tissues = record.models().or(found.tissues);
         found.ticks = found.ticks.max(record.tick().map_or(0, |tick| tick.saturating_add(1)));
         match record {
             Record::Tick(tick) => {
@@ -101,6 +105,7 @@ impl Contents {
             "tick_hz": head.tick_hz, "room": head.room, "software": head.software, "started_unix_s": head.started_unix_s,
             "ticks": self.ticks, "seconds": self.seconds(replay), "ops": self.ops, "events": self.events,
             "keyframes": self.keyframes, "digests": self.digests, "epochs": self.epochs, "people": people,
+            "tissues": self.tissues.map(|models| json!({"answer": models.answers, "yield": models.yields})),
             "closed": self.closed, "torn_tail": matches!(replay.tail(), Tail::Torn { .. }),
         })
     }
@@ -116,6 +121,7 @@ impl Contents {
             "  {} operations, {} events, {} keyframes and {} digests in {} epoch(s)",
             self.ops, self.events, self.keyframes, self.digests, self.epochs
         );
+        println!("  {}", tissues(self.tissues));
         match replay.tail() {
             Tail::Torn { bytes } => {
                 println!("  torn after byte {bytes}: its writer was killed; spinor serve --resume goes on with it")
@@ -124,6 +130,15 @@ impl Contents {
             _ => {}
         }
         println!("of the case:");
+    }
+}
+
+/// What a recording's tissues did.
+fn tissues(models: Option<TissueModels>) -> &'static str {
+    match models {
+        Some(TissueModels { answers: true, yields: true }) => "tissues answered, dura and roots gave way",
+        Some(TissueModels { answers: true, yields: false }) => "tissues answered, dura and roots stood still",
+        _ => "all tissues stood still: tools and cuts alone",
     }
 }
 
