@@ -84,13 +84,14 @@ impl<R: Read> SessionReader<R> {
         read.map_err(|source| SessionError::Io { what: "cannot read the recording", source })?;
         if payload.len() < length as usize {
             // A writer that dies leaves a part of its last record. What holds whole records was not its last: the length is what is wrong.
-            if look_for_a_record(&payload).0 {
-                return Err(SessionError::Damaged {
-                    at: self.at,
-                    reason: "its length is wrong: whole records follow".to_owned(),
-                });
-            }
-            return self.torn();
+            let reason = match look_for_a_record(&payload) {
+                Search::Nothing => return self.torn(),
+                Search::Found => "its length is wrong: whole records follow",
+                Search::GivenUp => {
+                    "its length is wrong, and what follows is no end that a writer leaves: whole records may be among it"
+                }
+            };
+            return Err(SessionError::Damaged { at: self.at, reason: reason.to_owned() });
         }
         if crc32fast::hash(&payload) != sum {
             // Nothing behind it, or nothing but the zeros of a power failure, which began in this record.
@@ -152,22 +153,39 @@ impl<R: Read> Iterator for SessionReader<R> {
 /// Frames in a row that a chance length hardly ever makes: of packed bytes one in a hundred is a length that fits into 43 MB.
 const IN_A_ROW: usize = 4;
 
-/// Whether a whole record starts anywhere in these bytes, and over how many bytes sums were worked out to say so. Where a length leads from
-/// frame to frame, four times or up to the very end, there probably is one: behind chance lengths there is no frame. Sums are worked out for at
-/// most eight times the bytes behind such lengths, and as many behind others, so that no bytes, crafted ones included, take longer than that.
-pub(super) fn look_for_a_record(bytes: &[u8]) -> (bool, usize) {
-    let most = bytes.len().saturating_mul(8);
-    let [mut likely, mut other] = [0_usize; 2];
-    let found = (0..bytes.len().saturating_sub(8)).any(|at| {
-        let Some((payload, sum)) = frame(bytes, at) else { return false };
-        let summed = if leads_on(bytes, at) { &mut likely } else { &mut other };
-        if payload.len() > most - *summed {
-            return false;
+/// How much of the work of sums is done, in times the bytes: behind lengths that lead on, and behind others.
+const SUMS: [usize; 2] = [256, 8];
+
+/// What a search through the bytes of a record that ends too early came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// A whole record starts among them.
+    Found,
+    /// None was found.
+    Nothing,
+    /// So many lengths lead from frame to frame that not all were looked into: no writer leaves that.
+    GivenUp,
+}
+
+/// Looks for a whole record among bytes. Where a length leads from frame to frame, four times or up to the very end, there probably is one:
+/// behind chance lengths there is no frame. What is spent on sums is bounded ([`SUMS`]), so that no bytes, crafted ones included, take long.
+pub(super) fn look_for_a_record(bytes: &[u8]) -> Search {
+    let [mut likely, mut other] = SUMS.map(|times| bytes.len().saturating_mul(times));
+    let mut given_up = false;
+    for at in 0..bytes.len().saturating_sub(8) {
+        let Some((payload, sum)) = frame(bytes, at) else { continue };
+        let is_likely = leads_on(bytes, at);
+        let left = if is_likely { &mut likely } else { &mut other };
+        let Some(rest) = left.checked_sub(payload.len()) else {
+            given_up |= is_likely;
+            continue;
+        };
+        *left = rest;
+        if crc32fast::hash(payload) == sum && codec::decode::<Record>(payload).is_ok() {
+            return Search::Found;
         }
-        *summed += payload.len();
-        crc32fast::hash(payload) == sum && codec::decode::<Record>(payload).is_ok()
-    });
-    (found, likely + other)
+    }
+    if given_up { Search::GivenUp } else { Search::Nothing }
 }
 
 /// The payload and the sum of a frame that would start here; none where its length does not fit.

@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             summary.ops,
             output::moment(recorded)
         );
-        println!("digest {digest}, {} digests checked, {mismatches} mismatches", summary.checks.len());
+        println!("digest {digest}, {} digests checked, {} mismatches", summary.checks.len(), summary.mismatches());
         if let Some(physics) = &physics {
             println!("simulated again from the inputs: {} ticks, {} differ", physics.ticks, physics.differing_ticks);
         }

@@ -32,6 +32,10 @@ impl Operator {
 
     /// What both hands do next, which is sent. Returns the number of the right hand's input; none where the patient has gone or all is done.
     pub(super) fn act(&mut self, session: &mut Session) -> Option<u32> {
+        // Without a server nothing comes of what is done: the surgeon waits.
+        if !session.is_joined() {
+            return None;
+        }
         let (patient, cut) = (session.mirror().patient()?, session.mirror().cut()?);
         let tools: Vec<ToolState> = session.tools().filter_map(tool_state).collect();
         self.tick += 1;
