@@ -196,7 +196,7 @@ const DETAILS: &[Definition] = &[
         "",
         Neither,
         "The figure as targets and score judge it, in its own unit: of structures that were seen. Null: it has no value, or rests on proposed \
-         anatomy alone, or nobody changed it; `unjudged` says which.",
+         anatomy alone, or nobody changed it, or the procedure does not aim at it; `unjudged` says which.",
         "case",
     ),
     of("outcome", "sources.*", "", Neither, "Where a structure's surface comes from; proposed: no image shows it.", "case"),
@@ -491,7 +491,14 @@ const DETAILS: &[Definition] = &[
         "Greatest load of any tool on bone, by a spring between hand and stopped tool whose stiffness is tuned (K).",
         "peak force of 1.2-2.4 N in robotic laminectomy",
     ),
-    of("safety", "safety.harm.kicks", "", Lower, "Times a spinning burr grabbed soft tissue and jumped.", EVENTS),
+    of(
+        "safety",
+        "safety.harm.kicks",
+        "",
+        Lower,
+        "Times a spinning burr grabbed soft tissue and jumped; jumps of one hand within a quarter of a second are one catch.",
+        "events; pause (K)",
+    ),
     of("safety", "safety.harm.greatest_kick_mm", "mm", Lower, "The farthest of these jumps.", EVENTS),
     of(
         "safety",
@@ -706,7 +713,7 @@ const DETAILS: &[Definition] = &[
 /// What this report does not measure; it must not be read into it.
 pub const NOT_MEASURED: &[&str] = &[
     "Load on nerves by tools other than a retractor: no figure counts it.",
-    "Deformation: least distances and contacts are to the surfaces of dura and roots at rest.",
+    "Deformation: least distances, times near nerves and contacts are to the surfaces of dura and roots at rest, also where they gave way.",
     "Force at the hand: load is that of a spring between the tracked hand and the stopped tool, with constants that no surgeon has set yet.",
     "Skill: no figure here has been validated against surgeons' performance, and the safety score is a rule, not a finding.",
 ];

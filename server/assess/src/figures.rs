@@ -140,7 +140,7 @@ pub const FIGURES: &[Figure] = &[
     },
     Figure {
         key: "pinches",
-        label: "Punch closed on neural tissue",
+        label: "Nerve between a punch's closing jaws",
         digits: 0,
         target: none_at_all("41 % of durotomies are the Kerrison's (Adv Spine J 2015)"),
         definition: of("safety", "figures.pinches", "", Lower, "Times a punch closed with neural tissue in its jaw.", EVENTS),

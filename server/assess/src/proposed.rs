@@ -13,6 +13,8 @@ use crate::metrics::{Metrics, Safety};
 pub const NOT_JUDGED: &str = "proposed anatomy: not judged";
 /// What stands in the place of a verdict on what nobody changed.
 pub const UNCHANGED: &str = "unchanged by the operation: not judged";
+/// What stands in the place of a verdict on a figure that the procedure does not aim at.
+pub const NO_AIM: &str = "not what this procedure aims at: not judged";
 /// Change of an area below which it counts as unchanged, mm².
 const LEAST_CHANGE_MM2: f64 = 1.0;
 
@@ -74,6 +76,8 @@ pub(crate) fn judged(metrics: &Metrics, seen: &Safety) -> Judged {
             let before = metrics.figures.get("canal_before_mm2").copied().flatten();
             if own.zip(before).is_some_and(|(now, before)| now < before + LEAST_CHANGE_MM2) {
                 (own, why) = (None, Some(UNCHANGED));
+            } else if metrics.process.target.is_some_and(|target| !target.procedure.widens_canal()) {
+                (own, why) = (None, Some(NO_AIM));
             }
         }
         judged.values.insert(figure.key, own);
@@ -138,6 +142,8 @@ pub enum Verdict {
     Proposed,
     /// It is as it was before.
     Unchanged,
+    /// The procedure does not aim at it.
+    NoAim,
 }
 
 impl Verdict {
@@ -147,7 +153,7 @@ impl Verdict {
             Self::None => "",
             Self::Met => "met",
             Self::Missed => "missed",
-            Self::Proposed | Self::Unchanged => "not judged",
+            Self::Proposed | Self::Unchanged | Self::NoAim => "not judged",
         }
     }
 }
@@ -176,8 +182,11 @@ impl Metrics {
         match self.judged.get(figure.key).copied().flatten().and_then(|value| figure.met(value)) {
             Some(true) => Verdict::Met,
             Some(false) => Verdict::Missed,
-            None if self.unjudged.get(figure.definition.path).is_some_and(|why| why == UNCHANGED) => Verdict::Unchanged,
-            None => Verdict::Proposed,
+            None => match self.unjudged.get(figure.definition.path).map(String::as_str) {
+                Some(UNCHANGED) => Verdict::Unchanged,
+                Some(NO_AIM) => Verdict::NoAim,
+                _ => Verdict::Proposed,
+            },
         }
     }
 }

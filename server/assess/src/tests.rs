@@ -370,13 +370,18 @@ fn proposed_anatomy_is_named_and_judged_by_nothing() {
     }
 }
 
-/// An area of the canal is judged where it was seen and where it changed: neither a proposed nor an untouched one meets its target.
+/// An area of the canal is judged where it was seen, where it changed, and where the procedure aims at it: neither a proposed nor an untouched
+/// one meets its target, and a narrow one is no fault of an operation that frees one root.
 #[test]
 fn an_unchanged_or_proposed_area_meets_no_target() {
+    use spinor_sim::procedure::Procedure::{self, Foraminotomy, Laminectomy, Microdiscectomy, Ulbd};
+    use spinor_sim::procedure::Target;
+    use spinor_volume::measure::Side;
     let session = gather(&record().0[..]).unwrap();
     let canal = crate::figures::by_key("canal_mm2").unwrap();
-    let verdict = |before: f64, now: f64, source: &'static str| {
+    let verdict_of = |procedure: Option<Procedure>, before: f64, now: f64, source: &'static str| {
         let mut metrics = measure(&session);
+        metrics.process.target = procedure.map(|procedure| Target { procedure, level: 4, side: Side::Left });
         for (key, mm2) in [("canal_before_mm2", before), ("canal_mm2", now)] {
             metrics.figures.insert(key, Some(mm2));
         }
@@ -387,11 +392,38 @@ fn an_unchanged_or_proposed_area_meets_no_target() {
         (metrics.verdict(canal), told.gravity)
     };
     use crate::report::Gravity::{Good, Notice, Unjudged};
+    for (procedure, told) in [
+        (Laminectomy, (Verdict::Missed, Notice)),
+        (Ulbd, (Verdict::Missed, Notice)),
+        (Foraminotomy, (Verdict::NoAim, Unjudged)),
+        (Microdiscectomy, (Verdict::NoAim, Unjudged)),
+    ] {
+        assert_eq!(verdict_of(Some(procedure), 60.0, 90.0, "segmented"), told, "{procedure:?}");
+    }
+    let verdict = |before, now, source| verdict_of(None, before, now, source);
     assert_eq!(verdict(80.0, 130.0, "segmented"), (Verdict::Met, Good));
     assert_eq!(verdict(60.0, 90.0, "segmented"), (Verdict::Missed, Notice));
     assert_eq!(verdict(127.0, 127.4, "segmented"), (Verdict::Unchanged, Notice));
     assert_eq!(verdict(80.0, 130.0, "proposed"), (Verdict::Proposed, Unjudged));
     assert_eq!(verdict(127.0, 127.0, "proposed"), (Verdict::Proposed, Unjudged));
+}
+
+/// A contact deeper than its surface may be off would have done harm; one within that could have, and the report says so.
+#[test]
+fn a_contact_within_the_surfaces_uncertainty_is_no_harm() {
+    use crate::report::Gravity::{Danger, Harm};
+    let mut metrics = measure(&gather(&record().0[..]).unwrap());
+    metrics.safety.contacts[0].active = true;
+    let deepest = metrics.safety.contacts[0].deepest_mm;
+    let mut told = |uncertainty_mm: f64| {
+        metrics.safety.structures.get_mut("dural_sac").unwrap().uncertainty_mm = uncertainty_mm;
+        let found = crate::report::findings(&metrics);
+        let of_sac = found.into_iter().find(|f| f.text.starts_with("A running or closing tool touched")).unwrap();
+        (of_sac.gravity, of_sac.text.contains("no more than its surface may be off"))
+    };
+    assert_eq!(told(0.0), (Harm, false));
+    assert_eq!(told(deepest / 2.0), (Harm, false));
+    assert_eq!(told(deepest + 0.1), (Danger, true));
 }
 
 /// The chart of distances stands on the thresholds that the alarm used: 4 and 2 mm for a sac that was seen, 6 and 4 for one that may lie 2 mm

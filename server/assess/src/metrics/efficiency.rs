@@ -11,8 +11,8 @@ use crate::gather::Session;
 
 /// Speed of a tip below which a tool is idle, mm/s (K).
 const IDLE_MM_PER_S: f64 = 2.0;
-/// Longest pause within one stroke of a burr, ticks: a quarter of a second (K).
-const STROKE_PAUSE_TICKS: u32 = 15;
+/// Longest pause within one stroke of a burr, or within one catch in soft tissue, ticks: a quarter of a second (K).
+const PAUSE_TICKS: u32 = 15;
 
 /// How time was spent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -123,15 +123,29 @@ fn taking(session: &Session, which: impl Fn(ToolKind) -> bool) -> BTreeMap<(User
 
 /// Runs of ticks in which a burr took tissue, ended by a quarter of a second without.
 fn strokes(session: &Session) -> u32 {
-    let runs = |ticks: &BTreeSet<u32>| {
-        let ticks: Vec<u32> = ticks.iter().copied().collect();
-        let gaps = ticks.windows(2).filter(|pair| pair[1] - pair[0] > STROKE_PAUSE_TICKS).count();
-        gaps as u32 + u32::from(!ticks.is_empty())
-    };
-    taking(session, ToolKind::is_burr).values().map(runs).sum()
+    taking(session, ToolKind::is_burr).values().map(|ticks| spells(&ticks.iter().copied().collect::<Vec<_>>())).sum()
+}
+
+/// How often something happened that goes on over ticks, in their order: what comes a quarter of a second later or less is the same.
+pub(crate) fn spells(ticks: &[u32]) -> u32 {
+    let gaps = ticks.windows(2).filter(|pair| pair[1].saturating_sub(pair[0]) > PAUSE_TICKS).count();
+    gaps as u32 + u32::from(!ticks.is_empty())
 }
 
 /// Closings of a tool other than a burr that took tissue.
 fn bites(session: &Session) -> u32 {
     taking(session, |tool| !tool.is_burr()).values().map(|ticks| ticks.len() as u32).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ticks that follow each other closely are one stroke or catch, however many they are.
+    #[test]
+    fn what_goes_on_counts_once() {
+        assert_eq!(spells(&[]), 0);
+        assert_eq!(spells(&(100..356).collect::<Vec<_>>()), 1);
+        assert_eq!(spells(&[100, 115, 131, 400]), 3);
+    }
 }

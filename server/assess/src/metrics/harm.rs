@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use spinor_sim::{Event, ToolKind};
 
+use super::efficiency::spells;
 use super::safety::Of;
 use crate::gather::Session;
 
@@ -51,10 +52,14 @@ pub(crate) fn harm(session: &Session, of: Of, absent: &mut BTreeMap<String, Stri
     let mut harm = Harm::default();
     let events = || session.events.iter().map(|(_, event)| event);
     if look.has(burr, "no burr was used", &["Kick"], &["kicks", "greatest_kick_mm"]) {
-        let ways: Vec<i32> =
-            events().filter_map(|e| if let Event::Kick { way_um, .. } = e { Some(*way_um) } else { None }).collect();
-        harm.kicks = Some(ways.len() as u32);
-        harm.greatest_kick_mm = Some(f64::from(ways.into_iter().max().unwrap_or(0)) / 1_000.0);
+        let ways = events().filter_map(|e| if let Event::Kick { way_um, .. } = e { Some(*way_um) } else { None });
+        harm.greatest_kick_mm = Some(f64::from(ways.max().unwrap_or(0)) / 1_000.0);
+        let mut ticks: BTreeMap<_, Vec<u32>> = BTreeMap::new();
+        for (tick, event) in session.events.iter().filter(|(_, event)| matches!(event, Event::Kick { .. })) {
+            let by = event.by();
+            ticks.entry((by.user, by.hand)).or_default().push(*tick);
+        }
+        harm.kicks = Some(ticks.values().map(|ticks| spells(ticks)).sum());
     }
     if look.has(burr, "no burr was used", &["DryDrilling", "Overheated"], &["dry_drilling_s", "overheated_s", "peak_celsius"]) {
         let (mut dry, mut hot, mut peak) = (0_u32, 0_u32, None::<i32>);

@@ -23,6 +23,9 @@ pub struct Process {
     pub planned_mm3: Option<f64>,
     pub within_plan_mm3: Option<f64>,
     pub outside_plan_mm3: Option<f64>,
+    /// What was to be done where; told in words by `procedure`.
+    #[serde(skip)]
+    pub(crate) target: Option<Target>,
 }
 
 /// One step.
@@ -109,6 +112,7 @@ pub(crate) fn process(session: &Session, absent: &mut BTreeMap<String, String>) 
         planned_mm3: Some(plan.planned_mm3),
         within_plan_mm3: Some(plan.within_mm3),
         outside_plan_mm3: Some(plan.outside_mm3),
+        target: Some(*target),
     }
 }
 

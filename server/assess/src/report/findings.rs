@@ -6,7 +6,7 @@ use super::{f, together, told, who};
 use crate::figures::by_key;
 use crate::metrics::{Contact, LACKING, Metrics};
 use crate::plot::clock;
-use crate::proposed::{NOT_JUDGED, UNCHANGED, Verdict};
+use crate::proposed::{NO_AIM, NOT_JUDGED, UNCHANGED, Verdict};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub enum Gravity {
     Good,
     /// Worth a look.
     Notice,
-    /// Measured against proposed anatomy: neither good nor bad.
+    /// Measured against proposed anatomy, or not what the procedure aims at: neither good nor bad.
     Unjudged,
     /// Could have done harm.
     Danger,
@@ -155,8 +155,8 @@ fn procedure(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
         }
     }
     if let Some(n) = harm.kicks.filter(|n| *n > 0) {
-        let most = harm.greatest_kick_mm.map_or_else(String::new, |mm| format!(", by {} mm at most", f(mm, 1)));
-        say(Gravity::Notice, format!("A burr grabbed soft tissue and jumped {}{most}.", times(n as usize)));
+        let most = harm.greatest_kick_mm.map_or_else(String::new, |mm| format!(" and jumped, by {} mm at most", f(mm, 1)));
+        say(Gravity::Notice, format!("A burr grabbed soft tissue {}{most}.", times(n as usize)));
     }
 }
 
@@ -177,6 +177,7 @@ fn canal(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
         }
         Verdict::Proposed => say(Gravity::Unjudged, format!("{text}: {NOT_JUDGED}.")),
         Verdict::Unchanged => say(Gravity::Notice, format!("{text}: {UNCHANGED}.")),
+        Verdict::NoAim => say(Gravity::Unjudged, format!("{text}: {NO_AIM}.")),
     }
 }
 
@@ -188,8 +189,14 @@ fn contacts(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
         for name in metrics.safety.structures.keys() {
             let own: Vec<&Contact> = contacts.iter().filter(|c| c.structure == *name && c.active == active).collect();
             let Some(deepest) = own.iter().max_by(|a, b| a.deepest_mm.total_cmp(&b.deepest_mm)) else { continue };
+            let sure = deepest.deepest_mm > metrics.safety.structures.get(name).map_or(0.0, |s| s.uncertainty_mm);
+            // What lies within the surface's own uncertainty could have been a miss.
+            let (gravity, but) = match sure {
+                true => (gravity, String::new()),
+                false => (gravity.min(Gravity::Danger), off_by(metrics, name)),
+            };
             let text = format!(
-                "{how} touched the {} {}, at deepest {} mm ({} of {}, at {})",
+                "{how} touched the {} {}, at deepest {} mm{but} ({} of {}, at {})",
                 told(metrics, name),
                 times(own.len()),
                 f(deepest.deepest_mm, 2),
@@ -219,6 +226,12 @@ fn contacts(metrics: &Metrics, say: &mut impl FnMut(Gravity, String)) {
             }
         }
     }
+}
+
+/// How far a structure's surface may be off, after a depth that is no greater.
+fn off_by(metrics: &Metrics, structure: &str) -> String {
+    let mm = metrics.safety.structures.get(structure).map_or(0.0, |s| s.uncertainty_mm);
+    if mm > 0.0 { format!(", no more than its surface may be off ({} mm)", f(mm, 1)) } else { String::new() }
 }
 
 /// A figure as it is judged.

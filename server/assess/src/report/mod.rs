@@ -42,7 +42,9 @@ pub fn html(session: &Session, metrics: &Metrics, against: &[(String, Metrics)])
                     h3 { "Distance to the nearest neural structure" }
                     (plot::distance(session))
                     p.small { "Least distance of any tool's surface, as far as bone let it come; below 0 it is inside. Bands: the thresholds in force for the \
-                        structure that was nearest at the moment. Gaps: no tool within reach of the measurement." }
+                        structure that was nearest at the moment. Gaps: no tool within reach of the measurement."
+                        @if session.tissues.yields { " Dura and roots gave way in this session: the curve is the distance to them as they stood, which the alarm \
+                            followed; the tables' contacts and least distances are to where they lie at rest, so they may differ." } }
                     ul.small { @for line in plot::in_force(session, metrics) { li { (line) } } }
                     h3 { "Removed volume" }
                     (plot::removed(session))

@@ -58,7 +58,7 @@ pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
 pub(super) fn summary(metrics: &Metrics) -> Markup {
     let count = |verdicts: &[Verdict]| FIGURES.iter().filter(|fig| verdicts.contains(&metrics.verdict(fig))).count();
     let (met, judged) = (count(&[Verdict::Met]), count(&[Verdict::Met, Verdict::Missed]));
-    let not_judged = count(&[Verdict::Proposed, Verdict::Unchanged]);
+    let not_judged = count(&[Verdict::Proposed, Verdict::Unchanged, Verdict::NoAim]);
     let findings = findings(metrics);
     let score = &metrics.score;
     html! {
@@ -140,7 +140,9 @@ fn beside(metrics: &Metrics, figure: &Figure, value: Option<f64>) -> String {
     let source = figure.target.map_or("", |target| target.source);
     match (metrics.verdict(figure), value) {
         (_, None) => figure.absent.to_owned(),
-        (Verdict::Proposed | Verdict::Unchanged, _) => metrics.unjudged.get(figure.definition.path).cloned().unwrap_or_default(),
+        (Verdict::Proposed | Verdict::Unchanged | Verdict::NoAim, _) => {
+            metrics.unjudged.get(figure.definition.path).cloned().unwrap_or_default()
+        }
         (Verdict::Met | Verdict::Missed, Some(_)) if metrics.rests_on_proposed(figure.definition.path) => {
             format!("judged without the proposed structures: {}; {source}", shown(figure, judged))
         }

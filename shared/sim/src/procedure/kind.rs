@@ -41,6 +41,11 @@ impl Procedure {
         Self::ALL.into_iter().find(|p| p.name() == name)
     }
 
+    /// Whether its aim is a wider canal; the others free one root, and may leave the canal as narrow as it was.
+    pub const fn widens_canal(self) -> bool {
+        matches!(self, Self::Laminectomy | Self::Ulbd)
+    }
+
     /// Whether it is done from one side only, so that the other side's lamina must stay.
     pub const fn is_one_sided(self) -> bool {
         !matches!(self, Self::Laminectomy)
