@@ -4,6 +4,7 @@ mod camera;
 mod cli;
 mod desktop;
 mod frames;
+mod guide;
 mod headless;
 mod hud;
 mod marks;
@@ -142,7 +143,7 @@ fn theatre(how: &How) -> Result<App> {
         .configure_sets(Update, (Steer, Allow, Gather, Draw).chain())
         .init_resource::<room::Room>()
         .init_resource::<room::OwnBody>()
-        .add_plugins((may::MayPlugin, rack::RackPlugin, menu::MenuPlugin, shot::PicturePlugin))
+        .add_plugins((may::MayPlugin, rack::RackPlugin, menu::MenuPlugin, shot::PicturePlugin, guide::GuidePlugin))
         .add_plugins((
             camera::CameraPlugin,
             scene::theatre::TheatrePlugin,

@@ -44,6 +44,10 @@ pub(crate) fn refusal(wish: &Wish, room: &Room) -> Option<String> {
             _ => None,
         }),
         Wish::Right { user, give } => right(room, *user, *give),
+        Wish::Follow(_) => directing(room).or_else(|| together(room)),
+        Wish::NextLevel | Wish::NextSide => directing(room),
+        Wish::Measure => together(room),
+        Wish::Guidance if room.procedure.is_none() => Some("the room follows no procedure (L)".to_owned()),
         Wish::Pass { hand, to } => passing(room, *hand, *to),
         Wish::GoBack(_) => directing(room).or_else(|| match room.mode {
             Mode::Practice => Some("alone nothing is recorded: open the case again".to_owned()),
@@ -80,6 +84,16 @@ fn directing(room: &Room) -> Option<String> {
         (Mode::Film, _) => Some(FILM.to_owned()),
         (_, None) => Some("not in the room yet".to_owned()),
         (_, Some(me)) if !me.role.may_direct() => Some(format!("a {} may not: the attending directs", me.role)),
+        _ => None,
+    }
+}
+
+/// What only a server does.
+fn together(room: &Room) -> Option<String> {
+    match (room.mode, room.myself()) {
+        (Mode::Film, _) => Some(FILM.to_owned()),
+        (Mode::Practice, _) => Some("alone nobody does: serve the case and join".to_owned()),
+        (_, None) => Some("not in the room yet".to_owned()),
         _ => None,
     }
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bevy::prelude::*;
 use spinor_shared::room::Role;
 use spinor_sim::{AlarmLevel, Hand, Settings, ToolKind, ToolState, UserId};
+use spinor_volume::measure::LiveMeasures;
 use spinor_volume::{Label, Patient, Source, TissueClass};
 
 use crate::frames::WorldFrame;
+use crate::guide::Followed;
 
 /// A person.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +126,10 @@ pub(crate) struct Room {
     pub(crate) guards: bool,
     /// Structures that were proposed from the anatomy around them: nobody saw them in an image.
     pub(crate) proposed: BTreeSet<Label>,
+    /// The procedure that the room follows.
+    pub(crate) procedure: Option<Followed>,
+    /// What was measured last.
+    pub(crate) measures: Option<Box<LiveMeasures>>,
     /// By how much the uncertainty of each neural structure widens the alarm's thresholds for it, mm.
     pub(crate) widened_mm: BTreeMap<Label, f32>,
 }

@@ -4,6 +4,7 @@
 //! concerned carries them out; the others are answered with the reason ([`crate::may`]).
 
 use bevy::prelude::*;
+use spinor_sim::procedure::Procedure;
 use spinor_sim::{Hand, ToolKind, UserId};
 use spinor_volume::TissueClass;
 
@@ -56,6 +57,17 @@ pub(crate) enum Wish {
     GoBack(u32),
     /// Set the alarm's thresholds, mm: caution, danger.
     Alarm([f32; 2]),
+
+    /// Let the room follow a procedure at the level and side that one's own menu names; or none.
+    Follow(Option<Procedure>),
+    /// Another level, in one's own menu, for the next procedure.
+    NextLevel,
+    /// The other side for it.
+    NextSide,
+    /// Show or hide the guidance.
+    Guidance,
+    /// Measure canal, facets, pars and foramina as they are now.
+    Measure,
 
     /// Point at a place in the theatre.
     Point(Vec3),
@@ -128,6 +140,9 @@ impl Wish {
             Self::Pass { .. } => "hand the tool over",
             Self::GoBack(_) => "go back",
             Self::Alarm(_) => "set the alarm",
+            Self::Follow(_) | Self::NextLevel | Self::NextSide => "procedure",
+            Self::Guidance => "guidance",
+            Self::Measure => "measure",
             Self::Point(_) => "point",
             Self::Draw(_) | Self::ClearMarks => "draw",
             Self::Say(_) => "say",

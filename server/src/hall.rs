@@ -18,6 +18,7 @@ use spinor_shared::net::link::{QuicLink, Waker, link_bundle};
 use spinor_shared::net::protocol::{Avatar, DownChannel, InputMsg, PeerPoseMsg, PoseMsg, ToolsMsg};
 use spinor_shared::session::SessionHead;
 use spinor_sim::TissueModels;
+use spinor_sim::procedure::Target;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::bulk::CaseData;
@@ -40,6 +41,7 @@ pub(crate) struct Hall {
     pub(crate) case: Arc<CaseData>,
     pub(crate) record: Option<PathBuf>,
     pub(crate) tissues: TissueModels,
+    pub(crate) procedure: Option<Target>,
     pub(crate) server: Entity,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) waker: Waker,
@@ -105,7 +107,8 @@ impl Hall {
     }
 
     fn open(&mut self, name: &Arc<str>, recorder: Option<Recorder>) -> Result<(), Refusal> {
-        let room = Room::new(name, self.case.clone(), recorder, None, Refusals::default(), self.tissues, self.runtime.clone());
+        let (models, case, runtime) = ((self.tissues, self.procedure), self.case.clone(), self.runtime.clone());
+        let room = Room::new(name, case, recorder, None, Refusals::default(), models, runtime);
         let room = room.map_err(|error| {
             tracing::error!(room = %name, %error, "the room cannot be opened");
             Refusal::Closing

@@ -7,6 +7,7 @@
 
 mod bulk;
 mod delta;
+mod following;
 mod gate;
 mod hall;
 mod lane;
@@ -49,6 +50,7 @@ use spinor_shared::net::link::QuicLinkPlugin;
 use spinor_shared::net::protocol::ProtocolPlugin;
 use spinor_shared::net::tls::CertDigest;
 use spinor_sim::TissueModels;
+use spinor_sim::procedure::Target;
 use thiserror::Error;
 use tokio::sync::mpsc::channel;
 
@@ -91,6 +93,8 @@ pub struct Config {
     pub bulk_bytes_per_second: f64,
     /// Which models tissues follow; every recording names them.
     pub tissues: TissueModels,
+    /// The procedure that every room begins with; a session that goes on keeps its own where none is given.
+    pub procedure: Option<Target>,
 }
 
 /// Why a server cannot start.
@@ -180,7 +184,8 @@ impl Server {
             (None, None) => None,
         };
         let recording = recorder.as_ref().map(|r| r.path().to_owned());
-        let first = Room::new(&name, case.clone(), recorder, resumed, Refusals::default(), config.tissues, handle.clone())?;
+        let models = (config.tissues, config.procedure);
+        let first = Room::new(&name, case.clone(), recorder, resumed, Refusals::default(), models, handle.clone())?;
 
         let address = endpoint.local_addr().map_err(|e| EndpointError::Bind(config.listen, e))?;
         let (digest, owner) = (config.state.identity.digest(), config.state.owner.to_bytes());
@@ -204,6 +209,7 @@ impl Server {
             case,
             record: config.record,
             tissues: config.tissues,
+            procedure: config.procedure,
             server,
             runtime: handle,
             waker,

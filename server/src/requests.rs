@@ -11,6 +11,7 @@ use spinor_volume::BrickIndex;
 
 use crate::bulk;
 use crate::delta::{BrickKey, snapshot_frames};
+use crate::following::target_of;
 use crate::room::{Member, Room};
 
 /// What a request comes to beyond the room itself.
@@ -32,7 +33,12 @@ impl Room {
         let Some(peer) = &mut member.peer else { return Outcome::Done };
         let directs = matches!(
             request,
-            Request::Freeze(_) | Request::Pause(_) | Request::Tool { .. } | Request::Alarm { .. } | Request::Rewind { .. }
+            Request::Freeze(_)
+                | Request::Pause(_)
+                | Request::Tool { .. }
+                | Request::Alarm { .. }
+                | Request::Rewind { .. }
+                | Request::Procedure(_)
         );
         if directs && !role.may_direct() {
             self.refuse(user, request.word(), Refusal::Role(role));
@@ -46,6 +52,7 @@ impl Room {
                 }
                 peer.ready = true;
                 peer.untold = Some(Untold::everything(&self.sim));
+                peer.tell(&Notice::Procedure(self.following.as_ref().map(|follower| follower.view.clone())));
                 let connection = peer.connection.clone();
                 self.send_snapshot(connection, (have_patient, want_images), bytes_per_second);
             }
@@ -98,6 +105,15 @@ impl Room {
                 }
             }
             Request::Measures => self.measure(user),
+            Request::Procedure(wire) => {
+                let chosen = target_of(wire);
+                if matches!(chosen, Err(Refusal::Garbage)) {
+                    return Outcome::Close(Refusal::Garbage);
+                }
+                if let Err(refusal) = chosen.and_then(|target| self.choose_procedure(user, target)) {
+                    self.refuse(user, "procedure", refusal);
+                }
+            }
             Request::Leave => return Outcome::Close(Refusal::Closing),
         }
         Outcome::Done

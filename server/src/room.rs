@@ -19,11 +19,13 @@ use spinor_shared::room::{MAX_PEOPLE, Role};
 use spinor_shared::session::{Record, SessionError};
 use spinor_shared::tissue::TissueRecord;
 use spinor_shared::wire::{WireError, WireEvent, WireInput, WirePose};
+use spinor_sim::procedure::Target;
 use spinor_sim::{Hand, Settings, Simulation, TissueModels, TissueOutput, ToolInput, UserId};
 use thiserror::Error;
 
 use crate::bulk::CaseData;
 use crate::delta::{BrickKey, Sender};
+use crate::following::Follower;
 use crate::gate::Refusals;
 use crate::measuring::Queue;
 use crate::pass::Given;
@@ -107,6 +109,8 @@ pub(crate) struct Room {
     pub(crate) rewinding: Option<Rewinding>,
     pub(crate) widening: Option<Widening>,
     pub(crate) measuring: Queue,
+    /// The procedure that the room follows.
+    pub(crate) following: Option<Follower>,
     pub(crate) sender: Sender,
     pub(crate) recorder: Option<Recorder>,
     pub(crate) backlog: VecDeque<Waiting>,
@@ -136,7 +140,7 @@ impl Room {
         recorder: Option<Recorder>,
         resumed: Option<Resumed>,
         refusals: Refusals,
-        tissues: TissueModels,
+        (tissues, procedure): (TissueModels, Option<Target>),
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, DeltaError> {
         // A session that goes on keeps dura that yields.
@@ -148,6 +152,7 @@ impl Room {
         let mut before = 0;
         let (mut frozen, mut withdrawn) = (false, BTreeSet::new());
         let mut is_resumed = false;
+        let mut noted = None;
         if let Some(Resumed { reached, .. }) = resumed {
             sim.restore_with(reached.cut, &reached.standing);
             sender.begin_from(sim.cut());
@@ -157,6 +162,7 @@ impl Room {
                 settings = *sim.settings();
             }
             (frozen, withdrawn) = (reached.frozen, reached.withdrawn);
+            noted = reached.procedure;
             is_resumed = true;
         }
         let mut room = Self {
@@ -170,6 +176,7 @@ impl Room {
             rewinding: None,
             widening: None,
             measuring: Queue::default(),
+            following: None,
             sender,
             recorder,
             backlog: VecDeque::new(),
@@ -197,6 +204,13 @@ impl Room {
         room.record(Record::of_models(tick, settings.tissues()));
         if is_resumed {
             room.keyframe();
+        }
+        match (noted, procedure) {
+            (Some((target, noted)), None) => room.go_on_following(target, noted),
+            (_, Some(target)) if room.choose_procedure(0, Some(target)).is_err() => {
+                tracing::error!(room = %room.name, "the room opens without its procedure");
+            }
+            _ => {}
         }
         Ok(room)
     }

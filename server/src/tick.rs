@@ -44,6 +44,7 @@ impl Room {
             return Vec::new();
         }
         self.take_widening();
+        self.take_procedure();
         if self.paused {
             let stamp = (self.epoch, self.tick);
             for peer in self.members.values_mut().filter_map(|m| m.peer.as_mut()).filter(|p| p.ready) {
@@ -60,6 +61,7 @@ impl Room {
             self.last_op_tick = self.tick;
             self.ops += out.ops.len() as u64;
         }
+        self.feed_procedure(&out.events);
         let mut causes = Vec::new();
         for op in &out.ops {
             let cause = Cause { user: op.user.0, hand: op.hand as u8, first: op.input_seq, last: op.input_seq };
@@ -235,7 +237,8 @@ mod tests {
             let path = recorder.path().to_owned();
             let tissues = spinor_sim::Settings::default().tissues();
             let room =
-                Room::new("theatre", case, Some(recorder), None, Default::default(), tissues, runtime.handle().clone()).unwrap();
+                Room::new("theatre", case, Some(recorder), None, Default::default(), (tissues, None), runtime.handle().clone())
+                    .unwrap();
             Self { room, path, seq: 0, _runtime: runtime, _directory: directory }
         }
 

@@ -6,6 +6,7 @@ pub mod case;
 pub mod codec;
 pub mod delta;
 pub mod file;
+pub mod following;
 pub mod mark;
 pub mod measures;
 #[cfg(feature = "net")]

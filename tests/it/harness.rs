@@ -65,8 +65,13 @@ pub(crate) fn patient() -> Patient {
 
 /// The bytes of a case file with that patient.
 pub(crate) fn case_file() -> Vec<u8> {
+    case_of(patient())
+}
+
+/// The bytes of a case file with a patient.
+pub(crate) fn case_of(patient: Patient) -> Vec<u8> {
     let meta = CaseMeta { created_with: "test".to_owned(), ..CaseMeta::default() };
-    Case { patient: patient(), ct: None, mr: None, meta }.encode()
+    Case { patient, ct: None, mr: None, meta }.encode()
 }
 
 /// A server on a thread of this process.
@@ -80,17 +85,23 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(record: Option<PathBuf>) -> Self {
+        Self::of(case_file(), record, None)
+    }
+
+    /// A server of a case that goes on with a recording, if one is given.
+    pub(crate) fn of(case: Vec<u8>, record: Option<PathBuf>, resume: Option<PathBuf>) -> Self {
         let config = Config {
-            case: CaseData::new(case_file()).unwrap(),
+            case: CaseData::new(case).unwrap(),
             listen: "127.0.0.1:0".parse().unwrap(),
             room: "theatre".to_owned(),
             rooms: 4,
             state: State::in_memory().unwrap(),
             record,
-            resume: None,
+            resume,
             congestion: Congestion::Cubic,
             bulk_bytes_per_second: 25e6,
             tissues: spinor_sim::Settings::default().tissues(),
+            procedure: None,
         };
         let (sender, receiver) = std::sync::mpsc::channel();
         // The engine is made where it runs.

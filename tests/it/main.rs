@@ -6,4 +6,5 @@ mod direction;
 mod gate;
 mod harness;
 mod killed;
+mod procedure;
 mod rooms;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bevy_ecs::resource::Resource;
 use quinn::Connection;
+use spinor_shared::following::Following;
 use spinor_shared::mark::Mark;
 use spinor_shared::net::control::{MAX_REPAIR, Notice, Person, Request, RoomView, Stats};
 use spinor_shared::net::handshake::{Accept, Refusal};
@@ -111,6 +112,8 @@ pub enum Happening {
         /// The measures.
         measures: Box<LiveMeasures>,
     },
+    /// Where the room stands in its procedure, or that it follows none. [`Session::following`] has it already.
+    Procedure,
     /// The connection was lost; the session reconnects by itself.
     Lost(String),
     /// The connection is there (again).
@@ -125,6 +128,7 @@ pub struct Session {
     tissues: TissueMirror,
     me: Option<Accept>,
     view: Option<RoomView>,
+    following: Option<Following>,
     poses: BTreeMap<u32, PoseBuffer>,
     tools: BTreeMap<(u32, u8), (ToolView, u32, Instant)>,
     happenings: VecDeque<Happening>,
@@ -169,6 +173,7 @@ impl Session {
             tissues: TissueMirror::default(),
             me: None,
             view: None,
+            following: None,
             poses: BTreeMap::new(),
             tools: BTreeMap::new(),
             happenings: VecDeque::new(),
@@ -264,6 +269,10 @@ impl Session {
                 }
                 return;
             }
+            Notice::Procedure(following) => {
+                self.following = following;
+                Happening::Procedure
+            }
             Notice::Closing(_) => return,
         };
         self.note(happening);
@@ -320,6 +329,11 @@ impl Session {
     /// The copy, to take out what changed.
     pub fn mirror_mut(&mut self) -> &mut Mirror {
         &mut self.mirror
+    }
+
+    /// Where the room stands in its procedure as last told; none where it follows none.
+    pub fn following(&self) -> Option<&Following> {
+        self.following.as_ref()
     }
 
     /// Fragments, dents, tears and veil as last told.

@@ -77,6 +77,8 @@ Enter          write to everybody
                (no voice: use a telephone)
 G              people, freeze, tools
 K              alarm thresholds
+L  J           procedure, guidance on or off
+U              measures of the canal
 Space          freeze   (attending)
 P              pause    (attending)";
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! people   | band          | slices
-//! menu     | message       |
+//! guidance | message       |
+//! menu     |               |
 //!          (the wound)
 //! tools, typing            | notes, status
 //! ```
@@ -18,6 +19,8 @@ const AT_SCALE_ONE: Vec2 = Vec2::new(1280.0, 720.0);
 const SMALLEST: f32 = 0.8;
 /// Larger ones do not blow them up beyond this.
 const LARGEST: f32 = 4.0;
+/// Guidance wraps at this, so that it leaves the wound free.
+const GUIDE_WIDTH: f32 = 330.0;
 /// Columns of the help.
 pub(super) const HELP_COLUMNS: usize = 4;
 
@@ -27,6 +30,7 @@ pub(super) enum Slot {
     Alarm,
     Tool,
     People,
+    Guide,
     Status,
     Notes,
     Message,
@@ -116,7 +120,7 @@ pub(crate) fn lay_out(mut commands: Commands, camera: Option<Res<HudCamera>>) {
         let node = Node {
             padding: UiRect::axes(px(14.0), px(7.0)),
             border_radius: BorderRadius::all(px(7.0)),
-            max_width: Val::Percent(100.0),
+            max_width: if slot == Slot::Guide { px(GUIDE_WIDTH) } else { Val::Percent(100.0) },
             ..default()
         };
         let boxed = commands.spawn((slot, node, BackgroundColor(fill), ChildOf(parent))).id();
@@ -130,6 +134,7 @@ pub(crate) fn lay_out(mut commands: Commands, camera: Option<Res<HudCamera>>) {
         ));
     };
     boxed(Slot::People, left, 15.0, bright, panel);
+    boxed(Slot::Guide, left, 14.0, bright, panel);
     boxed(Slot::Alarm, middle, 20.0, bright, Color::NONE);
     boxed(Slot::Message, middle, 17.0, bright, panel);
     boxed(Slot::Typing, low_left, 16.0, bright, panel);

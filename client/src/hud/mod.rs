@@ -12,6 +12,8 @@ use bevy::prelude::*;
 use spinor_sim::AlarmLevel;
 
 use crate::Draw;
+use crate::guide::{Guide, paragraph};
+use crate::menu::Menu;
 use crate::room::Room;
 use alarm::{alarm_line, level_colour};
 use layout::{Slot, fit, lay_out};
@@ -65,6 +67,7 @@ fn write(
     room: Res<Room>,
     view: Res<ViewName>,
     typing: Res<Typing>,
+    (guide, menu): (Res<Guide>, Res<Menu>),
     time: Res<Time<Real>>,
     mut texts: Query<(&Slot, &mut Text)>,
     mut boxes: Query<(&Slot, &mut BackgroundColor, &mut Node), Without<Text>>,
@@ -83,6 +86,9 @@ fn write(
             let lines: Vec<String> = room.people.values().map(|p| person_line(p, Some(p.user) == room.me)).collect();
             lines.join("\n")
         }
+        // The menu has a page of the same.
+        Slot::Guide if menu.open => String::new(),
+        Slot::Guide => paragraph(&guide, &room),
         Slot::Status => status_line(&room, &view.0),
         Slot::Notes => notes(&room).join("\n"),
         Slot::Message => fresh.map_or(String::new(), |(message, _)| message.clone()),

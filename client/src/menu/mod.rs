@@ -8,6 +8,7 @@ pub(crate) mod rows;
 use bevy::prelude::*;
 
 use crate::Allow;
+use crate::guide::Guide;
 use crate::hud::Help;
 use crate::rack::Rack;
 use crate::room::{Mode, Room};
@@ -26,6 +27,10 @@ pub(crate) enum Page {
     Tools,
     /// Freeze, pause, people and their right to operate.
     Room,
+    /// The procedure that the room follows.
+    Procedure,
+    /// Canal, facets, pars and foramina.
+    Measures,
     /// The alarm's thresholds.
     Alarm,
     /// What is shown of the patient.
@@ -44,6 +49,8 @@ impl Page {
         match self {
             Self::Tools => "tools",
             Self::Room => "room",
+            Self::Procedure => "procedure",
+            Self::Measures => "measures",
             Self::Alarm => "alarm",
             Self::Structures => "structures",
             Self::Picture => "picture",
@@ -56,7 +63,16 @@ impl Page {
     pub(crate) const fn all(mode: Mode) -> &'static [Self] {
         match mode {
             Mode::Film => &[Self::Film, Self::Structures, Self::Picture, Self::Case],
-            _ => &[Self::Tools, Self::Room, Self::Alarm, Self::Structures, Self::Picture, Self::Case],
+            _ => &[
+                Self::Tools,
+                Self::Room,
+                Self::Procedure,
+                Self::Measures,
+                Self::Alarm,
+                Self::Structures,
+                Self::Picture,
+                Self::Case,
+            ],
         }
     }
 
@@ -153,6 +169,7 @@ fn fill(
     rack: Res<Rack>,
     looks: Res<Looks>,
     slices: Res<Slices>,
+    guide: Res<Guide>,
     anatomy: Option<Res<Anatomy>>,
 ) {
     if !menu.open {
@@ -165,6 +182,7 @@ fn fill(
         rack: &rack,
         looks: &looks,
         slices: &slices,
+        guide: &guide,
         parts: &parts,
         has_mr: anatomy.as_ref().is_some_and(|anatomy| anatomy.mr.is_some()),
     };

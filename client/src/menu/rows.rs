@@ -2,10 +2,12 @@
 
 use bevy::prelude::*;
 use spinor_sim::ToolKind;
+use spinor_sim::procedure::{Procedure, StepStatus};
 use spinor_sim::settings::LEAST_DANGER_MM;
 use spinor_volume::{Label, Source, TissueClass};
 
 use super::Page;
+use crate::guide::{Course, Guide, levels, measured_rows, procedure_word};
 use crate::hud::words::spoken;
 use crate::may::refusal;
 use crate::rack::Rack;
@@ -50,6 +52,7 @@ pub(super) struct About<'a> {
     pub(super) rack: &'a Rack,
     pub(super) looks: &'a Looks,
     pub(super) slices: &'a Slices,
+    pub(super) guide: &'a Guide,
     pub(super) parts: &'a [Part],
     pub(super) has_mr: bool,
 }
@@ -72,6 +75,8 @@ pub(super) fn rows(page: Page, about: &About<'_>) -> Vec<Row> {
     match page {
         Page::Tools => tools(about),
         Page::Room => room(about),
+        Page::Procedure => procedure(about),
+        Page::Measures => measures(about),
         Page::Alarm => alarm(about),
         Page::Structures => structures(about),
         Page::Picture => picture(about),
@@ -122,6 +127,63 @@ fn room(about: &About<'_>) -> Vec<Row> {
     rows.push(about.ask("back to 60 s before the last change", "", "", Wish::GoBack(60)));
     rows.push(about.ask("take my drawings away", "", "Del", Wish::ClearMarks));
     rows.push(say("Enter writes to everybody. There is no voice: use a telephone."));
+    rows
+}
+
+fn procedure(about: &About<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if let Some(followed) = &about.room.procedure {
+        rows.push(say(followed.title()));
+        match &followed.course {
+            Course::Looking => rows.push(say("looking for its place")),
+            Course::Impossible(why) => rows.push(say(format!("! cannot be followed: {why}"))),
+            Course::Steps(steps, errors) => {
+                let current = steps.iter().position(|(_, status)| status.is_open());
+                rows.extend(steps.iter().enumerate().map(|(k, (step, status))| Row {
+                    value: step_word(*status, current == Some(k)).to_owned(),
+                    on: status.is_done(),
+                    ..say(format!("{}  {}", k + 1, step.title))
+                }));
+                rows.extend(errors.iter().map(|error| say(format!("! {error}"))));
+            }
+        }
+        let shown = if about.guide.shown { "on" } else { "off" };
+        rows.push(Row { on: about.guide.shown, ..about.ask("guidance", shown, "J", Wish::Guidance) });
+    }
+    rows.push(about.ask("level of the next procedure", format!("L{}", about.guide.level), "", Wish::NextLevel));
+    rows.push(about.ask("side of the next procedure", about.guide.side.word(), "", Wish::NextSide));
+    rows.extend(Procedure::ALL.map(|procedure| {
+        let words = format!("begin: {}", procedure_word(procedure));
+        about.ask(words, "", "", Wish::Follow(Some(procedure)))
+    }));
+    if about.room.procedure.is_some() {
+        rows.push(about.ask("follow no procedure", "", "", Wish::Follow(None)));
+    }
+    rows
+}
+
+const fn step_word(status: StepStatus, current: bool) -> &'static str {
+    match status {
+        StepStatus::Open if current => "now",
+        StepStatus::Open => "",
+        StepStatus::Lacking => "no such tissue",
+        StepStatus::Done { .. } => "done",
+        StepStatus::OutOfOrder { .. } => "done too early",
+    }
+}
+
+fn measures(about: &About<'_>) -> Vec<Row> {
+    let mut rows = vec![about.ask("measure now", "", "U", Wish::Measure)];
+    match &about.room.measures {
+        None => rows.push(say("Canal, facets, pars and foramina are measured on the server, in some seconds the first time.")),
+        Some(measures) => {
+            for (name, level) in levels(measures, about.room) {
+                rows.push(say(name));
+                rows.extend(measured_rows(level).into_iter().map(|(words, value)| Row { value, ..say(format!("  {words}")) }));
+            }
+            rows.push(say("Of the case as it is segmented: no measurement of a patient."));
+        }
+    }
     rows
 }
 
@@ -249,8 +311,8 @@ mod tests {
             Part { label: Label::lumbar(4), class: TissueClass::Bone, source: Source::Labelled },
             Part { label: Label::flavum_below(4), class: TissueClass::Flavum, source: Source::Proposed },
         ];
-        let (rack, looks, slices) = (Rack::default(), Looks::default(), Slices::default());
-        test(&About { room: &room, rack: &rack, looks: &looks, slices: &slices, parts: &parts, has_mr: false })
+        let (rack, looks, slices, guide) = (Rack::default(), Looks::default(), Slices::default(), Guide::default());
+        test(&About { room: &room, rack: &rack, looks: &looks, slices: &slices, guide: &guide, parts: &parts, has_mr: false })
     }
 
     /// What a mentor may not do stands there grey, with the reason; what an attending may do can be picked.
@@ -267,6 +329,9 @@ mod tests {
         let greyed = refused(Role::Attending, Page::Room);
         assert_eq!((greyed.len(), greyed[0].as_str()), (4, "P3  observer"), "{greyed:?}");
         assert_eq!(refused(Role::Mentor, Page::Tools).len(), 18);
+        // A mentor may measure, and leaves the choice of the procedure to the attending.
+        assert_eq!((refused(Role::Mentor, Page::Procedure).len(), refused(Role::Attending, Page::Procedure).len()), (6, 0));
+        assert!(refused(Role::Mentor, Page::Measures).is_empty());
     }
 
     /// Every tool is in the rack with a key of its own, warnings and proposed structures are named.

@@ -11,16 +11,19 @@ use spinor_client_core::{
 };
 use spinor_shared::wire::{WirePose, hand_from_number, tool_from_number};
 use spinor_sim::input::TICKS_PER_SECOND;
+use spinor_sim::procedure::Target;
 use spinor_sim::{AlarmLevel, Event, Hand, OwnPose, Settings, UserId};
 use spinor_volume::Label;
 
 use super::{empty_hands, now, trigger_of};
 use crate::Gather;
 use crate::frames::WorldFrame;
+use crate::guide::{Followed, Guide};
 use crate::hud;
 use crate::hud::words::event_words;
 use crate::marks::Marks;
 use crate::may;
+use crate::menu::Page;
 use crate::rack::Rack;
 use crate::room::{OwnBody, Person, Room, ShownTool};
 use crate::scene::anatomy::Anatomy;
@@ -226,6 +229,7 @@ fn hear(
     mut room: ResMut<Room>,
     mut marks: ResMut<Marks>,
     mut rack: ResMut<Rack>,
+    guide: Res<Guide>,
     time: Res<Time<Real>>,
 ) {
     let at = now(&time);
@@ -253,6 +257,14 @@ fn hear(
                 let name = |user| room.people.get(&UserId(user)).map_or("somebody", |p| p.name.as_str());
                 room.message = Some((format!("{} hands {} the {}", name(from), name(to), kind.word()), at));
             }
+            Happening::Procedure => {
+                let now = session.following().and_then(Followed::of);
+                if let Some(words) = now.as_ref().filter(|_| guide.shown).and_then(|now| now.news(room.procedure.as_ref())) {
+                    room.message = Some((words, at));
+                }
+                room.procedure = now;
+            }
+            Happening::Measures { measures, .. } => room.measures = Some(measures),
             Happening::Rewound { .. } => {
                 room.message = Some(("the room went back to an earlier moment".to_owned(), at));
             }
@@ -276,7 +288,7 @@ fn hear(
 }
 
 /// What a wish asks the server for; none where it is nothing to it.
-fn request(wish: &Wish, room: &Room, frame: Option<&WorldFrame>) -> Option<Request> {
+fn request(wish: &Wish, room: &Room, guide: &Guide, frame: Option<&WorldFrame>) -> Option<Request> {
     let um = |at: &Vec3| Some(frame?.patient_from_world(*at).map(|mm| (mm * 1e3).round() as i32));
     Some(match wish {
         Wish::Freeze => Request::Freeze(!room.frozen),
@@ -291,6 +303,11 @@ fn request(wish: &Wish, room: &Room, frame: Option<&WorldFrame>) -> Option<Reque
             let [caution_um, danger_um] = mm.map(|mm| (mm * 1e3).round() as u32);
             Request::Alarm { caution_um, danger_um }
         }
+        Wish::Follow(procedure) => {
+            let place = |procedure| Target { procedure, level: guide.level, side: guide.side };
+            Request::Procedure(procedure.map(|procedure| place(procedure).into()))
+        }
+        Wish::Measure | Wish::Menu(Page::Measures) => Request::Measures,
         Wish::Point(at) => Request::Say(Mark::Line(vec![um(at)?])),
         Wish::Draw(line) => Request::Say(Mark::Line(line.iter().map(um).collect::<Option<_>>()?)),
         Wish::ClearMarks => Request::Say(Mark::Clear),
@@ -299,10 +316,16 @@ fn request(wish: &Wish, room: &Room, frame: Option<&WorldFrame>) -> Option<Reque
     })
 }
 
-fn ask(session: Res<Session>, anatomy: Option<Res<Anatomy>>, mut granted: MessageReader<Granted>, room: Res<Room>) {
+fn ask(
+    session: Res<Session>,
+    anatomy: Option<Res<Anatomy>>,
+    mut granted: MessageReader<Granted>,
+    room: Res<Room>,
+    guide: Res<Guide>,
+) {
     let frame = anatomy.as_ref().map(|anatomy| &anatomy.frame);
     for Granted(wish) in granted.read() {
-        if let Some(request) = request(wish, &room, frame) {
+        if let Some(request) = request(wish, &room, &guide, frame) {
             session.request(request);
         }
     }
@@ -318,6 +341,7 @@ fn leave(mut exits: MessageReader<AppExit>, session: Res<Session>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spinor_sim::procedure::{Procedure, Side};
 
     /// Every wish that concerns others becomes the request that means it, in patient micrometres; a line without a frame is not sent.
     #[test]
@@ -325,7 +349,11 @@ mod tests {
         let frame = WorldFrame { centre_mm: [1.0, 2.0, 3.0] };
         let room = Room { frozen: true, ..default() };
         let at = frame.world_from_patient([10.0, 20.5, -30.0]);
-        let asked = |wish: &Wish| request(wish, &room, Some(&frame));
+        let guide = Guide { level: 3, side: Side::Right, ..Guide::default() };
+        let asked = |wish: &Wish| request(wish, &room, &guide, Some(&frame));
+        let target = Target { procedure: Procedure::Ulbd, level: 3, side: Side::Right };
+        assert_eq!(asked(&Wish::Follow(Some(Procedure::Ulbd))), Some(Request::Procedure(Some(target.into()))));
+        assert_eq!(asked(&Wish::Follow(None)), Some(Request::Procedure(None)));
         assert_eq!(asked(&Wish::Freeze), Some(Request::Freeze(false)));
         assert_eq!(asked(&Wish::Pause), Some(Request::Pause(true)));
         assert_eq!(asked(&Wish::Alarm([4.5, 2.5])), Some(Request::Alarm { caution_um: 4_500, danger_um: 2_500 }));
@@ -333,12 +361,12 @@ mod tests {
         assert_eq!(asked(&right), Some(Request::Tool { user: 3, give: false }));
         let Some(Request::Say(Mark::Line(points))) = asked(&Wish::Draw(vec![at, at])) else { panic!() };
         assert!(points.len() == 2 && (0..3).all(|k| (points[0][k] - [10_000, 20_500, -30_000][k]).abs() <= 1), "{points:?}");
-        assert_eq!(request(&Wish::Point(at), &room, None), None);
+        assert_eq!(request(&Wish::Point(at), &room, &guide, None), None);
         assert_eq!(asked(&Wish::Slices), None);
         let pass = Wish::Pass { hand: Hand::Left, to: UserId(4) };
         assert_eq!(asked(&pass), Some(Request::Pass { hand: 0, to: 4 }));
         let late = Room { clock_secs: Some(100.0), ..default() };
-        assert_eq!(request(&Wish::GoBack(10), &late, None), Some(Request::Rewind { to_tick: 5_400 }));
-        assert_eq!(request(&Wish::GoBack(10), &room, None), Some(Request::Rewind { to_tick: 0 }));
+        assert_eq!(request(&Wish::GoBack(10), &late, &guide, None), Some(Request::Rewind { to_tick: 5_400 }));
+        assert_eq!(request(&Wish::GoBack(10), &room, &guide, None), Some(Request::Rewind { to_tick: 0 }));
     }
 }

@@ -219,15 +219,7 @@ impl Rehearsal {
 
     /// What is rehearsed, as the recording's first note says it.
     pub fn words(&self) -> String {
-        let target = &self.target;
-        format!(
-            "rehearsal: procedure={} level=L{} side={} skill={} seed={}",
-            target.procedure.name(),
-            target.level,
-            target.side.word(),
-            self.skill.name(),
-            self.seed
-        )
+        format!("rehearsal: {} skill={} seed={}", self.target.words(), self.skill.name(), self.seed)
     }
 
     fn note<W: Write>(
@@ -239,13 +231,7 @@ impl Rehearsal {
         writer: &mut SessionWriter<W>,
     ) -> Result<(), SessionError> {
         for note in notes {
-            let id = |k: usize| tracker.steps().get(k).map_or("", |s| s.id);
-            let words = match note {
-                Note::StepDone(k) => format!("step done: {}", id(*k)),
-                Note::StepOutOfOrder { step, before } => format!("step out of order: {} before {}", id(*step), id(*before)),
-                Note::Sentinel(record) => format!("sentinel error: {}", record.sentinel.words()),
-                Note::Completed => "procedure completed".to_owned(),
-            };
+            let words = tracker.words(note);
             writer.append(&Record::Control { tick, user, control: Control::Note(words) })?;
         }
         Ok(())

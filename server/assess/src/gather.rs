@@ -17,7 +17,6 @@ use crate::again::Again;
 pub use crate::again::{Followed, Proximity, Sample};
 use crate::clock;
 pub use crate::clock::Stall;
-use crate::metrics::target_of;
 
 /// Longest session that is measured, ticks: a day at 60 Hz. A longer one is a damaged number.
 const MOST_TICKS: u32 = 24 * 3_600 * 60;
@@ -233,7 +232,7 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         state.advance(&record)?;
         if let Record::Control { control: Control::Note(words), .. } = &record
             && options.target.is_none()
-            && let Some(target) = target_of(words)
+            && let Some(target) = Target::from_words(words)
         {
             again.follow(target);
         }

@@ -28,6 +28,6 @@ mod tests;
 pub mod xapi;
 
 pub use gather::{AssessError, Options, Session, gather, gather_with};
-pub use metrics::{Metrics, measure, target_of};
+pub use metrics::{Metrics, measure};
 pub use osats::Osats;
 pub use report::html;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::handshake::Refusal;
+use crate::following::{Following, WireTarget};
 use crate::mark::Mark;
 use crate::measures::WireMeasures;
 use crate::room::Role;
@@ -61,6 +62,8 @@ pub enum Request {
     },
     /// Asks for [`Notice::Measures`].
     Measures,
+    /// Chooses the procedure that the room follows, or none (directs).
+    Procedure(Option<WireTarget>),
 }
 
 impl Request {
@@ -80,6 +83,7 @@ impl Request {
             Self::Rewind { .. } => "rewind",
             Self::Pass { .. } => "pass",
             Self::Measures => "measures",
+            Self::Procedure(_) => "procedure",
         }
     }
 }
@@ -190,6 +194,8 @@ pub enum Notice {
     Measures(Box<WireMeasures>),
     /// Fragments, dents, tears and veil that changed, or all of them behind [`Request::Ready`].
     Tissues(Box<TissueView>),
+    /// Where the room stands in its procedure, whenever that changes and behind [`Request::Ready`]; none where it follows none.
+    Procedure(Option<Following>),
 }
 
 /// How the server fares. Counted since it started.

@@ -17,7 +17,7 @@ pub mod rate;
 pub mod tls;
 
 /// Raised whenever a message or stream changes; peers of another version are refused.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 /// Name of the protocol in the TLS handshake.
 pub const ALPN: &[u8] = b"spinor/1";
 /// Streams that brick deltas are spread over, so that a lost packet holds up a quarter of them only.

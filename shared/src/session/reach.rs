@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use spinor_sim::procedure::Target;
 use spinor_sim::{Standing, TissueModels};
 use spinor_volume::Patient;
 use spinor_volume::cut::{CutOp, CutState};
@@ -13,6 +14,9 @@ use spinor_volume::cut::{CutOp, CutState};
 use super::{Control, Keyframe, Record, ReplayError, SessionReader, restore_keyframe};
 use crate::tissue::TissueRecord;
 use crate::wire::WireCut;
+
+/// Most notes of a procedure that are kept: it has some steps and some kinds of errors.
+const MOST_NOTES: usize = 256;
 
 /// Where a recording stands at a moment.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct Reached {
     pub frozen: bool,
     /// People from whom the right to operate was taken.
     pub withdrawn: BTreeSet<u32>,
+    /// The procedure that was followed last, and what was noted of it, by tick.
+    pub procedure: Option<(Target, Vec<(u32, String)>)>,
     /// The models that tissues followed last; none in recordings that name none.
     pub models: Option<TissueModels>,
 }
@@ -65,6 +71,7 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
     let mut line: Vec<Entry> = Vec::new();
     let (mut last, mut epoch, mut ops, mut keyframe_ops) = (0, 0, 0, 0);
     let (mut alarm_um, mut frozen, mut withdrawn) = (None, false, BTreeSet::new());
+    let mut procedure: Option<(Target, Vec<(u32, String)>)> = None;
     let (mut last_tick, mut models): (Option<u32>, Option<TissueModels>) = (None, None);
     while let Some(record) = reader.next_record()? {
         models = record.models().or(models);
@@ -90,7 +97,7 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
                 epoch = epoch.max(begun);
                 line.retain(|entry| entry.tick() <= from_tick);
             }
-            Record::Control { control, .. } => match control {
+            Record::Control { tick, control, .. } => match control {
                 Control::Alarm { caution_um, danger_um } => alarm_um = Some([caution_um, danger_um]),
                 Control::Freeze(on) => frozen = on,
                 Control::Tool { user, given: false } => {
@@ -99,7 +106,15 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
                 Control::Tool { user, given: true } | Control::Pass { to: user, .. } => {
                     withdrawn.remove(&user);
                 }
-                Control::Pause(_) | Control::Note(_) => {}
+                Control::Note(words) if words.contains("procedure=") => {
+                    procedure = Target::from_words(&words).map(|target| (target, Vec::new()));
+                }
+                Control::Note(words) => {
+                    if let Some((_, noted)) = procedure.as_mut().filter(|(_, noted)| noted.len() < MOST_NOTES) {
+                        noted.push((tick, words));
+                    }
+                }
+                Control::Pause(_) => {}
             },
             _ => {}
         }
@@ -132,5 +147,5 @@ pub fn reach<R: Read>(reader: &mut SessionReader<R>, patient: &Patient, to: Opti
             Entry::Tissue(_) => {}
         }
     }
-    Ok(Reached { cut, standing, tick: last, epoch, ops, keyframe_ops, alarm_um, frozen, withdrawn, models })
+    Ok(Reached { cut, standing, tick: last, epoch, ops, keyframe_ops, alarm_um, frozen, withdrawn, procedure, models })
 }

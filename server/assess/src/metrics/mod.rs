@@ -27,7 +27,7 @@ pub use motion::Motion;
 pub(crate) use outcome::class_word;
 pub use outcome::{CanalSlice, LevelOutcome, Outcome, SideOutcome};
 pub(crate) use process::LACKING;
-pub use process::{Process, SentinelError, Step, target_of};
+pub use process::{Process, SentinelError, Step};
 pub(crate) use safety::Of;
 pub use safety::{AlarmRise, Alarms, Plunge, Safety, StructureSafety};
 pub use team::{Intervention, Team, User};

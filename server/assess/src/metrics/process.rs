@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use spinor_sim::procedure::{Procedure, Sentinel, Side, StepStatus, Target};
+use spinor_sim::procedure::{Sentinel, StepStatus, Target};
 
 use crate::gather::Session;
 
@@ -49,14 +49,6 @@ pub struct SentinelError {
     pub structure: Option<String>,
     pub at_s: f64,
     pub times: u32,
-}
-
-/// The target that a note in a recording names, as `procedure=laminectomy level=L4 side=left` among other words.
-pub fn target_of(note: &str) -> Option<Target> {
-    let word = |key: &str| note.split([' ', ',', ';']).find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
-    let level = word("level")?.strip_prefix('L')?.parse().ok().filter(|level| (1..=5).contains(level))?;
-    let side = Side::BOTH.into_iter().find(|side| Some(side.word()) == word("side"))?;
-    Some(Target { procedure: Procedure::from_name(word("procedure")?)?, level, side })
 }
 
 pub(crate) fn process(session: &Session, absent: &mut BTreeMap<String, String>) -> Process {
@@ -113,26 +105,5 @@ pub(crate) fn process(session: &Session, absent: &mut BTreeMap<String, String>) 
         within_plan_mm3: Some(plan.within_mm3),
         outside_plan_mm3: Some(plan.outside_mm3),
         target: Some(*target),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Notes name a target by its words in any order; what is no procedure, level or side is none.
-    #[test]
-    fn notes_name_a_target() {
-        let target = target_of("rehearsal: procedure=ulbd level=L4 side=right skill=steady seed=7").unwrap();
-        assert_eq!((target.procedure, target.level, target.side), (Procedure::Ulbd, 4, Side::Right));
-        for wrong in [
-            "",
-            "step done: level_check",
-            "procedure=ulbd level=L9 side=left",
-            "procedure=x level=L4 side=left",
-            "procedure=ulbd level=L4",
-        ] {
-            assert_eq!(target_of(wrong), None, "{wrong}");
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use spinor_assess::{Metrics, Options, Session, csv, gather_with, html, measure, osats, target_of, xapi};
+use spinor_assess::{Metrics, Options, Session, csv, gather_with, html, measure, osats, xapi};
 use spinor_prepare::files::{spare, write_whole};
+use spinor_sim::procedure::Target;
 
 use crate::{input, output};
 
@@ -50,7 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     // A form that cannot be read is refused before the recording is measured, which takes longer.
     let rating = args.osats.as_deref().map(read_rating).transpose()?;
     let target = match &args.procedure {
-        Some(words) => Some(target_of(words).with_context(|| {
+        Some(words) => Some(Target::from_words(words).with_context(|| {
             format!("'{words}' names no procedure: write procedure=laminectomy level=L4 side=left (levels L1 to L5)")
         })?),
         None => None,

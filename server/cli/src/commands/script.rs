@@ -1,4 +1,4 @@
-//! What a scripted surgeon is told on the command line.
+//! What a scripted surgeon, or a room, is told of a procedure on the command line.
 
 use spinor_sim::procedure::{Procedure, Side, Target};
 use spinor_surgeon::Skill;
@@ -12,6 +12,13 @@ pub(crate) struct ScriptArgs {
     /// Seed of the tremor [default: 1]
     #[arg(long)]
     seed: Option<u64>,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Where a procedure is done.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct PlaceArgs {
     /// The vertebra above the disc, L1 to L5 [default: L4]
     #[arg(long, value_parser = level)]
     level: Option<u16>,
@@ -20,10 +27,23 @@ pub(crate) struct ScriptArgs {
     side: Option<Side>,
 }
 
-impl ScriptArgs {
+impl PlaceArgs {
     /// The procedure at its place.
     pub(crate) fn target(&self, procedure: Procedure) -> Target {
         Target { procedure, level: self.level.unwrap_or(4), side: self.side.unwrap_or(Side::Left) }
+    }
+
+    /// An option that was given, by its name.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let all = [("--level", self.level.is_some()), ("--side", self.side.is_some())];
+        all.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+}
+
+impl ScriptArgs {
+    /// The procedure at its place.
+    pub(crate) fn target(&self, procedure: Procedure) -> Target {
+        self.place.target(procedure)
     }
 
     pub(crate) fn skill(&self) -> Skill {
@@ -36,13 +56,8 @@ impl ScriptArgs {
 
     /// An option that was given, by its name.
     pub(crate) fn given(&self) -> Option<&'static str> {
-        let all = [
-            ("--skill", self.skill.is_some()),
-            ("--seed", self.seed.is_some()),
-            ("--level", self.level.is_some()),
-            ("--side", self.side.is_some()),
-        ];
-        all.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+        let all = [("--skill", self.skill.is_some()), ("--seed", self.seed.is_some())];
+        all.into_iter().find_map(|(name, is_given)| is_given.then_some(name)).or_else(|| self.place.given())
     }
 }
 

@@ -15,7 +15,9 @@ use spinor_server::{BULK_BYTES_PER_SECOND, CaseData, Config, ROOMS, ServeError, 
 use spinor_shared::net::congestion::Congestion;
 use spinor_shared::net::endpoint::EndpointError;
 use spinor_shared::room::{MAX_ROOM, is_room_name};
+use spinor_sim::procedure::Procedure;
 
+use super::script::{PlaceArgs, procedure};
 use super::tissues;
 use crate::{input, output};
 
@@ -67,6 +69,12 @@ pub(crate) struct Args {
     /// them. A recording that was begun so goes on so.
     #[arg(long)]
     yielding: bool,
+    /// Follow a procedure from the beginning: laminectomy, ulbd, foraminotomy or microdiscectomy. Everybody is told its steps and which are
+    /// done; an attending can choose another one. A recording goes on with its own.
+    #[arg(long, value_parser = procedure)]
+    procedure: Option<Procedure>,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Print one JSON object once the server listens: where, which room, and its recording.
     #[arg(long)]
     json: bool,
@@ -80,6 +88,9 @@ fn mbit(text: &str) -> Result<f64, String> {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     anyhow::ensure!(is_room_name(&args.name), "{:?} cannot name a room: use up to {MAX_ROOM} letters and digits", args.name);
+    if let (None, Some(option)) = (args.procedure, args.place.given()) {
+        anyhow::bail!("{option} says where a procedure is done: give --procedure as well");
+    }
     if let Some(room) = &args.room {
         let inputs: Vec<&Path> = [Some(args.case.as_path()), args.resume.as_deref()].into_iter().flatten().collect();
         spare(room, &inputs)?;
@@ -124,6 +135,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             congestion,
             bulk_bytes_per_second: args.bulk_mbit * 1e6 / 8.0,
             tissues: tissues(args.yielding),
+            procedure: args.procedure.map(|procedure| args.place.target(procedure)),
         };
         server = Some(Server::open(config).map_err(|e| match e {
             ServeError::Endpoint(EndpointError::Bind(_, ref why)) => {

@@ -68,4 +68,45 @@ impl Target {
     pub const fn upper(&self) -> Label {
         Label::lumbar(self.level)
     }
+
+    /// In the words of a note in a recording: `procedure=laminectomy level=L4 side=left`.
+    pub fn words(&self) -> String {
+        format!("procedure={} level=L{} side={}", self.procedure.name(), self.level, self.side.word())
+    }
+
+    /// The target that a note names by [`Self::words`], in any order and among other words; none where it names no whole one.
+    pub fn from_words(note: &str) -> Option<Self> {
+        let word = |key: &str| note.split([' ', ',', ';']).find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
+        let level = word("level")?.strip_prefix('L')?.parse().ok()?;
+        let side = Side::BOTH.into_iter().find(|side| Some(side.word()) == word("side"))?;
+        Self::new(Procedure::from_name(word("procedure")?)?, level, side)
+    }
+
+    /// A procedure at a lumbar level, 1 to 5; none at another.
+    pub fn new(procedure: Procedure, level: u16, side: Side) -> Option<Self> {
+        (1..=5).contains(&level).then_some(Self { procedure, level, side })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes name a target by its words in any order; what is no procedure, level or side is none.
+    #[test]
+    fn notes_name_a_target() {
+        let target = Target::from_words("rehearsal: procedure=ulbd level=L4 side=right skill=steady seed=7").unwrap();
+        assert_eq!((target.procedure, target.level, target.side), (Procedure::Ulbd, 4, Side::Right));
+        assert_eq!(Target::from_words(&target.words()), Some(target));
+        for wrong in [
+            "",
+            "procedure=none",
+            "step done: level_check",
+            "procedure=ulbd level=L9 side=left",
+            "procedure=x level=L4 side=left",
+            "procedure=ulbd level=L4",
+        ] {
+            assert_eq!(Target::from_words(wrong), None, "{wrong}");
+        }
+    }
 }

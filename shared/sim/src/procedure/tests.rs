@@ -271,3 +271,33 @@ fn names_and_numbers_are_stable() {
     assert_eq!(Procedure::from_name("vertebroplasty"), None);
     assert!(Sentinel::ALL.iter().enumerate().all(|(k, s)| *s as usize == k && !s.words().is_empty()));
 }
+
+/// What was noted before a session was broken off is taken up: the step stays done, the error happened, and what comes next is in its turn.
+#[test]
+fn notes_are_recalled() {
+    let target = target(Procedure::Laminectomy);
+    let mut before = Tracker::at(spine(), target, site().clone());
+    let cut = CutState::new(spine().grid());
+    let (tool, event) = probe_touch(ON_L4);
+    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+    let plunge = Event::Breakthrough { by, plunge_um: 5_000 };
+    let mut words = Vec::new();
+    for (tick, event) in [(7, event), (9, plunge)] {
+        let notes = before.update(spine(), &cut, tick, &[tool], &[event], None);
+        words.extend(notes.iter().map(|note| (tick, before.words(note))));
+    }
+    assert_eq!(words.len(), 2, "{words:?}");
+    let mut after = Tracker::at(spine(), target, site().clone());
+    for (tick, words) in &words {
+        after.recall(*tick, words);
+    }
+    for nonsense in ["", "step done: nothing", "step out of order: lamina", "sentinel error: none", "procedure completed"] {
+        after.recall(11, nonsense);
+    }
+    assert_eq!(after.status(), before.status());
+    assert_eq!((after.current(), after.sentinels().len()), (Some(1), 1));
+    assert_eq!(after.sentinels()[0], before.sentinels()[0]);
+    // The level was checked: bone that goes now is no error.
+    let removed = Event::Removed { by, structure: Label::lumbar(4), occupancy: 1_000_000 };
+    assert!(after.update(spine(), &cut, 20, &[], &[removed], None).is_empty());
+}

@@ -34,6 +34,11 @@ const FACET_PCT: u8 = 50;
 const PARS_UM: u32 = 3_000;
 /// How near a probe must come to a root to have found it, mm (K).
 const ROOT_NEAR_MM: f64 = 1.5;
+/// How notes begin in a recording.
+const STEP_DONE: &str = "step done: ";
+const STEP_EARLY: &str = "step out of order: ";
+const BEFORE: &str = " before ";
+const ERROR: &str = "sentinel error: ";
 /// Trigger under which a burr stands still.
 const SPINS: u32 = 1;
 
@@ -232,6 +237,37 @@ impl Tracker {
     /// How much of a zone is left as of the last survey, percent; none for a zone that this procedure does not watch.
     pub fn left_pct(&self, zone: Zone) -> Option<u8> {
         self.zones.iter().find(|w| w.zone == zone).map(|w| w.left_pct)
+    }
+
+    /// A note in the words of a recording, which [`Self::recall`] understands.
+    pub fn words(&self, note: &Note) -> String {
+        let id = |k: usize| self.steps.get(k).map_or("", |s| s.id);
+        match note {
+            Note::StepDone(k) => format!("{STEP_DONE}{}", id(*k)),
+            Note::StepOutOfOrder { step, before } => format!("{STEP_EARLY}{}{BEFORE}{}", id(*step), id(*before)),
+            Note::Sentinel(record) => format!("{ERROR}{}", record.sentinel.words()),
+            Note::Completed => "procedure completed".to_owned(),
+        }
+    }
+
+    /// Takes up what was noted at a tick before a session was broken off: steps stay done, and errors happened. Other words say nothing.
+    pub fn recall(&mut self, tick: u32, words: &str) {
+        let place = |id: &str| self.steps.iter().position(|s| s.id == id);
+        let (step, status) = if let Some(id) = words.strip_prefix(STEP_DONE) {
+            (place(id), StepStatus::Done { tick })
+        } else if let Some((id, before)) = words.strip_prefix(STEP_EARLY).and_then(|rest| rest.split_once(BEFORE)) {
+            (place(id), StepStatus::OutOfOrder { tick, before: place(before).unwrap_or(0) })
+        } else {
+            let error = words.strip_prefix(ERROR).and_then(|rest| Sentinel::ALL.into_iter().find(|s| s.words() == rest));
+            if let Some(sentinel) = error {
+                self.tick = tick;
+                self.note_once(sentinel, None, &mut Vec::new());
+            }
+            return;
+        };
+        let Some(step) = step.filter(|k| self.status[*k].is_open()) else { return };
+        self.met.level |= self.steps[step].rules.contains(&Rule::LevelChecked);
+        self.status[step] = status;
     }
 
     /// Takes in one tick: its events, the tools after it, what is cut, and the measures as far as they are known.

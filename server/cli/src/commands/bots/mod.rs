@@ -16,6 +16,7 @@ use spinor_client_core::{BodyPose, Bot, Happening, JoinOptions, Request, Stats, 
 use spinor_server::room_file::RoomFile;
 use spinor_shared::room::Role;
 use spinor_shared::wire::{WireEvent, WirePose};
+use spinor_sim::pose::um_from_mm;
 use spinor_sim::procedure::{Procedure, Target};
 use spinor_sim::{AlarmLevel, Event, Hand, ToolKind};
 use spinor_surgeon::Skill;
@@ -354,6 +355,9 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
             let operator = Operator::new(&patient, target, skill, seed, report.user);
             let operator = operator
                 .with_context(|| format!("this case has no place for a {} at L{}", target.procedure.name(), target.level))?;
+            if plan.role.may_direct() {
+                bot.session().request(Request::Procedure(Some(target.into())));
+            }
             Some(Work::Procedure(Box::new(operator)))
         }
         None => None,
@@ -382,7 +386,7 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
     (report.down_bytes, report.up_bytes) = (counted.down, counted.up);
     settle(&mut bot, &mut report, work.as_mut(), plan, (&mut mesher, &mut mesh), still);
     if let Some(Work::Procedure(operator)) = &work {
-        report.performed = Some(operator.report(&plan.name));
+        report.performed = Some(operator.report(&plan.name, bot.session()));
     }
     report.snapshot_bytes = bot.session().mirror().snapshot_bytes();
     report.repairs = bot.session().mirror().repairs();
@@ -392,12 +396,11 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
 
 /// Sends a pose, and what a cutting hand does.
 fn act(bot: &mut Bot, report: &Report, work: Option<&mut Work>, t: f64, shared: &Shared) {
-    let sway = (t * 2.0).sin() * 40_000.0;
-    let place = |x: f64, y: i32, z: i32| WirePose { tip_um: [x as i32, y, z], turn: [0, 0, 0, 32_767] };
-    let body = BodyPose {
-        head: place(sway, 600_000, 300_000),
-        hands: [Some(place(sway - 200_000.0, 300_000, 0)), Some(place(sway + 200_000.0, 300_000, 0))],
-    };
+    let middle = bot.session().mirror().patient().map_or([0.0; 3], |patient| {
+        let grid = patient.grid();
+        grid.patient_from_index(grid.voxels().map(|n| f64::from(n) / 2.0))
+    });
+    let body = body(middle, 40.0 * (t * 2.0).sin());
     let now = Instant::now();
     let session = bot.session_mut();
     let seq = session.send_pose(body);
@@ -417,6 +420,20 @@ fn act(bot: &mut Bot, report: &Report, work: Option<&mut Work>, t: f64, shared: 
     if let Some(seq) = seq {
         note(&shared.inputs, (report.user, seq), now);
     }
+}
+
+/// Somebody who stands at a patient's left side and looks at a place, mm, with both hands before it, swayed along the spine.
+fn body([x, y, z]: [f64; 3], sway_mm: f64) -> BodyPose {
+    let at = |by: [f64; 3]| um_from_mm([x + by[0], y + by[1], z + by[2] + sway_mm]);
+    let hand = |up: f64| WirePose { tip_um: at([100.0, 100.0, up]), turn: [0, 0, 0, 32_767] };
+    let away = [350.0, 400.0];
+    let long = f64::hypot(away[0], away[1]);
+    // The head's z axis points away from the place, its x axis to the feet, its y axis up and over the patient.
+    let (a, b) = (away[0] / long, away[1] / long);
+    let w = (1.0 + a).sqrt() / 2.0;
+    let turn = [-b / (4.0 * w), (1.0 + a) / (4.0 * w), b / (4.0 * w), w].map(|part| (part * 32_767.0).round() as i16);
+    let head = WirePose { tip_um: at([away[0], away[1], 0.0]), turn };
+    BodyPose { head, hands: [Some(hand(-80.0)), Some(hand(80.0))] }
 }
 
 /// A number from 0 to `MOST`; `NaN`, which would never be over, is none.
@@ -652,15 +669,30 @@ fn percentiles(values: &mut [f64], wanted: &[(&str, f64)]) -> Value {
 
 fn print_plain(value: &Value) {
     if let Some(object) = value.as_object() {
-        for (key, value) in object {
+        for (key, value) in object.iter().filter(|(key, _)| *key != "procedures") {
             println!("{key:22} {value}");
         }
+    }
+    for procedure in value["procedures"].as_array().into_iter().flatten() {
+        operator::print(procedure);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A bot looks at the place it is given, upright: along its own -z, with the patient's back up.
+    #[test]
+    fn a_bot_looks_at_the_patient() {
+        let place = [-40.0, 12.0, 700.0];
+        let head = spinor_sim::Pose::from(body(place, 0.0).head);
+        let turn = head.rotation().unwrap();
+        let way: [f64; 3] = std::array::from_fn(|k| place[k] - head.tip_mm()[k]);
+        let long = way.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let along: f64 = (0..3).map(|k| -turn[k][2] * way[k] / long).sum();
+        assert!(along > 0.999 && turn[1][1] > 0.5 && (400.0..700.0).contains(&long), "{along} {turn:?}");
+    }
 
     fn args(clients: usize, cutting: usize, rooms: usize) -> Args {
         Args {

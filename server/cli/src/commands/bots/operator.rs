@@ -1,9 +1,10 @@
 //! A scripted surgeon in a room: it sees what any client is told, and acts by tool inputs alone.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use spinor_client_core::{Session, ToolView};
+use spinor_shared::following::{Stand, WireStatus};
 use spinor_shared::wire::{WireEvent, hand_from_number};
-use spinor_sim::procedure::{SiteError, Target};
+use spinor_sim::procedure::{SiteError, Target, steps as procedure_steps};
 use spinor_sim::{AlarmLevel, Event, Feel, Hand, Nearest, Pose, ToolInput, ToolKind, ToolState, UserId};
 use spinor_surgeon::{Skill, Surgeon, View};
 use spinor_volume::{Label, Patient};
@@ -62,8 +63,23 @@ impl Operator {
         self.surgeon.done()
     }
 
-    /// What was done, phase by phase.
-    pub(super) fn report(&self, name: &str) -> Value {
+    /// What was done, phase by phase, and which steps the room says are done: null where it follows another procedure, or none.
+    pub(super) fn report(&self, name: &str, session: &Session) -> Value {
+        let followed = session.following().filter(|following| following.target.target() == Some(self.target));
+        let steps = followed.and_then(|following| match &following.stand {
+            Stand::Steps { status, .. } => Some(status),
+            Stand::Looking | Stand::Impossible(_) => None,
+        });
+        let steps = steps.map(|status| {
+            let told = |status: &WireStatus| match status {
+                WireStatus::Open => "open",
+                WireStatus::Lacking => "lacking",
+                WireStatus::Done { .. } => "done",
+                WireStatus::OutOfOrder { .. } => "out of order",
+            };
+            let steps = procedure_steps(&self.target);
+            steps.iter().zip(status).map(|(step, status)| (step.id.to_owned(), json!(told(status)))).collect::<Map<_, _>>()
+        });
         let phases: Vec<Value> = self
             .surgeon
             .reports()
@@ -75,7 +91,21 @@ impl Operator {
         json!({
             "name": name, "procedure": self.target.procedure.name(), "level": format!("L{}", self.target.level),
             "side": self.target.side.word(), "skill": self.skill.name(), "to_the_end": self.is_done(), "phases": phases,
+            "steps": steps,
         })
+    }
+}
+
+/// Prints a report for people.
+pub(super) fn print(report: &Value) {
+    let word = |key: &str| report[key].as_str().unwrap_or_default();
+    let end = if report["to_the_end"] == json!(true) { "came to the end of the script" } else { "was still at it" };
+    println!("{}: {} at {}, {}, {}; {end}", word("name"), word("procedure"), word("level"), word("side"), word("skill"));
+    match report["steps"].as_object() {
+        Some(steps) => steps.iter().for_each(|(id, status)| println!("  {id:18} {}", status.as_str().unwrap_or_default())),
+        None => println!(
+            "  which steps are done is not known: the room follows no such procedure (an attending chooses one, or serve --procedure)"
+        ),
     }
 }
 
