@@ -16,7 +16,8 @@ fn a_scripted_surgeon_operates_in_a_room() {
     let patient = spinor_sim::small_spine::patient(0.8).unwrap();
     let case = Case { patient, ct: None, mr: None, meta: CaseMeta::default() }.encode();
     std::fs::write(folder.path().join("a.spinor"), case).unwrap();
-    let (mut server, start) = serve(folder.path(), &["--room", "r.json", "--record", "sessions"]);
+    let room = ["--room", "r.json", "--record", "sessions", "--procedure", "foraminotomy", "--side", "right"];
+    let (mut server, start) = serve(folder.path(), &room);
     let words = "bots --room r.json --clients 2 --cutting 1 --seconds 30 --procedure foraminotomy --skill hurried --side right --still --json";
     let run = spinor(folder.path(), &words.split(' ').collect::<Vec<_>>());
     assert!(run.status.success(), "{}", errors(&run));
@@ -33,17 +34,25 @@ fn a_scripted_surgeon_operates_in_a_room() {
     let recording = start["recording"].as_str().unwrap();
     let verified = spinor(folder.path(), &["replay", recording, "--verify", "--physics"]);
     assert!(verified.status.success(), "{}", errors(&verified));
-    let target = "procedure=foraminotomy level=L4 side=right";
-    let assessed = spinor(folder.path(), &["assess", recording, "--procedure", target, "--out", "report", "--json"]);
+    // The recording names the procedure that the room followed, and the report finds what people were told.
+    let assessed = spinor(folder.path(), &["assess", recording, "--out", "report", "--json"]);
     let metrics: Value = serde_json::from_slice(&assessed.stdout).unwrap_or_default();
-    let step = metrics["process"]["steps"].as_array().unwrap().first().unwrap();
-    assert_eq!(step["status"], "done", "{step}");
+    let steps = metrics["process"]["steps"].as_array().unwrap();
+    assert_eq!((&steps[0]["status"], steps.len()), (&json!("done"), 6));
+    assert_eq!(surgeon["steps"]["level_check"], "done", "{surgeon}");
+    for step in steps {
+        let was_told = &surgeon["steps"][step["id"].as_str().unwrap()];
+        // What was done in the last moments may not have been told any more.
+        assert!(*was_told == step["status"] || *was_told == "open", "{step}, told {was_told}");
+    }
 }
 
 /// What belongs to a surgeon is refused without one, and so is a surgeon whose hands are not among those that cut.
 #[test]
 fn options_of_a_surgeon_belong_to_a_procedure() {
     let folder = tempfile::tempdir().unwrap();
+    let nowhere = spinor(folder.path(), &["serve", "--case", "a.spinor", "--level", "L4"]);
+    assert!(!nowhere.status.success() && errors(&nowhere).contains("give --procedure as well"), "{}", errors(&nowhere));
     for (more, words) in
         [("--skill steady", "--skill is for a scripted surgeon"), ("--procedure ulbd", "needs a client that cuts")]
     {

@@ -66,7 +66,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         );
         println!("digest {digest}, {} digests checked, {} mismatches", summary.checks.len(), summary.mismatches());
         if let Some(physics) = &physics {
-            println!("simulated again from the inputs: {} ticks, {} differ", physics.ticks, physics.differing_ticks);
+            println!(
+                "simulated again from the inputs: {} ticks, those without a record included, {} differ",
+                physics.ticks, physics.differing_ticks
+            );
         }
         if let Tail::Torn { bytes } = tail {
             println!("the recording ends in a torn record after byte {bytes}: its writer was killed; nothing before is missing");

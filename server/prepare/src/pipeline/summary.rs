@@ -133,7 +133,7 @@ impl fmt::Display for CaseSummary {
         for (name, image) in [("CT", &self.ct), ("MR", &self.mr)] {
             if let Some(image) = image {
                 let ([a, b, c], [p, q, r]) = (image.size, image.spacing_mm);
-                writeln!(f, "{name} {a} × {b} × {c} voxels of {p:.2} × {q:.2} × {r:.2} mm")?;
+                writeln!(f, "{name} as the case keeps it: {a} × {b} × {c} voxels of {p:.2} × {q:.2} × {r:.2} mm")?;
             }
         }
         writeln!(f, "level by level, from head to foot:")?;

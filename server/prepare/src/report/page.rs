@@ -167,7 +167,7 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], fused
                     @if let Some(ct) = &facts.ct {
                         @let [a, b, c] = ct.size;
                         @let [i, j, k] = ct.spacing_mm;
-                        tr { td { "CT" } td { (format!("{a} × {b} × {c} voxels of {i:.3} × {j:.3} × {k:.3} mm")) } }
+                        tr { td { "CT as the case keeps it" } td { (format!("{a} × {b} × {c} voxels of {i:.3} × {j:.3} × {k:.3} mm")) } }
                         tr { td { "CT axes (LPS)" } td { @for k in 0..3 { (format!("({:.3}, {:.3}, {:.3}) ", ct.direction[0][k], ct.direction[1][k], ct.direction[2][k])) } } }
                     } @else { tr { td { "CT" } td { "not at hand when this report was written" } } }
                     tr { td { "MRI onto CT" } td { (facts.mr_registration.as_deref().unwrap_or("no MRI")) } }
