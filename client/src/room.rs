@@ -50,6 +50,10 @@ pub(crate) struct ShownTool {
     pub(crate) warning: Option<(Label, f32)>,
     /// Whether the alarm sounds.
     pub(crate) sounding: bool,
+    /// Time until contact with something neural if the tool goes on as it does, s; none beyond a second.
+    pub(crate) contact_s: Option<f32>,
+    /// Bone left between the tool and the nearest dura or root while it is in bone or runs, mm.
+    pub(crate) bone_left_mm: Option<f32>,
     /// Speed of a burr's spindle, 1/min.
     pub(crate) spindle_rpm: f32,
     /// Whether bone stops the tool or is being cut.
@@ -71,6 +75,8 @@ impl ShownTool {
             level: state.level,
             warning: state.warning.map(|w| (w.structure, w.threshold_um as f32 * 1e-3)),
             sounding: state.sounding,
+            contact_s: state.contact_ms.map(|ms| f32::from(ms) * 1e-3),
+            bone_left_mm: state.bone_left.map(|bone| bone.left_um as f32 * 1e-3),
             spindle_rpm: state.spindle_rpm as f32,
             in_bone: state.in_bone,
             cutting: state.removed > 0,

@@ -21,5 +21,7 @@ pub(crate) fn tool_view(tool: &ToolState) -> ToolView {
         alarm: tool.level as u8,
         warning: tool.warning.map(|warning| (warning.structure.0, warning.threshold_um)),
         sounding: tool.sounding,
+        contact_ms: tool.contact_ms,
+        bone_left_um: tool.bone_left.map(|bone| bone.left_um.unsigned_abs()),
     }
 }

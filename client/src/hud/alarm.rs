@@ -53,7 +53,10 @@ fn distance_line(tool: &ShownTool, room: &Room) -> String {
     let place = if mm < 0.0 {
         format!("{:.1} mm INSIDE {}", -mm, name(structure, room))
     } else {
-        format!("{mm:.1} mm to {}", name(structure, room))
+        let bone = tool.bone_left_mm.map_or(String::new(), |mm| format!(", {mm:.1} mm of it bone"));
+        let soon = tool.contact_s.filter(|_| tool.level > AlarmLevel::Clear);
+        let soon = soon.map_or(String::new(), |s| format!(", contact in {s:.1} s"));
+        format!("{mm:.1} mm to {}{bone}{soon}", name(structure, room))
     };
     let thresholds = words(room.in_force_mm(structure));
     match tool.warning {
@@ -84,6 +87,9 @@ mod tests {
     fn the_band_tells_the_truth() {
         let line = |mm, level| alarm_line(&room(&[(1, tool(mm, level))])).unwrap();
         assert_eq!(line(1.84, AlarmLevel::Danger).1, "DANGER   1.8 mm to dural sac   (threshold 2.7 mm)");
+        let near = ShownTool { bone_left_mm: Some(1.24), contact_s: Some(0.32), ..tool(1.84, AlarmLevel::Danger) };
+        let words = "DANGER   1.8 mm to dural sac, 1.2 mm of it bone, contact in 0.3 s   (threshold 2.7 mm)";
+        assert_eq!(alarm_line(&room(&[(1, near)])).unwrap().1, words);
         assert_eq!(
             line(-0.6, AlarmLevel::Danger),
             (AlarmLevel::Danger, "DANGER   0.6 mm INSIDE dural sac   (threshold 2.7 mm)".to_owned())

@@ -134,7 +134,8 @@ pub(crate) fn lay_out(mut commands: Commands, camera: Option<Res<HudCamera>>) {
         ));
     };
     boxed(Slot::People, left, 15.0, bright, panel);
-    boxed(Slot::Guide, left, 14.0, bright, panel);
+    // Names of directions in the scene may stand behind it.
+    boxed(Slot::Guide, left, 14.0, bright, panel.with_alpha(0.9));
     boxed(Slot::Alarm, middle, 20.0, bright, Color::NONE);
     boxed(Slot::Message, middle, 17.0, bright, panel);
     boxed(Slot::Typing, low_left, 16.0, bright, panel);

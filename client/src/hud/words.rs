@@ -159,6 +159,8 @@ pub(crate) mod tests {
             level,
             warning: (level > AlarmLevel::Clear).then_some((Label::DURAL_SAC, 2.7)),
             sounding: false,
+            contact_s: None,
+            bone_left_mm: None,
             spindle_rpm: 57_600.0,
             in_bone: true,
             cutting: true,

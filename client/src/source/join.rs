@@ -194,6 +194,8 @@ fn shown(view: &ToolView, frame: &WorldFrame) -> Option<((UserId, Hand), ShownTo
         level: AlarmLevel::from_number(view.alarm).unwrap_or(AlarmLevel::Danger),
         warning: view.warning.map(|(label, um)| (Label(label), um as f32 * 1e-3)),
         sounding: view.sounding,
+        contact_s: view.contact_ms.map(|ms| f32::from(ms) * 1e-3),
+        bone_left_mm: view.bone_left_um.map(|um| um as f32 * 1e-3),
         spindle_rpm: view.spindle_rpm as f32,
         in_bone: view.in_bone,
         cutting: view.removed > 0,

@@ -98,6 +98,8 @@ mod tests {
             level: AlarmLevel::Clear,
             warning: None,
             sounding: false,
+            contact_s: None,
+            bone_left_mm: None,
             spindle_rpm: rpm,
             in_bone: load_newton > 0.0,
             cutting: load_newton > 0.0,

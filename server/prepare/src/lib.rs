@@ -19,6 +19,7 @@ pub mod report;
 pub mod runtime;
 pub mod schemes;
 pub mod segment;
+pub mod stages;
 pub mod surface;
 pub mod volume3d;
 

@@ -51,9 +51,14 @@ pub enum RuntimeError {
 /// # Errors
 /// When neither `XDG_CACHE_HOME` nor `HOME` is set.
 pub fn cache_folder() -> Result<PathBuf, RuntimeError> {
+    user_cache().map(|cache| cache.join("onnxruntime")).ok_or(RuntimeError::NoFolder)
+}
+
+/// Spinor's part of the user's cache folder; none when neither `XDG_CACHE_HOME` nor `HOME` is set.
+pub(crate) fn user_cache() -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    cache.map(|c| c.join("spinor").join("onnxruntime")).ok_or(RuntimeError::NoFolder)
+    cache.map(|cache| cache.join("spinor"))
 }
 
 /// The library that [`environment`] would load.

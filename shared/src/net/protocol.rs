@@ -89,6 +89,10 @@ pub struct ToolView {
     pub warning: Option<(u16, i32)>,
     /// Whether the alarm sounds.
     pub sounding: bool,
+    /// Time until contact with a neural surface if the tool goes on as it does, ms; 0 in contact, none beyond a second.
+    pub contact_ms: Option<u16>,
+    /// Bone left between the tool and the nearest neural structure while the tool is in bone or active, micrometres; none without.
+    pub bone_left_um: Option<u32>,
 }
 
 /// All tools of a room at a tick.

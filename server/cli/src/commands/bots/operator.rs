@@ -102,7 +102,13 @@ pub(super) fn print(report: &Value) {
     let end = if report["to_the_end"] == json!(true) { "came to the end of the script" } else { "was still at it" };
     println!("{}: {} at {}, {}, {}; {end}", word("name"), word("procedure"), word("level"), word("side"), word("skill"));
     match report["steps"].as_object() {
-        Some(steps) => steps.iter().for_each(|(id, status)| println!("  {id:18} {}", status.as_str().unwrap_or_default())),
+        Some(status) => {
+            // In the order in which they are done, which an object does not keep.
+            let words = format!("procedure={} level={} side={}", word("procedure"), word("level"), word("side"));
+            for step in Target::from_words(&words).iter().flat_map(procedure_steps) {
+                println!("  {:18} {}", step.id, status.get(step.id).and_then(Value::as_str).unwrap_or_default());
+            }
+        }
         None => println!(
             "  which steps are done is not known: the room follows no such procedure (an attending chooses one, or serve --procedure)"
         ),
@@ -147,7 +153,7 @@ fn tool_state(view: &ToolView) -> Option<ToolState> {
         level,
         warning: None,
         sounding: view.sounding,
-        contact_ms: None,
+        contact_ms: view.contact_ms,
         bone_left: None,
     })
 }
