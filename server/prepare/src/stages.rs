@@ -87,8 +87,8 @@ impl Stages {
     pub fn take<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
         let path = self.folder.join(key.name());
         let mut bytes = Vec::new();
-        let mut file = File::open(&path).ok()?;
-        file.by_ref().take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+        let file = File::open(&path).ok()?;
+        (&file).take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
         let (hash, packed) = bytes.split_at_checked(32)?;
         if blake3::hash(packed).as_bytes() != hash {
             return None;
