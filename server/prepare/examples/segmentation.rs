@@ -1,4 +1,4 @@
-//! How close the built-in model comes to a reference: Dice and surface distance of every structure, and the time it took.
+//! How close the built-in model for CT comes to a reference: Dice and surface distance of every structure, and the time it took.
 //!
 //! `cargo run --release -p spinor-prepare --example segmentation -- CT LABELS SCHEME [LOWEST]` compares with a label map on the CT's own
 //! voxels, `... -- phantom 1000-1004` with phantoms of those seeds (scoliosis and stenosis vary with the seed). A further argument
@@ -14,7 +14,7 @@ use spinor_prepare::nifti_io::{read_nifti_i16, read_nifti_u16, write_nifti};
 use spinor_prepare::phantom::{Options, generate};
 use spinor_prepare::schemes::Scheme;
 use spinor_prepare::segment::spine::vertebra;
-use spinor_prepare::segment::{ModelFolder, built_in, segment_for_case};
+use spinor_prepare::segment::{Modality, ModelFolder, Scan, built_in, segment_for_case};
 use spinor_prepare::surface::Mask;
 use spinor_prepare::volume3d::Image;
 use spinor_volume::{Label, TissueClass};
@@ -57,10 +57,10 @@ fn compare(ct: &Image<i16>, reference: &Image<u16>, lowest: Option<Label>, write
     let start = Instant::now();
     let model = match std::env::var_os("SPINOR_MODEL") {
         Some(folder) => ModelFolder::open(Path::new(&folder))?,
-        None => built_in()?,
+        None => built_in(Modality::Ct)?,
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let found = segment_for_case(model, ct, lowest, threads, &mut |_| {})?;
+    let found = segment_for_case(model, Scan::Ct(ct), lowest, threads, &mut |_| {})?;
     println!("  {:.1} s", start.elapsed().as_secs_f64());
     if reference.geometry.size != ct.geometry.size {
         return Err("the reference does not lie on the CT's voxels".into());

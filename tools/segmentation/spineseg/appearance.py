@@ -6,6 +6,21 @@ from torch.nn import functional as F
 
 from . import classes as c
 
+# Brightness of tissues in lumbar MR, from which much departs; marrow stands for all bone.
+FAST_T2 = {
+    c.SOFT: (0.5, 1.0), c.BODY: (0.2, 0.55), c.DISC: (0.02, 0.2), c.NUCLEUS: (0.08, 0.85), c.CANAL: (0.45, 0.95), c.MUSCLE: (0.08, 0.3),
+    c.VISCERA: (0.1, 0.6), c.VESSEL: (0.0, 0.4), c.SAC: (0.65, 1.1), c.CORD: (0.25, 0.5),
+}  # fmt: skip
+T1 = {
+    c.SOFT: (0.75, 1.1), c.BODY: (0.35, 0.75), c.DISC: (0.2, 0.4), c.NUCLEUS: (0.2, 0.45), c.CANAL: (0.75, 1.1), c.MUSCLE: (0.25, 0.45),
+    c.VISCERA: (0.15, 0.6), c.VESSEL: (0.0, 0.5), c.SAC: (0.08, 0.3), c.CORD: (0.25, 0.45),
+}  # fmt: skip
+BRIGHT_FLUID = {
+    c.SOFT: (0.1, 1.0), c.BODY: (0.15, 0.5), c.DISC: (0.4, 0.9), c.NUCLEUS: (0.5, 1.0), c.CANAL: (0.2, 0.9), c.MUSCLE: (0.25, 0.7),
+    c.VISCERA: (0.1, 0.6), c.VESSEL: (0.1, 0.9), c.SAC: (0.7, 1.1), c.CORD: (0.4, 0.8),
+}  # fmt: skip
+CONTRASTS = (FAST_T2, T1, BRIGHT_FLUID)
+
 
 class Painter:
     """Paints patches of `size` voxels; all randomness comes from the NumPy generator and torch's seed."""
@@ -36,8 +51,8 @@ class Painter:
             image = F.conv3d(F.pad(image, pad, mode="replicate"), kernel.view(shape))
         return image[0, 0]
 
-    def thick_slices(self, image, most):
-        axis, factor = int(self.rng.choice([0, 2, 2])), self.between(1.2, most)
+    def thick_slices(self, image, most, axes=(0, 2, 2)):
+        axis, factor = int(self.rng.choice(axes)), self.between(1.2, most)
         size = [self.size] * 3
         size[axis] = max(8, int(self.size / factor))
         thin = F.interpolate(image[None, None], size=size, mode="area")
@@ -128,16 +143,62 @@ class Painter:
         return (image - 40) * self.between(0.85, 1.2) + 40 + self.between(-25, 25)
 
     def mr(self, codes, distance):
-        """An MR of no sequence in particular: a random brightness and texture for every tissue, bias field, thick slices, Rician noise."""
-        image = torch.zeros_like(distance)
-        for code in range(c.AIR + 1):
-            bright = 0.0 if code in (c.AIR, c.LUNG) else self.between(0, 1)
-            texture = self.noise(int(self.rng.integers(5, 20)), self.between(0, 0.12))[0]
-            image = torch.where(codes == code, bright + texture, image)
-        image = torch.where(distance.abs() < self.between(0.4, 1.4), image * self.between(0.1, 0.6), image)  # cortex is dark
-        image = self.blur(image.clamp(min=0), self.between(0.4, 0.9))
-        image = image * torch.exp(self.noise(3, self.between(0.05, 0.4))[0])
-        if self.chance(0.7):
-            image = self.thick_slices(image, 2.6)
-        sigma = self.between(0.005, 0.06)
+        """A spin echo (T2, T1), a gradient echo with bright fluid, or an MR of no sequence in particular."""
+        bright = self.contrast()
+        coarse, medium, fine = self.noise(6)[0], self.noise(14)[0], self.noise(28)[0]
+        index = codes.long()
+        image = bright[index]
+        spread = torch.tensor(self.rng.uniform(0, 0.10, c.TISSUES), dtype=torch.float32)
+        image = image + spread[index] * torch.where(index % 2 == 0, coarse, medium)
+        fat, muscle = bright[c.SOFT], bright[c.MUSCLE]
+        if self.chance(0.7):  # what is soft is fat here and muscle there, and muscle has fat in it
+            mixed = torch.where(coarse + 0.7 * medium > self.between(-0.2, 1.2), muscle, image)
+            image = torch.where(codes == c.SOFT, mixed, image)
+            streaks = torch.where(fine > self.between(0.7, 2), fat, image)
+            image = torch.where(codes == c.MUSCLE, streaks, image)
+        organs = torch.where(coarse * self.between(0.3, 1) + medium > self.between(0.2, 1), self.between(0, 0.8), image)
+        image = torch.where(codes == c.VISCERA, organs, image)
+        sac = (codes == c.SAC) | (codes == c.CORD)
+        image = torch.where(sac, image + (bright[c.CORD] - bright[c.SAC]) * self.between(0, 0.5) * (fine > 0.6).float(), image)  # roots
+        nucleus = bright[c.DISC] + (bright[c.NUCLEUS] - bright[c.DISC]) * (0.7 + self.between(0, 0.6) * coarse).clamp(0, 1.3)
+        image = torch.where(codes == c.NUCLEUS, nucleus, image)
+        bone = (codes == c.BODY) | (codes == c.ARCH) | (codes == c.SACRUM) | (codes == c.PEDICLE)
+        if self.chance(0.3):  # islands of fat, endplates that changed
+            image = torch.where(bone & (medium > self.between(0.8, 1.8)), self.between(0.1, 1.0), image)
+        image = torch.where(distance.abs() < self.between(0.4, 1.4), image * self.between(0.05, 0.6), image)  # cortex is dark
+        image = self.blur(image.clamp(min=0), self.between(0.35, 0.9))
+        return self.coil(image)
+
+    def contrast(self):
+        """Brightness by tissue."""
+        bright = torch.tensor(self.rng.uniform(0, 1, c.TISSUES), dtype=torch.float32)
+        kind = self.rng.choice(len(CONTRASTS) + 1, p=(0.35, 0.15, 0.15, 0.35))
+        if kind < len(CONTRASTS):
+            for tissue, (low, high) in CONTRASTS[kind].items():
+                bright[tissue] = self.between(low, high)
+        if kind < len(CONTRASTS) or self.chance(0.7):  # marrow is much the same everywhere
+            for tissue in (c.ARCH, c.SACRUM, c.OTHER_BONE, c.PEDICLE):
+                bright[tissue] = max(0.0, float(bright[c.BODY]) + self.between(-0.07, 0.07))
+        bright[c.AIR] = bright[c.LUNG] = self.between(0, 0.03)
+        return bright
+
+    def coil(self, image):
+        """What the coil, the slices and the noise make of a picture."""
+        ramp = torch.linspace(-1, 1, self.size)[None, :, None] * self.between(-0.7, 0.4)  # brighter at the back, where the coil lies
+        image = image * torch.exp(self.noise(3, self.between(0.05, 0.4))[0] + ramp)
+        if self.chance(0.75):
+            image = self.thick_slices(image, 2.6, (0, 0, 0, 2))
+        sigma = self.between(0.005, 0.05)
         return torch.sqrt((image + sigma * torch.randn_like(image)) ** 2 + (sigma * torch.randn_like(image)) ** 2)
+
+    def seen_mr(self, image):
+        """Another scanner's picture of an MR: gamma, coil, sharpness, noise, slices."""
+        low, high = image.quantile(torch.tensor((0.005, 0.995)))
+        image = ((image - low) / (high - low).clamp(min=1e-6)).clamp(0, 1.5) ** self.between(0.6, 1.6)
+        if self.chance(0.3):
+            image = self.blur(image, self.between(0.3, 0.9))
+        image = image * torch.exp(self.noise(3, self.between(0, 0.3))[0])
+        if self.chance(0.3):
+            image = self.thick_slices(image, 2.2, (0, 0, 0, 2))
+        sigma = self.between(0, 0.05)
+        return image + sigma * torch.randn_like(image)

@@ -9,6 +9,8 @@ FORAMEN_MM2 = (70, 700)  # area of a vertebral foramen in an axial slice
 CANAL_RADIUS_MM = (6.5, 11)
 STRAY_MM = 6  # a foramen farther than this from its neighbours' line is a gap between processes
 DISC_GAP_MM = 19  # highest gap between two bodies that is a disc
+SAC_SHARE = 0.8  # of the canal's radius
+NUCLEUS_DEPTH_MM = (6.5, 5.5, 1.6)  # of a disc that is annulus
 
 
 def resample(volume, spacing, new_mm, order):
@@ -88,7 +90,7 @@ def disc_between(upper, lower, bone, front_of_canal, mm):
 def tissue_codes(vertebrae, order, sacrum, other_bone, mm, discs=None, tube=None):
     """Source codes of a map of whole vertebrae (numbers, listed from head to foot in `order`).
 
-    Canal and discs are derived from the bones unless the sac (`tube`) and `discs` are known.
+    Canal, sac and discs are derived from the bones unless the sac (`tube`) and `discs` are known.
 
     Returns the codes and each voxel's place right of and in front of the canal, mm.
     """
@@ -116,7 +118,18 @@ def tissue_codes(vertebrae, order, sacrum, other_bone, mm, discs=None, tube=None
     canal[:, :, : max(0, low - int(5 / mm))] = False
     canal[:, :, high + 1 :] = False
     codes[canal] = c.CANAL
+    sac = canal & (right**2 + (1.15 * front) ** 2 < (SAC_SHARE * radius) ** 2) if tube is None else tube & ~bone
+    codes[sac] = c.SAC
+    disc = codes == c.DISC
+    codes[ndi.binary_erosion(disc, ellipsoid(np.array(NUCLEUS_DEPTH_MM) / mm))] = c.NUCLEUS
+    codes[body & (front < 0.85 * radius) & (np.abs(right) > 0.8 * radius)] = c.PEDICLE
     return codes, right * mm, front * mm
+
+
+def ellipsoid(half):
+    reach = np.maximum(1, np.floor(half)).astype(int)
+    steps = np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij")
+    return sum((step / size) ** 2 for step, size in zip(steps, np.maximum(half, 1), strict=True)) <= 1
 
 
 def signed_distance(mask, mm):

@@ -3,11 +3,18 @@
 python -m spineseg.sources phantom --labels phantom7/labels.nii.gz --out sources/phantom7.npz
 python -m spineseg.sources map     --labels sub-verse004_seg-vert_msk.nii.gz --ids 16-24 --out sources/verse004.npz
 python -m spineseg.sources mesh    --dir lumbosacral/bones --out sources/artisynth.npz
+
+and image sources (an MR at 1.5 mm and what is known of its classes) from labelled MR, of which some label one structure alone:
+
+python -m spineseg.sources image --image phantom7/mr.nii.gz --labels phantom7/mr_labels.nii.gz --says phantom --out sources/mr7.npz
+python -m spineseg.sources image --image vb3_01_img.nii.gz --labels vb3_01_seg.nii.gz --says bodies --out sources/vb3_01.npz
+python -m spineseg.sources image --image ivd_20_img.nii.gz --labels ivd_20_seg.nii.gz --says discs --out sources/ivd_20.npz
 """
 
 import argparse
 import json
 import pathlib
+import re
 
 import nibabel as nib
 import numpy as np
@@ -18,7 +25,10 @@ from . import geometry, tissues
 
 CORD, SAC = 1, 2  # in `spinor phantom`'s label maps
 FIRST_LUMBAR_VERSE, LAST_THORACIC_VERSE = 20, 19
-HELD_OUT = ("verse014",)  # the expert test: never a source
+# The tests: never a source, nor are phantoms of seeds from FIRST_TEST_SEED on. vb3_18 and vb3_19 are one scan, bit for bit.
+HELD_OUT = ("verse014", "vb3_16", "vb3_17", "vb3_18", "vb3_19", "vb3_20", "ivd_11")
+FIRST_TEST_SEED = 1000
+OUTERMOST_MM = 2.0  # beyond the outermost structure that is labelled, where others of its kind begin that are not
 
 
 def main():
@@ -30,16 +40,32 @@ def main():
         sub.add_argument("--out", type=pathlib.Path, required=True)
         if kind == "map":
             sub.add_argument("--ids", required=True, help="numbers from head to foot, as in 16-24")
+    image = kinds.add_parser("image")
+    image.add_argument("--image", type=pathlib.Path, required=True)
+    image.add_argument("--labels", dest="source", type=pathlib.Path, required=True)
+    image.add_argument("--says", choices=("phantom", "bodies", "discs"), required=True)
+    image.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
-    if any(name in str(args.source) for name in HELD_OUT):
-        parser.error(f"{args.source} is held out for ever")
+    paths = [args.source, args.image] if args.kind == "image" else [args.source]
+    for path in paths:
+        if held_out(path):
+            parser.error(f"{path} is held out for ever")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.kind == "image":
+        return from_image(args)
     make = {"phantom": from_phantom, "map": from_map, "mesh": from_meshes}[args.kind]
     codes, bone = make(args)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     distance = geometry.signed_distance(bone, c.SOURCE_MM).astype(np.float16)
     np.savez_compressed(args.out, codes=codes, distance=distance, meta=json.dumps({"kind": args.kind, "from": args.source.name}))
     values, counts = np.unique(codes, return_counts=True)
     print(args.out, codes.shape, dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def held_out(path):
+    """Whether a file is a test's: by its name or by its folders', which is where a phantom's seed stands."""
+    text = str(path.absolute())
+    seeds = [int(digits) for digits in re.findall(r"(?:phantom|ph|seed)[-_]?(\d+)", text)]
+    return any(name in text for name in HELD_OUT) or any(seed >= FIRST_TEST_SEED for seed in seeds)
 
 
 def load(path):
@@ -74,17 +100,7 @@ def middle(codes, vertebrae, number):
 
 def from_phantom(args):
     """`spinor phantom`'s label map: cord 1, sac 2, vertebrae 41-45, sacrum 50, discs 92-100."""
-    labels, spacing = load(args.source)
-    labels = labels.astype(np.int16)
-    discs = [n for n in range(91, 101) if (labels == n).any()]
-    bones = [n for n in (*range(41, 47), 50) if (labels == n).any()]
-    labels[labels == CORD] = SAC  # the cord lies in it
-    even = even_labels(labels, spacing, [SAC, *bones, *discs])
-    vertebrae = np.where((even >= 41) & (even < 47), even, 0)
-    order = [n for n in bones if n < 47]
-    none = np.zeros(even.shape, bool)
-    known = {"discs": np.isin(even, discs), "tube": even == SAC}
-    codes, right, front = geometry.tissue_codes(vertebrae, order, even == 50, none, c.SOURCE_MM, **known)
+    codes, right, front, vertebrae, order = phantom_codes(*load(args.source))
     if 41 in order:
         top = middle(codes, vertebrae, 41)
         rib = tissues.ribs(codes.shape, [(top[0], top[1], top[2] + 28 / c.SOURCE_MM)], c.SOURCE_MM) & (codes == c.SOFT)
@@ -93,6 +109,64 @@ def from_phantom(args):
     # The phantom's spine ends at L1: the image must, too, or there would be a spine without vertebrae above it.
     high = int(middle(codes, vertebrae, order[0])[2])
     return codes[:, :, :high], np.isin(codes, c.BONES)[:, :, :high]
+
+
+def phantom_codes(labels, spacing):
+    labels = labels.astype(np.int16)
+    discs = [n for n in range(91, 101) if (labels == n).any()]
+    bones = [n for n in (*range(41, 47), 50) if (labels == n).any()]
+    whole = np.where(labels == CORD, SAC, labels)  # the cord lies in the sac
+    even = even_labels(whole, spacing, [SAC, *bones, *discs])
+    cord = even_labels(labels, spacing, [CORD]) == CORD
+    vertebrae = np.where((even >= 41) & (even < 47), even, 0)
+    order = [n for n in bones if n < 47]
+    none = np.zeros(even.shape, bool)
+    known = {"discs": np.isin(even, discs), "tube": even == SAC}
+    codes, right, front = geometry.tissue_codes(vertebrae, order, even == 50, none, c.SOURCE_MM, **known)
+    codes[cord & (codes == c.SAC)] = c.CORD
+    return codes, right, front, vertebrae, order
+
+
+def from_image(args):
+    """An image and its classes, with the stretch that its labels judge; nothing is said of what they do not label."""
+    image, spacing = load(args.image)
+    labels, label_spacing = load(args.source)
+    if image.shape != labels.shape or not np.allclose(spacing, label_spacing, atol=1e-3):
+        raise SystemExit(f"{args.image} and {args.source} do not lie on the same voxels")
+    if args.says == "phantom":
+        codes, *_ = phantom_codes(labels, spacing)
+        classes = codes.astype(np.int8)
+        for code in range(c.CANAL, c.TISSUES):
+            classes[codes == code] = c.MR_CLASSES.get(code, 0)
+    else:
+        known = {"bodies": c.BODY, "discs": c.DISC}[args.says]
+        # Numbers run from head to foot in the one and from foot to head in the other.
+        order = sorted(n for n in np.unique(labels) if n)
+        even = even_labels(labels.astype(np.int16), spacing, order)
+        classes = one_class(even, order if args.says == "bodies" else order[::-1], known)
+    fine = geometry.resample(image.astype(np.float32), spacing, c.SOURCE_MM, 1)
+    box = tuple(slice(0, min(n, m)) for n, m in zip(fine.shape, classes.shape, strict=True))
+    fine, classes = (fine[box] - image.mean()) / image.std(), classes[box]
+    meta = {"kind": args.says, "from": args.image.name}
+    np.savez_compressed(args.out, image=fine.astype(np.float16), classes=classes, meta=json.dumps(meta))
+    values, counts = np.unique(classes, return_counts=True)
+    print(args.out, classes.shape, dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def one_class(labels, order, known):
+    """Classes of a map of one kind of structure: it, surely not it, and unknown above the highest, where others follow.
+
+    Below the lowest none follows: under L5 is the sacrum, whose parts are of another class.
+    """
+    middles = {n: np.array(ndi.center_of_mass(labels == n)) for n in order}
+    first, second = order[:2]
+    up = middles[first] - middles[second]
+    up /= np.linalg.norm(up)
+    height = sum((axis - m) * u for axis, m, u in zip(np.ogrid[tuple(slice(n) for n in labels.shape)], middles[first], up, strict=True))
+    top = np.percentile(height[labels == first], 99) + OUTERMOST_MM / c.SOURCE_MM
+    classes = np.where(labels > 0, known, c.NOT + known).astype(np.int8)
+    classes[(height > top) & (labels == 0)] = c.UNKNOWN
+    return classes
 
 
 def from_map(args):
@@ -108,6 +182,9 @@ def from_map(args):
     codes[tissues.ribs(codes.shape, thoracic, c.SOURCE_MM) & (codes == c.SOFT)] = c.OTHER_BONE
     bone = np.isin(codes, c.BONES)
     lumbar_top = middles[FIRST_LUMBAR_VERSE][2] if FIRST_LUMBAR_VERSE in middles else codes.shape[2]
+    cord = (right / 4.5) ** 2 + ((front + 1) / 3.5) ** 2 < 1  # as far down as the conus
+    cord[:, :, : int(lumbar_top)] = False
+    codes[cord & (codes == c.SAC)] = c.CORD
     codes = tissues.surround(codes, right, front, lumbar_top)
     inside = slice(int(middles[ids[-1]][2]), int(middles[ids[0]][2]))
     return codes[:, :, inside], bone[:, :, inside]

@@ -45,11 +45,23 @@ def main():
 
 
 def losses(logits, classes):
-    """Cross entropy plus soft Dice over the classes present, and the Dice of each class (NaN where absent)."""
-    counts = classes >= 0
-    cross = F.cross_entropy(logits, torch.where(counts, classes, -100), weight=torch.tensor(CLASS_WEIGHTS), ignore_index=-100)
-    truth = F.one_hot(classes.clamp(min=0), len(c.CLASSES)).movedim(-1, 1).float() * counts[:, None]
-    guess = logits.softmax(1) * counts[:, None]
+    """Cross entropy plus soft Dice over the classes present, and the Dice of each class (NaN where absent).
+
+    `classes` may be UNKNOWN, which counts for nothing, or NOT + k: any class but k.
+    """
+    exact, denied = (classes >= 0) & (classes < c.NOT), classes >= c.NOT
+    number = torch.where(denied, classes - c.NOT, classes.clamp(min=0))
+    weight, hot = torch.tensor(CLASS_WEIGHTS), F.one_hot(number, len(c.CLASSES)).movedim(-1, 1).bool()
+    # Of a voxel that is known to be of any class but one, that the probabilities of the others sum up to one.
+    log = logits.log_softmax(1)
+    of_class = log.gather(1, number[:, None])[:, 0]
+    others = log.masked_fill(hot, -math.inf).logsumexp(1)
+    each_weight = torch.where(exact, weight[number], denied.float())
+    cross = -(torch.where(denied, others, of_class) * each_weight).sum() / each_weight.sum().clamp(min=1)
+    # The overlap of a class is judged where it is known whether a voxel is of that class.
+    truth = (hot & exact[:, None]).float()
+    judged = exact[:, None] | (hot & denied[:, None])
+    guess = log.exp() * judged
     axes = (0, 2, 3, 4)
     both, each, size = (guess * truth).sum(axes), (guess + truth).sum(axes), truth.sum(axes)
     present = (size > 30).float()[1:]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use spinor_prepare::models::{self, serves};
-use spinor_prepare::segment::{BUILT_IN, Modality, ModelFolder, built_in};
+use spinor_prepare::segment::{BUILT_IN, BUILT_IN_MR, Modality, ModelFolder, built_in};
 
 use crate::output;
 
@@ -58,7 +58,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
         What::List { json } => {
             let entries = models::list(&registry)?;
-            let own = built_in()?;
+            let own = [(BUILT_IN, built_in(Modality::Ct)?), (BUILT_IN_MR, built_in(Modality::Mr)?)];
             if json {
                 let models: serde_json::Map<String, serde_json::Value> = entries
                     .iter()
@@ -67,11 +67,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                         Err(error) => (entry.name.clone(), json!({"error": error.to_string()})),
                     })
                     .collect();
-                output::json(&json!({"registry": registry, "models": models, "built_in": {BUILT_IN: describe(&own)}}));
+                let built_in: serde_json::Map<String, serde_json::Value> =
+                    own.iter().map(|(name, folder)| ((*name).to_owned(), describe(folder))).collect();
+                output::json(&json!({"registry": registry, "models": models, "built_in": built_in}));
                 return Ok(());
             }
-            println!("{BUILT_IN}: {}; built in, used where no other serves", line(&own));
-            println!("    {}", own.settings.quality.as_deref().unwrap_or("never measured"));
+            for (name, folder) in &own {
+                println!("{name}: {}; built in, used where no other serves", line(folder));
+                println!("    {}", folder.settings.quality.as_deref().unwrap_or("never measured"));
+            }
             if entries.is_empty() {
                 println!("no models in {}; `spinor models add DIR` adds one", registry.display());
             }
@@ -103,7 +107,7 @@ fn line(folder: &ModelFolder) -> String {
     let folds = folder.networks.len() + usize::from(folder.embedded.is_some());
     let what = match use_of(folder) {
         "segment only" => "for `spinor segment` only (several inputs, or no structure with a level)".to_owned(),
-        "mr" => "for MR: `spinor segment` runs it, prepare segments no MR yet".to_owned(),
+        "mr" => "prepare uses it for an MR without a CT".to_owned(),
         _ => "prepare uses it for CT".to_owned(),
     };
     if folder.parts().is_some() {

@@ -24,13 +24,14 @@ const REPORT: [&str; 4] = ["report.html", "report.json", "case.json", "case.txt"
   spinor prepare --ct study/ --lowest L5 --out patient.spinor
   spinor prepare --ct ct.nii.gz --model models/vertebrae --out patient.spinor --report report/ --json
   spinor prepare --ct study/ --model vertebrae --contours roots-and-sac.dcm --out patient.spinor
+  spinor prepare --mr t2.nii.gz --out patient.spinor --report report/
   spinor prepare --mr t2.nii.gz --labels t2-labels.nii.gz --scheme spineps --out patient.spinor")]
 pub(crate) struct Args {
     /// The CT: a folder of DICOM files, one DICOM file, or NIfTI in HU.
     #[arg(long, value_name = "PATH", required_unless_present = "mr")]
     ct: Option<PathBuf>,
-    /// The MR, likewise. It is registered to the CT vertebra by vertebra. Without a CT the case is made from it, with --labels or
-    /// --contours in its frame.
+    /// The MR, likewise. It is registered to the CT vertebra by vertebra. Without a CT the case is made from it: a model for MR finds the
+    /// structures, or --labels or --contours in its frame say where they are.
     #[arg(long, value_name = "PATH")]
     mr: Option<PathBuf>,
     /// A label map in the MR's frame: tells where to look for the vertebrae and checks their levels. Not needed.
@@ -58,7 +59,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "contours")]
     contours_names: Option<PathBuf>,
     /// A segmentation model (nnU-Net export), used without a label map. Several: later ones fill what earlier ones left empty.
-    /// Without model and label map: the best one that was added, or else the built-in `spine-ct`.
+    /// Without model and label map: the best one that was added, or else the built-in `spine-ct`; for an
+    /// MR without a CT `spine-mr`.
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
     /// Name of the lowest vertebra in view, as in L5 or T12, for a model that knows no levels; otherwise the one above the sacrum is L5.

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use spinor_prepare::files::{can_write, spare};
 use spinor_prepare::nifti_io::{check_name, read_nifti_f32, write_nifti};
-use spinor_prepare::segment::{BUILT_IN, Model, ModelFolder, Options, Progress, Stage, built_in};
+use spinor_prepare::segment::{BUILT_IN, BUILT_IN_MR, Model, ModelFolder, Options, Progress, Stage, built_in_named};
 
 use crate::{input, output};
 
@@ -17,7 +17,8 @@ use crate::{input, output};
 #[derive(clap::Args)]
 #[command(after_help = "Example: spinor segment --model models/vertebrae --input ct.nii.gz --out labels.nii.gz --threads 4")]
 pub(crate) struct Args {
-    /// Folder with model.onnx, plans.json and dataset.json, the name of a model that was added, or `spine-ct`, which is built in.
+    /// Folder with model.onnx, plans.json and dataset.json, the name of a model that was added, or `spine-ct` or `spine-mr`,
+    /// which are built in.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Image, NIfTI; once for each channel of the model, in the order of dataset.json.
@@ -52,13 +53,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     spare(&args.out, &args.input.iter().chain(&files).map(PathBuf::as_path).collect::<Vec<_>>())?;
     check_name(&args.out)?;
     can_write(&args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
-    let own = args.model.as_os_str() == BUILT_IN && !folder.is_dir();
+    let own = args.model.to_str().filter(|_| !folder.is_dir()).and_then(built_in_named);
     ensure!(
-        own || folder.is_dir(),
-        "there is no model {}: it is no folder, no name that `spinor models list` shows, and not `{BUILT_IN}`",
+        own.is_some() || folder.is_dir(),
+        "there is no model {}: it is no folder, no name that `spinor models list` shows, and neither `{BUILT_IN}` nor `{BUILT_IN_MR}`",
         args.model.display()
     );
-    let opened = if own { built_in() } else { ModelFolder::open(&folder) };
+    let opened = own.unwrap_or_else(|| ModelFolder::open(&folder));
     let model = opened.and_then(|folder| Model::from_folder(folder, threads));
     let mut model = model.with_context(|| format!("cannot use the model {}", args.model.display()))?;
     if args.mirror && model.folder().mirroring.is_none() {

@@ -6,6 +6,7 @@ use spinor_volume::{Label, TissueClass};
 
 use super::{PrepareError, PrepareOptions};
 use crate::ingest::{IngestError, Modality, Problem, Request, ingest};
+use crate::segment::Scan;
 use crate::volume3d::{Geometry, Image};
 
 /// Share of the labelled voxels that may lie outside the CT: a rim from rounding, not a displacement.
@@ -25,8 +26,8 @@ pub(super) struct Images {
 impl Images {
     /// The lattice of the image that the case is made from: the CT's, or without one the MR's.
     pub(super) fn base(&self) -> Option<Base<'_>> {
-        let of_mr = || self.mr.as_ref().map(|mr| Base { geometry: &mr.geometry, ct: None });
-        self.ct.as_ref().map(|ct| Base { geometry: &ct.geometry, ct: Some(ct) }).or_else(of_mr)
+        let of_mr = || self.mr.as_ref().map(|mr| Base { geometry: &mr.geometry, ct: None, scan: Scan::Mr(mr) });
+        self.ct.as_ref().map(|ct| Base { geometry: &ct.geometry, ct: Some(ct), scan: Scan::Ct(ct) }).or_else(of_mr)
     }
 }
 
@@ -36,6 +37,8 @@ pub(super) struct Base<'a> {
     pub(super) geometry: &'a Geometry,
     /// Itself, if it is a CT.
     pub(super) ct: Option<&'a Image<i16>>,
+    /// Itself, as models take it.
+    pub(super) scan: Scan<'a>,
 }
 
 impl Base<'_> {

@@ -33,7 +33,9 @@ use crate::ingest::{IngestError, UNORIENTED};
 use crate::models;
 use crate::nifti_io::{NiftiError, is_oriented, read_nifti_u16};
 use crate::schemes::Scheme;
-use crate::segment::{self, BUILT_IN, ModelFolder, Progress, SegmentError, Segmented, built_in, segment_for_case};
+use crate::segment::{
+    self, BUILT_IN, BUILT_IN_MR, ModelFolder, Progress, Scan, SegmentError, Segmented, built_in, built_in_named, segment_for_case,
+};
 use crate::volume3d::Image;
 
 /// What a case without nerves is told to everybody: it stands first among the warnings.
@@ -64,7 +66,8 @@ pub struct PrepareOptions {
     /// A label map (NIfTI) in the MR's frame, and whose numbers it uses: tells where to look and checks the levels. Not needed.
     pub mr_labels: Option<(PathBuf, Scheme)>,
     /// Segmentation models (folders, or names they were added under), used where no label map is given; later ones fill what earlier
-    /// ones left empty. Empty for the best CT model added on this machine, or else Spinor's own ([`BUILT_IN`]).
+    /// ones left empty. Empty for the best model for the image that was added on this machine, or else Spinor's own ([`BUILT_IN`],
+    /// [`BUILT_IN_MR`]).
     pub models: Vec<PathBuf>,
     /// The lowest vertebra in view, from which a model that knows no levels counts them; without it the one above the sacrum is L5.
     pub lowest: Option<Label>,
@@ -152,12 +155,6 @@ pub enum PrepareError {
     /// Neither CT nor MR.
     #[error("there is no image to make a case from: give a CT, or an MR")]
     NoImage,
-    /// An MR alone, and nobody says where the bones are.
-    #[error(
-        "an MR alone needs the bones from somebody else: a label map in its frame, or contours. The built-in model segments CT only, and what \
-         `models add` takes is run on CT only as well; `segment` runs an MR model by itself"
-    )]
-    NoBonesInMr,
     /// The CT cannot be had.
     #[error("the CT: {0}")]
     Ct(IngestError),
@@ -272,8 +269,8 @@ pub enum PrepareError {
 /// Prepares a case. `progress` is told each step as it begins, and for models the share done.
 ///
 /// MR is registered to the CT bone by bone ([`crate::register`]) and packed as it would look had the patient lain as in the CT. Where no
-/// bone is found in it, it is packed where its own headers put it, and the case says so. Without a CT the case lies in the MR's frame: labels
-/// or contours have to say where the bones are, their density is unknown, and the case says so.
+/// bone is found in it, it is packed where its own headers put it, and the case says so. Without a CT the case lies in the MR's frame, labels,
+/// contours or a model for MR say where the bones are, their density is unknown, and the case says so.
 ///
 /// # Errors
 /// What is wrong with which input.
@@ -324,13 +321,12 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         // Whoever drew the bones needs no model.
         None if options.models.is_empty()
             && drawn.iter().any(|d| d.holds_bone())
-            && (base.ct.is_none() || added_for_ct(options).is_none()) =>
+            && added_for(options, modality(base.scan)).is_none() =>
         {
             (Image::filled(*base.geometry, 0), Source::Segmented)
         }
         None => {
-            let ct = base.ct.ok_or(PrepareError::NoBonesInMr)?;
-            let found = segment(options, ct, pool.current_num_threads(), progress)?;
+            let found = segment(options, base.scan, pool.current_num_threads(), progress)?;
             let labels = found.labels.clone();
             segmented = Some(found);
             (labels, Source::Segmented)
@@ -419,10 +415,11 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     Ok(Prepared { case, bytes, hash, ct: images.ct, mr: images.mr, labels, seconds })
 }
 
-/// The label map of all models, the first one winning; without any, of the best CT model that was added on this machine, or Spinor's own.
+/// The label map of all models, the first one winning; without any, of the best model for the image that was added on this machine, or
+/// Spinor's own.
 fn segment(
     options: &PrepareOptions,
-    ct: &Image<i16>,
+    scan: Scan<'_>,
     threads: usize,
     progress: &mut dyn FnMut(Stage, f32),
 ) -> Result<Segmented, PrepareError> {
@@ -430,13 +427,13 @@ fn segment(
         let model = model.to_owned();
         move |source: SegmentError| PrepareError::Segment { model, source: Box::new(source) }
     };
-    let folders = models_for(options)?;
+    let folders = models_for(options, modality(scan))?;
     let count = folders.len() as f32;
     let mut all: Option<Segmented> = None;
     for (n, folder) in folders.into_iter().enumerate() {
         let path = folder.path.clone();
         let mut report = |p: Progress| progress(Stage::Segment, (n as f32 + p.done as f32 / p.total.max(1) as f32) / count);
-        let one = segment_for_case(folder, ct, options.lowest, threads, &mut report).map_err(failed(&path))?;
+        let one = segment_for_case(folder, scan, options.lowest, threads, &mut report).map_err(failed(&path))?;
         all = Some(match all {
             None => one,
             Some(mut all) => {
@@ -458,25 +455,36 @@ fn segment(
 }
 
 /// The models to run, in their order; at least one.
-fn models_for(options: &PrepareOptions) -> Result<Vec<ModelFolder>, PrepareError> {
+fn models_for(options: &PrepareOptions, modality: segment::Modality) -> Result<Vec<ModelFolder>, PrepareError> {
     let failed = |model: &Path, source| PrepareError::Segment { model: model.to_owned(), source: Box::new(source) };
     if options.models.is_empty() {
-        let own = || built_in().map_err(|source| failed(Path::new(BUILT_IN), source));
-        return Ok(vec![added_for_ct(options).map_or_else(own, Ok)?]);
+        let name = match modality {
+            segment::Modality::Ct => BUILT_IN,
+            segment::Modality::Mr => BUILT_IN_MR,
+        };
+        let own = || built_in(modality).map_err(|source| failed(Path::new(name), source));
+        return Ok(vec![added_for(options, modality).map_or_else(own, Ok)?]);
     }
     let registry = options.registry.clone().or_else(|| models::registry().ok());
     let open = |model: &PathBuf| {
         let path = added(model, registry.as_deref());
-        let own = model.as_os_str() == BUILT_IN && !path.is_dir();
-        if own { built_in() } else { ModelFolder::open(&path) }.map_err(|source| failed(model, source))
+        let own = model.to_str().filter(|_| !path.is_dir()).and_then(built_in_named);
+        own.unwrap_or_else(|| ModelFolder::open(&path)).map_err(|source| failed(model, source))
     };
     options.models.iter().map(open).collect()
 }
 
-/// The best model for CT that the user added.
-fn added_for_ct(options: &PrepareOptions) -> Option<ModelFolder> {
+/// The best model for a kind of image that the user added.
+fn added_for(options: &PrepareOptions, modality: segment::Modality) -> Option<ModelFolder> {
     let registry = options.registry.clone().or_else(|| models::registry().ok())?;
-    models::best_for(&registry, segment::Modality::Ct).ok().flatten()
+    models::best_for(&registry, modality).ok().flatten()
+}
+
+fn modality(scan: Scan<'_>) -> segment::Modality {
+    match scan {
+        Scan::Ct(_) => segment::Modality::Ct,
+        Scan::Mr(_) => segment::Modality::Mr,
+    }
 }
 
 /// A model's folder, which may be given by the name it was added under.

@@ -254,7 +254,7 @@ fn an_mr_given_as_ct_is_doubted_first() {
 }
 
 /// An MR alone makes a case where a label map in its frame says where the bones are: it lies where the MR does, says that no density is known,
-/// and shows the MR. Without bones, and without any image, there is no case.
+/// and shows the MR. Without any image there is no case.
 #[test]
 fn an_mr_alone_makes_a_case_with_labels() {
     let dir = tempfile::tempdir().unwrap();
@@ -274,8 +274,33 @@ fn an_mr_alone_makes_a_case_with_labels() {
     let folder = dir.path().join("report");
     crate::report::write_report(&folder, &case, None, made.mr.as_ref(), "x").unwrap();
     assert!(std::fs::read_to_string(folder.join("report.html")).unwrap().contains("There is no CT"));
-    assert!(matches!(quietly(&alone).unwrap_err(), PrepareError::NoBonesInMr));
     assert!(matches!(quietly(&PrepareOptions::default()).unwrap_err(), PrepareError::NoImage));
+}
+
+/// A real MR alone, without labels, makes a case: levels counted from the sacrum, structures marked as segmented with what the model was
+/// measured to be off by, and what is not known stands first.
+#[test]
+fn an_mr_alone_is_segmented() {
+    let Some(data) = crate::test_data::folder_for_models("an_mr_alone_is_segmented", "mr") else { return };
+    let registry = Some(PathBuf::from("no such folder"));
+    let options = PrepareOptions { mr: Some(data.join("vb3_17_img.nii.gz")), registry, ..PrepareOptions::default() };
+    let made = quietly(&options).unwrap();
+    let case = Case::decode(&made.bytes).unwrap();
+    let warnings = &case.meta.warnings;
+    assert!(case.ct.is_none() && case.mr.is_some());
+    assert_eq!(warnings[0], NO_CT, "{warnings:?}");
+    let place = |text: &str| warnings.iter().position(|w| w.contains(text)).unwrap_or(usize::MAX);
+    assert!(place("counted upwards from the sacrum") < place("spine-mr") && place("spine-mr") < usize::MAX, "{warnings:?}");
+    let off_mm = built_in(segment::Modality::Mr).unwrap().settings.uncertainty_mm.unwrap() as f32;
+    for label in [2, 41, 42, 43, 44, 45, 50, 92, 93, 94, 95, 100].map(Label) {
+        let structure = case.patient.structure(label).unwrap_or_else(|| panic!("{label} is missing"));
+        assert!(structure.source == Source::Segmented && structure.uncertainty_mm >= off_mm, "{label}");
+        let known = case.meta.structures.iter().find(|m| m.label == label.0).unwrap();
+        assert!(known.confidence.is_some_and(|c| c > 0.5), "{label}: {:?}", known.confidence);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    crate::report::write_report(folder.path(), &case, None, made.mr.as_ref(), "x").unwrap();
+    assert!(std::fs::read_to_string(folder.path().join("report.html")).unwrap().contains("spine-mr"));
 }
 
 /// A label map on a coarser lattice in the same frame does as well.
@@ -373,11 +398,17 @@ fn contours_that_do_not_belong_are_refused() {
 fn without_labels_the_built_in_model_is_run() {
     let registry = Some(PathBuf::from("no such folder"));
     let options = PrepareOptions { registry, ..PrepareOptions::default() };
-    let name = |options: &PrepareOptions| models_for(options).map(|m| m.into_iter().map(|m| m.path).collect::<Vec<_>>());
-    assert_eq!(name(&options).unwrap(), [PathBuf::from(BUILT_IN)]);
-    let named = PrepareOptions { models: vec![PathBuf::from(BUILT_IN)], ..options.clone() };
-    assert_eq!(name(&named).unwrap(), [PathBuf::from(BUILT_IN)]);
-    let error = name(&PrepareOptions { models: vec![PathBuf::from("elsewhere")], ..options }).unwrap_err();
+    let name = |options: &PrepareOptions, modality| {
+        models_for(options, modality).map(|m| m.into_iter().map(|m| m.path).collect::<Vec<_>>())
+    };
+    let (ct, mr) = (segment::Modality::Ct, segment::Modality::Mr);
+    assert_eq!(name(&options, ct).unwrap(), [PathBuf::from(BUILT_IN)]);
+    assert_eq!(name(&options, mr).unwrap(), [PathBuf::from(BUILT_IN_MR)]);
+    for own in [BUILT_IN, BUILT_IN_MR] {
+        let named = PrepareOptions { models: vec![PathBuf::from(own)], ..options.clone() };
+        assert_eq!(name(&named, ct).unwrap(), [PathBuf::from(own)]);
+    }
+    let error = name(&PrepareOptions { models: vec![PathBuf::from("elsewhere")], ..options }, mr).unwrap_err();
     assert!(matches!(&error, PrepareError::Segment { model, .. } if model == Path::new("elsewhere")), "{error}");
 }
 

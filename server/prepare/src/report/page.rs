@@ -37,6 +37,10 @@ fn figure(picture: &Picture) -> Markup {
     html! { figure style=(format!("width:{}px", picture.width)) { img src=(data) alt=(picture.caption) width=(picture.width); figcaption { (picture.caption) } } }
 }
 
+/// What the model's confidence is; nobody takes it for a probability.
+const CONFIDENCE: &str = "Confidence is an overlap (Dice), not a probability: in a CT that of the model's border of a bone and the border moved to \
+     the CT's edge, in an MR that of a structure and the one found in the mirrored image. It says nothing about a level's name.";
+
 fn chip(colour: [u8; 3], proposed: bool) -> Markup {
     let [r, g, b] = colour;
     // As the pictures have it: whole where a structure was seen, hatched with a broken outline where it is proposed.
@@ -160,6 +164,7 @@ pub(super) fn page(facts: &Facts, views: &[Picture], overview: &[Picture], fused
                     }
                 }
                 p.quiet { "Mean HU is taken from every third voxel inside. A dash means not known, which is not zero." }
+                @if facts.structures.values().any(|s| s.confidence.is_some()) { p.quiet { (CONFIDENCE) } }
                 h2 { "Geometry" }
                 table {
                     tr { th { "What" } th { "Value" } }

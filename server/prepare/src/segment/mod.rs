@@ -28,8 +28,8 @@ pub mod spine;
 mod spline;
 mod tiles;
 
-pub use builtin::{BUILT_IN, built_in};
-pub use case::{Segmented, relabel_for_case, segment_for_case};
+pub use builtin::{BUILT_IN, BUILT_IN_MR, built_in, built_in_named};
+pub use case::{Scan, Segmented, relabel_for_case, segment_for_case};
 pub use dataset::{Dataset, Outputs};
 pub use folder::{Modality, ModelFolder, Settings};
 pub use json::JsonError;
@@ -132,6 +132,12 @@ pub enum SegmentError {
     /// A model for MR, to be run on a CT.
     #[error("the model in {} is for MR (its spinor.json says so), and what is to be segmented is the CT", folder.display())]
     ForMr {
+        /// The model's folder.
+        folder: PathBuf,
+    },
+    /// A model for CT, to be run on an MR.
+    #[error("the model in {} is for CT, and what is to be segmented is an MR", folder.display())]
+    ForCt {
         /// The model's folder.
         folder: PathBuf,
     },

@@ -2,7 +2,7 @@
 //! predictor. They cover CT and z-score normalisation, cubic and slice-wise resampling, a transpose, the non-zero crop, regions
 //! and mirroring. Also that broken model folders are explained and not run.
 
-use super::{Model, ModelFolder, Options, Progress, SegmentError, Segmented, segment_for_case};
+use super::{Model, ModelFolder, Options, Progress, Scan, SegmentError, Segmented, segment_for_case};
 use crate::nifti_io::{read_nifti_f32, read_nifti_u16};
 use crate::volume3d::{Geometry, Image};
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ fn hu() -> Image<i16> {
 }
 
 fn case(path: &Path) -> Result<Segmented, SegmentError> {
-    segment_for_case(ModelFolder::open(path)?, &hu(), None, 1, &mut |_| {})
+    segment_for_case(ModelFolder::open(path)?, Scan::Ct(&hu()), None, 1, &mut |_| {})
 }
 
 #[test]

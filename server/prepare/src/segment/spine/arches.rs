@@ -1,7 +1,7 @@
 //! Which body an arch belongs to.
 //!
 //! The network shows facet joints closed, so the nearest body along the bone is often the wrong one: an inferior articular process lies
-//! nearer to the body below. Paths therefore cost more where the CT is dark, which joint spaces are, and more the farther they leave the
+//! nearer to the body below. Paths therefore cost more where a CT is dark, which joint spaces are, and more the farther they leave the
 //! height where a vertebra's posterior elements lie: pedicles at the upper half of the body, laminae and spinous process below it.
 
 use std::cmp::Reverse;
@@ -75,7 +75,8 @@ pub(super) fn assign(lattice: &Lattice, column: &Column, bones: &mut [u16]) {
         for (by, mm) in &around {
             let Some(to) = lattice.step(at, *by).filter(|to| is_arch(*to)) else { continue };
             let place = *places[to].get_or_insert_with(|| column.place(lattice.position(to)));
-            let dark = ((0.8 * usual - f64::from(lattice.hu[to])) / (0.6 * usual)).clamp(0.0, 1.0);
+            let dark =
+                if lattice.dense { ((0.8 * usual - f64::from(lattice.hu[to])) / (0.6 * usual)).clamp(0.0, 1.0) } else { 0.0 };
             let stray = (deviation_mm(column, place, usize::from(bone) - 1) - SLACK_MM).max(0.0) / STRAY_MM;
             let next = so_far.saturating_add((mm * 1000.0 * (1.0 + DARK * dark + stray)) as u32);
             if next < cost[to] {

@@ -75,7 +75,8 @@ struct Profile {
     body: Vec<f64>,
     disc: Vec<f64>,
     sacrum: Vec<f64>,
-    hu: Vec<f64>,
+    /// How much speaks for bone near the line: mean HU, and without a CT how much more of the section is body than disc, mm².
+    solid: Vec<f64>,
 }
 
 impl Column {
@@ -188,7 +189,7 @@ impl Column {
         let end = places.iter().map(|(_, p)| p.along).fold(f64::NEG_INFINITY, f64::max);
         let bins = if start > end { 0 } else { ((end - start) / STEP_MM) as usize + 1 };
         let zero = || vec![0.0; bins];
-        let mut out = Profile { start, body: zero(), disc: zero(), sacrum: zero(), hu: zero() };
+        let mut out = Profile { start, body: zero(), disc: zero(), sacrum: zero(), solid: zero() };
         let mut core = zero();
         for (at, place) in places {
             let bin = ((place.along - start) / STEP_MM) as usize;
@@ -199,12 +200,16 @@ impl Column {
             };
             of[bin] += STEP_MM * STEP_MM;
             if place.off < CORE_RADIUS_MM {
-                out.hu[bin] += f64::from(lattice.hu[at]);
+                out.solid[bin] += f64::from(lattice.hu[at]);
                 core[bin] += 1.0;
             }
         }
-        for (hu, count) in out.hu.iter_mut().zip(core) {
-            *hu = if count > 0.0 { *hu / count } else { f64::INFINITY };
+        for (bin, count) in core.into_iter().enumerate() {
+            out.solid[bin] = match count {
+                _ if !lattice.dense => out.body[bin] - out.disc[bin],
+                count if count > 0.0 => out.solid[bin] / count,
+                _ => f64::INFINITY,
+            };
         }
         out
     }
@@ -287,7 +292,9 @@ fn stretches(profile: &Profile) -> Option<Vec<Stretch>> {
                 let aim = from + (to - from) * k / parts;
                 let reach = (0.28 * usual / STEP_MM) as usize;
                 let window = aim.saturating_sub(reach).max(from + 1)..(aim + reach + 1).min(to);
-                if let Some(best) = window.min_by(|a, b| profile.hu[*a].total_cmp(&profile.hu[*b])) {
+                let off = |n: usize| n.abs_diff(aim);
+                let less = |a: &usize, b: &usize| profile.solid[*a].total_cmp(&profile.solid[*b]).then(off(*a).cmp(&off(*b)));
+                if let Some(best) = window.min_by(less) {
                     all.push((best, true));
                 }
             }

@@ -1,6 +1,6 @@
 //! The lattice that shapes are reasoned about on: even voxels along left, back and up, around what the model found.
 
-use super::Part;
+use super::{Guide, Part};
 use crate::edt::{NearestFeatures, nearest_features};
 use crate::volume3d::{Geometry, Image};
 
@@ -19,6 +19,8 @@ pub(super) struct Lattice {
     pub(super) parts: Vec<Part>,
     /// The CT there, HU; only where there is a part, else 0.
     pub(super) hu: Vec<f32>,
+    /// Whether there is a CT.
+    pub(super) dense: bool,
 }
 
 /// The neighbours of a voxel: offsets along x, y, z.
@@ -39,7 +41,7 @@ pub(super) fn neighbours(all: bool) -> Vec<[i64; 3]> {
 
 impl Lattice {
     /// The lattice around all parts; none when there are none.
-    pub(super) fn around(parts: &Image<u16>, ct: &Image<i16>) -> Option<Self> {
+    pub(super) fn around(parts: &Image<u16>, guide: Guide<'_>) -> Option<Self> {
         let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
         let found = parts.voxels.iter().enumerate().filter(|(_, v)| Part::of(**v) != Part::Background);
         for (at, _) in found {
@@ -62,11 +64,13 @@ impl Lattice {
         for at in 0..count {
             let p = geometry.patient_from_index(geometry.index_of(at).map(|v| v as f64));
             here[at] = parts.nearest(p).map_or(Part::Background, Part::of);
-            if here[at] != Part::Background {
+            if let Guide::Ct(ct) = guide
+                && here[at] != Part::Background
+            {
                 hu[at] = mean_hu(ct, p);
             }
         }
-        Some(Self { geometry, parts: here, hu })
+        Some(Self { geometry, parts: here, hu, dense: matches!(guide, Guide::Ct(_)) })
     }
 
     /// Voxels along the axes.

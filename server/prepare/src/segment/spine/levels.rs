@@ -2,8 +2,8 @@
 
 use spinor_volume::Label;
 
-use super::SpineError;
 use super::column::Column;
+use super::{Guide, SpineError};
 use crate::schemes::{disc_below, vertebra_from_level};
 
 /// A name that no vertebra has.
@@ -53,7 +53,7 @@ impl Named {
 ///
 /// # Errors
 /// When there are more vertebrae than names.
-pub(super) fn name(column: &Column, lowest: Option<Label>) -> Result<Named, SpineError> {
+pub(super) fn name(column: &Column, lowest: Option<Label>, guide: Guide<'_>) -> Result<Named, SpineError> {
     let first = lowest.unwrap_or(Label::lumbar(5));
     let mut notes = Vec::new();
     let mut names = Vec::with_capacity(column.stretches.len());
@@ -100,8 +100,12 @@ pub(super) fn name(column: &Column, lowest: Option<Label>) -> Result<Named, Spin
         .map(|n| names.get(n + 1).and_then(|l| l.level()).unwrap_or_default())
         .collect();
     if !guessed.is_empty() {
+        let place = match guide {
+            Guide::Ct(_) => "where the CT is least dense",
+            Guide::Mr => "where the model found least of a body, or half-way",
+        };
         notes.push(format!(
-            "No disc was found below {}: the vertebrae were parted where the CT is least dense, which may also shift the levels.",
+            "No disc was found below {}: the vertebrae were parted {place}, which may also shift the levels.",
             guessed.join(", ")
         ));
     }

@@ -3,7 +3,8 @@
 //! A small network sees 13 cm at a time and cannot know whether a body is L3 or L4, so it is not asked. Everything hangs on the canal:
 //! its largest piece says where the spine is, and what lies farther than a vertebra's reach from it is dropped (`clean`). The line
 //! through bodies and discs is cut at the discs (`column`), arches go to the body they grow from along the bone (`arches`), levels are
-//! counted from the sacrum (`levels`), and on the CT's own voxels the border is moved to the edge that the CT shows (`refine`).
+//! counted from the sacrum (`levels`), and on the scan's own voxels the border is moved to the edge that a CT shows (`refine`). An MR tells
+//! nothing of density: there the network's border stays.
 
 mod arches;
 mod clean;
@@ -78,8 +79,8 @@ impl Part {
 pub enum SpineError {
     /// The model found hardly any canal.
     #[error(
-        "the model found no spinal canal ({found_cm3:.1} cm³ of it): is this a CT of the spine, in HU? Otherwise give labels made by hand, \
-         or another model"
+        "the model found no spinal canal ({found_cm3:.1} cm³ of it): is this a CT of the spine in HU, or an MR of it? Otherwise \
+         give labels made by hand, or another model"
     )]
     NoCanal {
         /// What it found, cm³.
@@ -98,35 +99,51 @@ pub enum SpineError {
     },
 }
 
+/// The image that parts were found in, as far as it helps to make a spine of them.
+#[derive(Clone, Copy, Debug)]
+pub enum Guide<'a> {
+    /// A CT, in HU: joint spaces are dark, bone ends at an edge.
+    Ct(&'a Image<i16>),
+    /// An MR, in which brightness is of no tissue in particular.
+    Mr,
+}
+
 /// A spine with names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spine {
-    /// In our label numbers, on the CT's voxels.
+    /// In our label numbers, on the scan's voxels.
     pub labels: Image<u16>,
     /// How well the network's border and the edge in the CT agree, by label number: Dice of a bone before and after its border was moved
-    /// to the edge, 0-1. It says nothing about the level's name.
+    /// to the edge, 0-1. It says nothing about the level's name. Nothing without a CT.
     pub confidence: BTreeMap<u16, f64>,
     /// What a reader must know, most important first.
     pub notes: Vec<String>,
 }
 
-/// Names the vertebrae of an image of parts ([`Part`] as numbers) that lies on the voxels of `ct`.
+/// Names the vertebrae of an image of parts ([`Part`] as numbers) that lies on the voxels of the scan that they were found in.
 ///
 /// `lowest` names the lowest vertebra in view; without it the one above the sacrum is called L5, and where no sacrum is in view the
 /// lowest is assumed to be L5, which the notes say.
 ///
 /// # Errors
 /// When there is no canal or no body in it, or there are more vertebrae than names.
-pub fn spine_from_parts(parts: &Image<u16>, ct: &Image<i16>, lowest: Option<Label>) -> Result<Spine, SpineError> {
-    let Some(mut lattice) = Lattice::around(parts, ct) else { return Err(SpineError::NoCanal { found_cm3: 0.0 }) };
+pub fn spine_from_parts(parts: &Image<u16>, guide: Guide<'_>, lowest: Option<Label>) -> Result<Spine, SpineError> {
+    let Some(mut lattice) = Lattice::around(parts, guide) else { return Err(SpineError::NoCanal { found_cm3: 0.0 }) };
     clean::clean(&mut lattice)?;
     let column = column::Column::find(&lattice).ok_or(SpineError::NoBody)?;
     let mut bones = column.bodies(&mut lattice);
     arches::assign(&lattice, &column, &mut bones);
-    let named = levels::name(&column, lowest)?;
+    let named = levels::name(&column, lowest, guide)?;
     let coarse: Vec<u16> = column.labels(&lattice, &bones, &named);
+    let mut notes = named.notes.clone();
+    let ct = match guide {
+        Guide::Ct(ct) => ct,
+        Guide::Mr => {
+            notes.push(SAC_NOTE.to_owned());
+            return Ok(Spine { labels: refine::native(parts, &lattice, &coarse), confidence: BTreeMap::new(), notes });
+        }
+    };
     let refined = refine::refine(parts, ct, &lattice, &coarse);
-    let mut notes = named.notes;
     notes.push(CANAL_NOTE.to_owned());
     for (number, share) in &refined.confidence {
         if *share < POOR_AGREEMENT {
@@ -146,3 +163,6 @@ const POOR_AGREEMENT: f64 = 0.7;
 /// What the model calls canal is guarded as if all of it were sac.
 const CANAL_NOTE: &str = "The dural sac is the spinal canal as the model found it: it reaches to the canal's walls, where fat and veins lie \
      around the sac, and no nerve root was looked for.";
+/// What the model calls canal in an MR.
+const SAC_NOTE: &str = "The dural sac is the one that the model found in the MR; cord and cauda equina are not told apart in it, and no nerve root was \
+     looked for.";

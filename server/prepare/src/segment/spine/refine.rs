@@ -73,7 +73,7 @@ fn is_bone(label: u16) -> bool {
 }
 
 /// Every voxel's label: that of the nearest voxel of the lattice that has one.
-fn native(parts: &Image<u16>, lattice: &Lattice, coarse: &[u16]) -> Image<u16> {
+pub(super) fn native(parts: &Image<u16>, lattice: &Lattice, coarse: &[u16]) -> Image<u16> {
     let known = lattice.nearest(|at| coarse[at] != 0);
     let geometry = parts.geometry;
     let size = lattice.size();

@@ -1,6 +1,7 @@
 //! Vertebrae made of parts, on a spine of cylinders whose truth is known: names, borders, what is dropped, and what is said.
 
 use super::*;
+use crate::segment::{Modality, Scan};
 use crate::volume3d::Geometry;
 
 /// Distance between two vertebrae, mm.
@@ -79,7 +80,7 @@ fn count(labels: &Image<u16>, label: Label) -> usize {
 #[test]
 fn vertebrae_are_named_from_the_sacrum() {
     let (parts, ct) = scene(172.0, unchanged);
-    let spine = spine_from_parts(&parts, &ct, None).unwrap();
+    let spine = spine_from_parts(&parts, Guide::Ct(&ct), None).unwrap();
     for (k, label) in [(0, 45), (1, 44), (2, 43), (3, 42), (4, 41), (5, 32), (-1, 50)] {
         let dice = agreement(&spine.labels, k, Label(label));
         assert!(dice > 0.9, "{}: {dice}", Label(label));
@@ -97,15 +98,15 @@ fn vertebrae_are_named_from_the_sacrum() {
 fn levels_without_a_sacrum_are_said_to_be_assumed() {
     let no_sacrum = |p: [f64; 3], part| if p[2] < -21.0 { Part::Background } else { part };
     let (parts, ct) = scene(172.0, no_sacrum);
-    let assumed = spine_from_parts(&parts, &ct, None).unwrap();
+    let assumed = spine_from_parts(&parts, Guide::Ct(&ct), None).unwrap();
     assert!(assumed.notes[0].starts_with("LEVELS ARE ASSUMED"), "{:?}", assumed.notes);
     assert!(agreement(&assumed.labels, 0, Label::lumbar(5)) > 0.9);
-    let told = spine_from_parts(&parts, &ct, Some(Label::lumbar(2))).unwrap();
+    let told = spine_from_parts(&parts, Guide::Ct(&ct), Some(Label::lumbar(2))).unwrap();
     assert!(told.notes[0].contains("L2"), "{:?}", told.notes);
     for (k, label) in [(0, 42), (1, 41), (2, 32), (3, 31), (4, 30)] {
         assert!(agreement(&told.labels, k, Label(label)) > 0.9, "{}", Label(label));
     }
-    let error = spine_from_parts(&parts, &ct, Some(Label(12))).unwrap_err();
+    let error = spine_from_parts(&parts, Guide::Ct(&ct), Some(Label(12))).unwrap_err();
     assert!(matches!(error, SpineError::TooMany { found: 6, .. }), "{error}");
 }
 
@@ -114,7 +115,7 @@ fn levels_without_a_sacrum_are_said_to_be_assumed() {
 fn a_missed_disc_is_found_in_the_ct() {
     let missed = |p: [f64; 3], part| if part == Part::Disc && (p[2] - 1.5 * APART_MM).abs() < 6.0 { Part::Body } else { part };
     let (parts, ct) = scene(172.0, missed);
-    let spine = spine_from_parts(&parts, &ct, None).unwrap();
+    let spine = spine_from_parts(&parts, Guide::Ct(&ct), None).unwrap();
     for (k, label) in [(0, 45), (1, 44), (2, 43), (3, 42), (4, 41)] {
         assert!(agreement(&spine.labels, k, Label(label)) > 0.85, "{}", Label(label));
     }
@@ -135,7 +136,7 @@ fn what_is_wrong_is_dropped_or_moved() {
         }
     };
     let (parts, ct) = scene(172.0, spoiled);
-    let spine = spine_from_parts(&parts, &ct, None).unwrap();
+    let spine = spine_from_parts(&parts, Guide::Ct(&ct), None).unwrap();
     assert!(agreement(&spine.labels, 1, Label::lumbar(4)) > 0.9, "{}", agreement(&spine.labels, 1, Label::lumbar(4)));
     assert!(spine.confidence[&44] < spine.confidence[&43], "{:?}", spine.confidence);
 }
@@ -144,11 +145,11 @@ fn what_is_wrong_is_dropped_or_moved() {
 #[test]
 fn no_spine_is_an_error() {
     let (nothing, ct) = scene(60.0, |_, _| Part::Background);
-    assert!(matches!(spine_from_parts(&nothing, &ct, None), Err(SpineError::NoCanal { .. })));
+    assert!(matches!(spine_from_parts(&nothing, Guide::Ct(&ct), None), Err(SpineError::NoCanal { .. })));
     let (bones, ct) = scene(60.0, |_, part| if part == Part::Canal { Part::Background } else { part });
-    assert!(matches!(spine_from_parts(&bones, &ct, None), Err(SpineError::NoCanal { .. })));
+    assert!(matches!(spine_from_parts(&bones, Guide::Ct(&ct), None), Err(SpineError::NoCanal { .. })));
     let (canal, ct) = scene(60.0, |_, part| if part == Part::Canal { part } else { Part::Background });
-    assert_eq!(spine_from_parts(&canal, &ct, None), Err(SpineError::NoBody));
+    assert_eq!(spine_from_parts(&canal, Guide::Ct(&ct), None), Err(SpineError::NoBody));
 }
 
 /// The built-in model on a real scan that it never saw: every lumbar vertebra is found under its name and overlaps the expert's at least
@@ -159,8 +160,8 @@ fn a_real_scan_is_segmented() {
     let ct = crate::nifti_io::read_nifti_i16(&data.join("sub-verse014_ct.nii.gz")).unwrap();
     let mut expert = crate::nifti_io::read_nifti_u16(&data.join("sub-verse014_seg-vert_msk.nii.gz")).unwrap();
     crate::schemes::Scheme::Verse.relabel(&mut expert.voxels);
-    let model = crate::segment::built_in().unwrap();
-    let found = crate::segment::segment_for_case(model, &ct, None, 2, &mut |_| {}).unwrap();
+    let model = crate::segment::built_in(Modality::Ct).unwrap();
+    let found = crate::segment::segment_for_case(model, Scan::Ct(&ct), None, 2, &mut |_| {}).unwrap();
     assert_eq!(found.labels.geometry, ct.geometry);
     for label in 41..=45_u16 {
         let (mut sum, mut both) = (0_u32, 0_u32);
@@ -176,3 +177,113 @@ fn a_real_scan_is_segmented() {
 
 /// What every lumbar vertebra of the expert's scan must reach; the measured values stand in the model's card.
 const LEAST_DICE: f64 = 0.65;
+
+/// In an MR nothing is dark or dense: vertebrae, names and discs are those of the parts, and the border stays where the network drew it.
+#[test]
+fn an_mr_needs_no_density() {
+    let (parts, _) = scene(172.0, unchanged);
+    let spine = spine_from_parts(&parts, Guide::Mr, None).unwrap();
+    for (k, label) in [(0, 45), (1, 44), (2, 43), (3, 42), (4, 41), (5, 32), (-1, 50)] {
+        let dice = agreement(&spine.labels, k, Label(label));
+        assert!(dice > 0.9, "{}: {dice}", Label(label));
+    }
+    for disc in [100, 95, 94, 93, 92, 91] {
+        assert!(count(&spine.labels, Label(disc)) > 600, "{}", Label(disc));
+    }
+    assert!(spine.confidence.is_empty() && spine.notes[0].contains("from the sacrum"), "{:?}", spine.notes);
+    assert!(spine.notes.iter().all(|n| !n.contains("CT")), "{:?}", spine.notes);
+
+    // A disc that was taken for bone, by which the body is a little thinner, and one that leaves no trace at all.
+    let missed = |p: [f64; 3], part| {
+        let place = (p[2] - 1.5 * APART_MM).abs() < 6.0;
+        if place && (part == Part::Disc || p[0].hypot(p[1]) < 17.0) { Part::Body } else { part }
+    };
+    let whole = |p: [f64; 3], part| {
+        let place = (p[2] - 1.5 * APART_MM).abs() < 6.0;
+        if place && p[0].hypot(p[1]) < 20.0 { Part::Body } else { part }
+    };
+    for (parts, _) in [scene(172.0, missed), scene(172.0, whole)] {
+        let spine = spine_from_parts(&parts, Guide::Mr, None).unwrap();
+        for (k, label) in [(0, 45), (1, 44), (2, 43), (3, 42), (4, 41)] {
+            let dice = agreement(&spine.labels, k, Label(label));
+            assert!(dice > 0.8, "{}: {dice}", Label(label));
+        }
+        let said = spine.notes.iter().any(|n| n.contains("No disc was found below L3") && n.contains("half-way"));
+        assert!(said, "{:?}", spine.notes);
+    }
+}
+
+/// Dice of a label, or several, in two maps on the same voxels.
+fn dice(found: &Image<u16>, truth: &Image<u16>, label: impl Fn(u16) -> bool) -> f64 {
+    let (mut sum, mut both) = (0_u32, 0_u32);
+    for (a, b) in found.voxels.iter().zip(&truth.voxels) {
+        sum += u32::from(label(*a)) + u32::from(label(*b));
+        both += u32::from(label(*a) && label(*b));
+    }
+    2.0 * f64::from(both) / f64::from(sum.max(1))
+}
+
+/// The built-in model for MR on a phantom that it never saw: vertebrae, discs and sac under their names, counted from the sacrum. Synthetic.
+#[test]
+fn an_mr_of_a_phantom_is_segmented() {
+    if let Err(error) = crate::runtime::library() {
+        println!("skipped: an_mr_of_a_phantom_is_segmented: {error}");
+        return;
+    }
+    let made = crate::phantom::generate(&crate::phantom::Options { seed: 1000, ..crate::phantom::Options::default() }).unwrap();
+    let model = crate::segment::built_in(Modality::Mr).unwrap();
+    let found = crate::segment::segment_for_case(model, Scan::Mr(&made.mr), None, 2, &mut |_| {}).unwrap();
+    assert!(found.notes[0].contains("from the sacrum"), "{:?}", found.notes);
+    let cord = |v| v == Label::DURAL_SAC.0 || v == Label::SPINAL_CORD.0;
+    let sac = dice(&found.labels, &made.mr_labels, cord);
+    println!("sac {sac:.3}, confidence {:?}", found.confidence);
+    assert!(sac >= LEAST_PHANTOM_SAC, "sac {sac:.3}");
+    for label in (41..=45).chain([92, 93, 94, 95, 100]) {
+        let own = dice(&found.labels, &made.mr_labels, |v| v == label);
+        println!("{}: {own:.3}", Label(label));
+        assert!(own >= LEAST_PHANTOM_MR, "{}: {own:.3}", Label(label));
+        assert!(found.confidence[&label] > 0.8, "{}: {:?}", Label(label), found.confidence);
+    }
+}
+
+/// The built-in model for MR on real scans that it never saw: the vertebral bodies of L1 to L5, and in another scan the discs, under their
+/// right names, overlap the manual ones at least this much.
+#[test]
+fn real_mr_is_segmented() {
+    let Some(data) = crate::test_data::folder_for_models("real_mr_is_segmented", "mr") else { return };
+    for (name, bodies) in [("vb3_16", true), ("vb3_20", true), ("ivd_11", false)] {
+        let mr = crate::nifti_io::read_nifti_f32(&data.join(format!("{name}_img.nii.gz"))).unwrap();
+        let mut manual = crate::nifti_io::read_nifti_u16(&data.join(format!("{name}_seg.nii.gz"))).unwrap();
+        for voxel in manual.voxels.iter_mut().filter(|v| **v != 0) {
+            *voxel = match *voxel {
+                n if bodies => 40 + n,
+                1 => 100,
+                n => 97 - n,
+            };
+        }
+        let model = crate::segment::built_in(Modality::Mr).unwrap();
+        let called = crate::segment::Model::from_folder(model.clone(), 2)
+            .and_then(|mut model| model.segment(std::slice::from_ref(&mr), &crate::segment::Options::default(), &mut |_| {}))
+            .unwrap();
+        let found = crate::segment::segment_for_case(model, Scan::Mr(&mr), None, 2, &mut |_| {}).unwrap();
+        // Arches are not in a map of bodies.
+        let mut own = found.labels.clone();
+        for (at, voxel) in own.voxels.iter_mut().enumerate().filter(|_| bodies) {
+            if called.voxels[at] != Part::Body as u16 {
+                *voxel = 0;
+            }
+        }
+        let wanted = if bodies { [41, 42, 43, 44, 45] } else { [92, 93, 94, 95, 100] };
+        for label in wanted {
+            let dice = dice(&own, &manual, |v| v == label);
+            println!("{name} {}: {dice:.3}, confidence {:?}", Label(label), found.confidence.get(&label));
+            assert!(dice >= if bodies { LEAST_REAL_BODY } else { LEAST_REAL_DISC }, "{name} {}: {dice:.3}", Label(label));
+        }
+    }
+}
+
+/// What the tests of MR must reach; the measured values stand in the model's card.
+const LEAST_PHANTOM_SAC: f64 = 0.8;
+const LEAST_PHANTOM_MR: f64 = 0.7;
+const LEAST_REAL_BODY: f64 = 0.8;
+const LEAST_REAL_DISC: f64 = 0.7;
