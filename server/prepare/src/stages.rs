@@ -50,7 +50,8 @@ impl Key {
         self.add(&bytes)
     }
 
-    fn name(&self) -> String {
+    /// The name of its file.
+    pub(crate) fn name(&self) -> String {
         format!("{}.{ENDING}", self.0.finalize().to_hex())
     }
 }

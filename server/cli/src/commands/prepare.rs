@@ -10,6 +10,7 @@ use spinor_prepare::files::{can_write, spare, write_whole};
 use spinor_prepare::pipeline::{CaseSummary, PrepareOptions, Stage, peak_rss_mb, prepare};
 use spinor_prepare::schemes::Scheme;
 use spinor_prepare::segment::spine::vertebra;
+use spinor_prepare::stages::Stages;
 use spinor_volume::Label;
 
 use crate::{input, output};
@@ -82,6 +83,10 @@ pub(crate) struct Args {
     /// Do not propose what is not labelled, segmented or drawn: sac, roots, flava, discs.
     #[arg(long)]
     no_proposals: bool,
+    /// Segment anew, and keep nothing for another run. Otherwise the label map that a model makes is kept in the user's cache folder and taken
+    /// where scan, model and program are the same.
+    #[arg(long)]
+    no_cache: bool,
     /// The CT series (without a CT the MR series), where the folder holds several (`spinor ingest PATH --list` shows them).
     #[arg(long, value_name = "UID")]
     series: Option<String>,
@@ -124,10 +129,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         threads: args.threads.map(usize::from),
         follow_ct_fraction: args.follow_ct,
         no_proposals: args.no_proposals,
+        stages: if args.no_cache { None } else { Stages::folder() },
     };
     let bar = bar()?;
     let mut last = None;
     let prepared = prepare(&options, &mut |stage: Stage, share| {
+        if last != Some(stage) {
+            bar.reset_eta();
+        }
         bar.set_message(stage.words());
         bar.set_position((share * 100.0) as u64);
         if last != Some(stage) && bar.is_hidden() {
@@ -145,6 +154,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         output::json(&prepared.json(&args.out.display().to_string()));
     } else {
         print!("{}", CaseSummary::of(&prepared.case, prepared.hash));
+        if prepared.reused {
+            println!("the label map is that of an earlier run of the same program on the same scan (--no-cache makes it anew)");
+        }
         let s = &prepared.seconds;
         println!(
             "{:.1} s (reading {:.1}, segmenting {:.1}, surfaces {:.1}, proposals {:.1}, registering {:.1}, packing {:.1}), {:.0} MB at most",
@@ -200,7 +212,8 @@ fn bar() -> anyhow::Result<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    let bar = ProgressBar::new(100).with_style(ProgressStyle::with_template("{spinner} {msg:<24} {wide_bar} {elapsed}")?);
+    let bar = ProgressBar::new(100)
+        .with_style(ProgressStyle::with_template("{spinner} {msg:<24} {wide_bar} {elapsed}, this step {eta} more")?);
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     Ok(bar)
 }

@@ -9,6 +9,7 @@ mod drawn;
 mod identity;
 mod images;
 mod input;
+mod kept;
 mod levels;
 mod summary;
 
@@ -22,6 +23,7 @@ use spinor_volume::{Label, Patient, PatientError, Source, Structure, TissueClass
 use thiserror::Error;
 
 use input::{check_labels, read_images};
+use kept::segment_once;
 
 pub use coverage::{LevelCoverage, coverage};
 pub use summary::{CaseSummary, peak_rss_mb};
@@ -34,8 +36,9 @@ use crate::models;
 use crate::nifti_io::{NiftiError, is_oriented, read_nifti_u16};
 use crate::schemes::Scheme;
 use crate::segment::{
-    self, BUILT_IN, BUILT_IN_MR, ModelFolder, Progress, Scan, SegmentError, Segmented, built_in, built_in_named, segment_for_case,
+    self, BUILT_IN, BUILT_IN_MR, ModelFolder, Progress, Scan, SegmentError, Segmented, built_in, built_in_named,
 };
+use crate::stages::Stages;
 use crate::volume3d::Image;
 
 /// What a case without nerves is told to everybody: it stands first among the warnings.
@@ -81,6 +84,8 @@ pub struct PrepareOptions {
     pub follow_ct_fraction: Option<f64>,
     /// Leaves out what is not labelled, segmented or drawn, instead of proposing sac, roots, flava and discs from the bones.
     pub no_proposals: bool,
+    /// A folder in which the result of segmenting is kept for another run ([`Stages`]); none to keep nothing.
+    pub stages: Option<PathBuf>,
 }
 
 /// Which step runs, for progress bars.
@@ -147,6 +152,8 @@ pub struct Prepared {
     pub labels: Image<u16>,
     /// What the steps took.
     pub seconds: Seconds,
+    /// Whether the label map is one that an earlier run had made of the same scan by the same model and program.
+    pub reused: bool,
 }
 
 /// Why there is no case.
@@ -291,7 +298,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     seconds.ingest = start.elapsed().as_secs_f64();
 
     let since = Instant::now();
-    let mut segmented = None;
+    let (mut segmented, mut reused) = (None, false);
     let (mut labels, source) = match &options.labels {
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
@@ -326,7 +333,8 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
             (Image::filled(*base.geometry, 0), Source::Segmented)
         }
         None => {
-            let found = segment(options, base.scan, pool.current_num_threads(), progress)?;
+            let (found, before) = segment(options, base.scan, pool.current_num_threads(), progress)?;
+            reused = before;
             let labels = found.labels.clone();
             segmented = Some(found);
             (labels, Source::Segmented)
@@ -412,28 +420,33 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let hash = case_hash(&bytes)?;
     seconds.pack = since.elapsed().as_secs_f64();
     seconds.total = start.elapsed().as_secs_f64();
-    Ok(Prepared { case, bytes, hash, ct: images.ct, mr: images.mr, labels, seconds })
+    Ok(Prepared { case, bytes, hash, ct: images.ct, mr: images.mr, labels, seconds, reused })
 }
 
 /// The label map of all models, the first one winning; without any, of the best model for the image that was added on this machine, or
-/// Spinor's own.
+/// Spinor's own. And whether an earlier run had made all of it.
 fn segment(
     options: &PrepareOptions,
     scan: Scan<'_>,
     threads: usize,
     progress: &mut dyn FnMut(Stage, f32),
-) -> Result<Segmented, PrepareError> {
+) -> Result<(Segmented, bool), PrepareError> {
     let failed = |model: &Path| {
         let model = model.to_owned();
         move |source: SegmentError| PrepareError::Segment { model, source: Box::new(source) }
     };
     let folders = models_for(options, modality(scan))?;
     let count = folders.len() as f32;
+    // Without a folder that can be written, everything is made anew.
+    let stages = options.stages.as_deref().and_then(|folder| Stages::open(folder).ok());
     let mut all: Option<Segmented> = None;
+    let mut reused = true;
     for (n, folder) in folders.into_iter().enumerate() {
         let path = folder.path.clone();
         let mut report = |p: Progress| progress(Stage::Segment, (n as f32 + p.done as f32 / p.total.max(1) as f32) / count);
-        let one = segment_for_case(folder, scan, options.lowest, threads, &mut report).map_err(failed(&path))?;
+        let (one, before) =
+            segment_once(stages.as_ref(), folder, scan, options.lowest, threads, &mut report).map_err(failed(&path))?;
+        reused &= before;
         all = Some(match all {
             None => one,
             Some(mut all) => {
@@ -451,7 +464,7 @@ fn segment(
             }
         });
     }
-    all.ok_or_else(|| failed(Path::new(BUILT_IN))(SegmentError::Empty))
+    all.map(|all| (all, reused)).ok_or_else(|| failed(Path::new(BUILT_IN))(SegmentError::Empty))
 }
 
 /// The models to run, in their order; at least one.

@@ -172,6 +172,7 @@ impl Prepared {
                 "total": round(s.total), "ingest": round(s.ingest), "register": round(s.register), "segment": round(s.segment),
                 "fuse": round(s.fuse), "bake": round(s.bake), "pack": round(s.pack),
             },
+            "reused": self.reused,
             "peak_rss_mb": peak_rss_mb(),
             "warnings": summary.warnings,
         })

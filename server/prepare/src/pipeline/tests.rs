@@ -283,8 +283,14 @@ fn an_mr_alone_makes_a_case_with_labels() {
 fn an_mr_alone_is_segmented() {
     let Some(data) = crate::test_data::folder_for_models("an_mr_alone_is_segmented", "mr") else { return };
     let registry = Some(PathBuf::from("no such folder"));
-    let options = PrepareOptions { mr: Some(data.join("vb3_17_img.nii.gz")), registry, ..PrepareOptions::default() };
+    let stages = tempfile::tempdir().unwrap();
+    let (mr, stages) = (Some(data.join("vb3_17_img.nii.gz")), Some(stages.path().to_owned()));
+    let options = PrepareOptions { mr, registry, stages, ..PrepareOptions::default() };
     let made = quietly(&options).unwrap();
+    // A second run takes what the first one segmented, and makes the same case of it.
+    let again = quietly(&options).unwrap();
+    assert_eq!((made.reused, again.reused), (false, true));
+    assert_eq!(made.hash, again.hash);
     let case = Case::decode(&made.bytes).unwrap();
     let warnings = &case.meta.warnings;
     assert!(case.ct.is_none() && case.mr.is_some());
