@@ -27,7 +27,7 @@ use spinor_prepare::evaluate::Landmarks;
 use spinor_prepare::nifti_io::{read_nifti_f32, read_nifti_i16, read_nifti_u16, write_nifti};
 use spinor_prepare::phantom::{Motion, Options, generate, write};
 use spinor_prepare::register::{Registration, Rigid, Warp, register};
-use spinor_prepare::segment::{Modality, Scan, built_in, segment_for_case};
+use spinor_prepare::segment::{self, Modality, built_in, segment_for_case};
 use spinor_prepare::volume3d::Image;
 use spinor_volume::{Label, Patient, TissueClass};
 
@@ -178,7 +178,7 @@ impl Scan {
             return Ok(read_nifti_u16(path)?);
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let labels = segment_for_case(built_in(Modality::Ct)?, Scan::Ct(&self.ct), None, threads, &mut |_| {})?.labels;
+        let labels = segment_for_case(built_in(Modality::Ct)?, segment::Scan::Ct(&self.ct), None, threads, &mut |_| {})?.labels;
         if let Some(path) = &kept {
             write_nifti(path, &labels)?;
         }

@@ -46,7 +46,7 @@ impl CanalFacts {
         if self.source == Source::Proposed.word() {
             "proposed from the bones: says nothing of stenosis by soft tissue"
         } else if self.source == Source::Segmented.word() && self.narrowest_mm2 >= NARROW_MM2 {
-            "as a model found it, often the canal to its walls: wider than the sac"
+            "as a model found it, in a CT often the canal to its walls: wider than the sac"
         } else if self.narrowest_mm2 < NARROW_MM2 {
             "narrow: below 111 mm²"
         } else {
