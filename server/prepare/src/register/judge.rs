@@ -16,8 +16,8 @@ const FOUND: f64 = 0.55;
 const SHOWN: f64 = 0.35;
 /// Uncertainty of a bone that the MR does not show, mm.
 const UNSEEN_MM: f64 = 8.0;
-/// What the fit's own spread is multiplied by, to hold 95 % of the bones' mean errors: on ten phantoms it held 58 of 60. By itself the fit's
-/// spread is a quarter of the errors on average: it does not know of what shifts all of a bone alike.
+/// What the spread of the fit to descriptors is multiplied by, to hold 95 % of the mean errors that it leaves: on ten phantoms it held 58 of
+/// 60 bones. By itself it is a quarter of those errors on average: it does not know of what shifts all of a bone alike.
 const SPREAD_FACTOR: f64 = 7.0;
 /// What no uncertainty goes below, as a share of the MR's largest voxel edge. On phantoms errors (mean over a bone) stayed below 0.21 of it;
 /// scanners' distortions and labels that are not the truth, which phantoms lack, are what the rest is for.
