@@ -39,11 +39,12 @@ pub(super) struct Fit {
 }
 
 /// Cost and its first and second derivatives by turn (radians) and shift (mm).
-struct Terms {
-    cost: f64,
-    coverage: f64,
-    h: [[f64; 6]; 6],
-    g: [f64; 6],
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    pub cost: f64,
+    pub coverage: f64,
+    pub h: [[f64; 6]; 6],
+    pub g: [f64; 6],
 }
 
 /// Cost of a pose by the nearest voxels alone: for choosing where to start.
@@ -109,7 +110,7 @@ fn ask(points: &[Point], mr: &Descriptors, pose: &Pose, mut each: impl FnMut(&Po
 }
 
 fn terms(points: &[Point], mr: &Descriptors, pose: &Pose, neighbours: &[Neighbour]) -> Terms {
-    let mut t = Terms { cost: 0.0, coverage: 0.0, h: [[0.0; 6]; 6], g: [0.0; 6] };
+    let mut t = Terms::default();
     let weights = ask(points, mr, pose, |_, said| {
         let weight = said.weight;
         let Some((cost, g, h)) = said.terms else {
@@ -125,21 +126,26 @@ fn terms(points: &[Point], mr: &Descriptors, pose: &Pose, neighbours: &[Neighbou
     t.coverage *= per;
     t.g.iter_mut().for_each(|v| *v *= per);
     t.h.iter_mut().flatten().for_each(|v| *v *= per);
+    hold(&mut t, pose, neighbours, STIFFNESS);
+    t
+}
+
+/// Adds what the neighbours say, by a joint's stiffness in units of the mean cost of a place.
+pub(super) fn hold(t: &mut Terms, pose: &Pose, neighbours: &[Neighbour], stiffness: f64) {
     for n in neighbours {
         let arm = turn(&pose.turn, sub(n.joint, pose.centre));
         let off = sub(add(add(arm, pose.centre), pose.shift), n.target);
-        let k = 2.0 * STIFFNESS / (JOINT_MM * JOINT_MM);
+        let k = 2.0 * stiffness / (JOINT_MM * JOINT_MM);
         t.cost += 0.5 * k * length(off).powi(2);
-        accumulate(&mut t, arm, &scale(off, k), &[[k, 0.0, 0.0], [0.0, k, 0.0], [0.0, 0.0, k]]);
+        accumulate(t, arm, &scale(off, k), &[[k, 0.0, 0.0], [0.0, k, 0.0], [0.0, 0.0, k]]);
         let twist = rotation_vector(&product(&pose.turn, &transposed(&n.turn)));
-        let k = 2.0 * STIFFNESS / (JOINT_RAD * JOINT_RAD);
+        let k = 2.0 * stiffness / (JOINT_RAD * JOINT_RAD);
         t.cost += 0.5 * k * length(twist).powi(2);
         for r in 0..3 {
             t.g[r] += k * twist[r];
             t.h[r][r] += k;
         }
     }
-    t
 }
 
 /// Adds the gradient by a place's motion to that by the bone's turn and shift.
@@ -173,10 +179,17 @@ fn accumulate(t: &mut Terms, arm: V3, g: &V3, h: &M3) {
     }
 }
 
-/// Moves a pose to the least cost near it (Levenberg and Marquardt).
+/// Moves a pose to the least cost near it.
 pub(super) fn fit(points: &[Point], mr: &Descriptors, start: &Pose, neighbours: &[Neighbour], steps: usize) -> Fit {
+    let (pose, now) = descend(start, steps, |pose| terms(points, mr, pose, neighbours));
+    let bare = if neighbours.is_empty() { now } else { terms(points, mr, &pose, &[]) };
+    Fit { pose, cost: bare.cost, coverage: bare.coverage }
+}
+
+/// Steps towards the least of a cost (Levenberg and Marquardt).
+pub(super) fn descend(start: &Pose, steps: usize, terms: impl Fn(&Pose) -> Terms) -> (Pose, Terms) {
     let mut pose = *start;
-    let mut now = terms(points, mr, &pose, neighbours);
+    let mut now = terms(&pose);
     let mut damping = 1e-3;
     for _ in 0..steps {
         let mut h = now.h;
@@ -190,7 +203,7 @@ pub(super) fn fit(points: &[Point], mr: &Descriptors, start: &Pose, neighbours: 
         let held = (0.1 / length(w).max(1e-12)).min(4.0 / length(s).max(1e-12)).min(1.0);
         let (w, s) = (scale(w, held), scale(s, held));
         let next = pose.moved(w, s);
-        let then = terms(points, mr, &next, neighbours);
+        let then = terms(&next);
         if then.cost < now.cost {
             let still = now.cost - then.cost < 1e-6 && length(s) < 0.01 && length(w) < 2e-4;
             (pose, now, damping) = (next, then, (damping * 0.3).max(1e-5));
@@ -204,8 +217,7 @@ pub(super) fn fit(points: &[Point], mr: &Descriptors, start: &Pose, neighbours: 
             }
         }
     }
-    let bare = if neighbours.is_empty() { now } else { terms(points, mr, &pose, &[]) };
-    Fit { pose, cost: bare.cost, coverage: bare.coverage }
+    (pose, now)
 }
 
 /// Standard deviation of where the fit puts the bone's places, mm, root mean square over them: by the cost's curvature and by how

@@ -35,6 +35,10 @@ impl Box3 {
         !(0..3).all(|k| self.low[k] < self.high[k])
     }
 
+    pub(super) fn holds(&self, p: V3) -> bool {
+        (0..3).all(|k| (self.low[k]..=self.high[k]).contains(&p[k]))
+    }
+
     pub(super) fn around<T>(image: &Image<T>) -> Self {
         let (low, high) = image.geometry.bounds_mm();
         Self { low, high }
@@ -79,6 +83,29 @@ pub(super) fn even<T: Copy + Into<f64> + Sync>(
     Ok(Even { geometry, values, inside })
 }
 
+/// What of an image lies in a box, on the image's own voxels; at least one voxel of it.
+pub(super) fn cut<T: Copy, U: Copy>(
+    image: &Image<T>,
+    region: &Box3,
+    convert: impl Fn(T) -> U,
+) -> Result<Image<U>, GeometryError> {
+    let g = &image.geometry;
+    let mut reach = Box3::NONE;
+    for corner in 0..8 {
+        let p = [0, 1, 2].map(|k| if corner >> k & 1 == 1 { region.high[k] } else { region.low[k] });
+        reach.add(g.index_from_patient(p));
+    }
+    let held = |v: f64, k: usize| v.clamp(0.0, g.size[k] as f64 - 1.0) as usize;
+    let first = [0, 1, 2].map(|k| held(reach.low[k].floor(), k));
+    let size = [0, 1, 2].map(|k| held(reach.high[k].ceil(), k) + 1 - first[k]);
+    let geometry = Geometry::new(size, g.spacing_mm, g.patient_from_index(first.map(|v| v as f64)), g.direction)?;
+    let from = |n: usize| {
+        let index = geometry.index_of(n);
+        convert(image.voxels[g.offset([0, 1, 2].map(|k| first[k] + index[k]))])
+    };
+    Image::new(geometry, (0..geometry.voxel_count()).map(from).collect())
+}
+
 /// An image on an even lattice.
 #[derive(Clone, Debug)]
 pub(super) struct Even {
@@ -89,7 +116,7 @@ pub(super) struct Even {
 }
 
 /// Gaussian smoothing along one axis with a standard deviation in voxels, edges repeated.
-fn smooth(values: &mut Vec<f32>, size: [usize; 3], axis: usize, sigma: f64) {
+pub(super) fn smooth(values: &mut Vec<f32>, size: [usize; 3], axis: usize, sigma: f64) {
     if sigma < 0.2 {
         return;
     }
@@ -136,6 +163,22 @@ mod tests {
         let p = [0.0, 0.0, 0.0];
         assert!((f64::from(even.values[at(p)]) - f(p)).abs() < 1e-3);
         assert!(even.inside[at(p)] && !even.inside[at([-20.0, -10.0, -5.0])]);
+    }
+
+    /// What is cut out of an oblique image has the same values at the same places, and reaches as far as the box.
+    #[test]
+    fn what_is_cut_out_stays_in_place() {
+        let (s, c) = 0.2_f64.sin_cos();
+        let direction = [[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]];
+        let geometry = Geometry::new([20, 22, 24], [0.8, 1.0, 1.2], [-10.0, -15.0, -20.0], direction).unwrap();
+        let image = Image::new(geometry, (0..geometry.voxel_count() as u32).collect()).unwrap();
+        let region = Box3 { low: [-6.0, -10.0, -15.0], high: [0.0, -5.0, -8.0] };
+        let part = cut(&image, &region, u64::from).unwrap();
+        assert!(part.voxels.len() < image.voxels.len() / 3);
+        for p in [[-5.5, -9.5, -14.5], [-0.5, -5.5, -8.5], [-3.0, -7.0, -11.0]] {
+            assert_eq!(part.nearest(p), image.nearest(p).map(u64::from));
+            assert!(part.nearest(p).is_some());
+        }
     }
 
     /// An oblique image's slice thickness shows on the axis that its slices are stacked along.

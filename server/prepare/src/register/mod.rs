@@ -7,10 +7,12 @@
 //!    registration counts as unverified: an MR on the wrong level is the error that must never pass.
 //! 3. The bones are fitted again at full resolution, each held loosely by its neighbours, with an uncertainty from the fit's own
 //!    curvature.
-//! 4. [`Warp`] blends the motions between the bones.
+//! 4. From there every bone is fitted to the most mutual information on the images' own voxels. Where that would move it farther than its
+//!    uncertainty it stays, and this is said.
+//! 5. [`Warp`] blends the motions between the bones.
 //!
-//! CT and MR are compared by descriptors that do not depend on contrast (MIND-SSC). The result does not depend on the number of
-//! threads.
+//! Up to step 3 CT and MR are compared by descriptors that do not depend on contrast (MIND-SSC). The result does not depend on the
+//! number of threads.
 
 mod bones;
 mod chain;
@@ -20,6 +22,7 @@ mod judge;
 mod labels;
 mod lattice;
 mod mind;
+mod native;
 #[cfg(test)]
 mod refusals;
 pub(crate) mod rigid;
@@ -167,15 +170,17 @@ fn scene(
     let own = 0.5 * spacing;
     let both = |thickness: V3| thickness.map(|t| own.max(SIGMA_PER_SLICE * t));
     let sigma = both(lattice::blur_of(&mr.geometry));
-    let even_ct = lattice::even(&bounded(ct), &around, spacing, sigma)?;
+    let even_ct = lattice::even(&ct.map(bounded), &around, spacing, sigma)?;
     let even_mr = lattice::even(mr, region, spacing, [own; 3])?;
     let points = bones::points(bones, labels, &mind::describe(&even_ct, 1), most);
     Ok(Scene { points, mr: mind::describe(&even_mr, 1) })
 }
 
-/// HU between fat and cortex: metal and air would drown everything else.
-fn bounded(ct: &Image<i16>) -> Image<f32> {
-    ct.map(|hu| f32::from(hu.clamp(-250, 1400)))
+/// Between fat and cortex: metal and air would drown everything else.
+const HU: [i16; 2] = [-250, 1400];
+
+fn bounded(hu: i16) -> f32 {
+    f32::from(hu.clamp(HU[0], HU[1]))
 }
 
 /// Registers an MR to a CT with labelled bones. `mr_labels` is the MR's own label map, in its own frame, where there is one.
@@ -228,8 +233,11 @@ pub fn register(
     let fine = scene(&bones, ct, labels, mr, &region, (FINE_MM, FINE_POINTS))?;
     let poses = best.fits.iter().map(|f| f.pose).collect();
     let settled = chain::settle(&bones, &fine.points, &fine.mr, poses, 3, 15);
+    let placed: Vec<Pose> = settled.fits.iter().map(|f| f.pose).collect();
+    let found: Vec<bool> = settled.fits.iter().map(judge::found).collect();
+    let closer = native::all((ct, labels, mr), &bones, &fine.points, &placed, &found)?;
     let edge = mr.geometry.spacing_mm.iter().copied().fold(0.0, f64::max);
-    Ok(judge::report(&bones, &fine, &settled, margin, edge, mr_labels, doubts))
+    Ok(judge::report(&bones, &fine, (&settled, &closer), margin, edge, mr_labels, doubts))
 }
 
 /// Starts that are known without a search: both images' own positions, and the bones' middles in both label maps.
