@@ -14,7 +14,7 @@ use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
-use crate::vector::{V3, add, scale, sub, unit};
+use crate::vector::{V3, add, norm, scale, sub, unit};
 
 /// What a bite must bring to be worth it and how near nerves may be, from the most wanted on: least tissue, mm³; how far the jaws and the
 /// rest of the tip keep off nerves, mm. A footplate of 1.4 mm has to go under what lies on the dura and presses it aside: Lin 2019.
@@ -31,6 +31,10 @@ const PRESS_MM: f64 = 1.3;
 const LOOKS: usize = 60;
 /// Bites after which a place that was not to be had is looked at again: its surroundings have changed.
 const AGAIN: u32 = 8;
+/// How far around the last bite places that were not to be had are looked at again before others are, mm: what a bite opens lies about it.
+const AROUND_MM: f64 = 5.0;
+/// Stands for every worth: a place that bone or room forbid is not to be had at any.
+const ANY_WORTH: usize = usize::MAX;
 /// How often a place is tried in vain before it is left.
 const REFUSALS: u8 = 2;
 /// Times that a grasper had to be opened again on a nerve after which a surgeon puts it down: what is left lies too near to one.
@@ -61,7 +65,7 @@ pub(crate) struct BitePlan {
     pub(crate) bites: u32,
 }
 
-/// A grip and a place of two millimetres.
+/// A grip and a place: of one and a half millimetres where bites count as the same, of a quarter of one where looks do.
 type Key = (usize, [i32; 3]);
 
 /// Biting of some zones.
@@ -103,6 +107,14 @@ enum Search {
     LooksOn,
     /// None of them will do.
     Nowhere,
+}
+
+/// Why a place will not do.
+enum Unfit {
+    /// Nerves are too near for what it brings, or it brings too little for how near they are.
+    Now,
+    /// There is no room for the tool, or nothing that it can bite.
+    Here,
 }
 
 impl Bite {
@@ -268,14 +280,22 @@ impl Bite {
         }
         places.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut found = self.choose(scene, &jaws, &left, &places);
-        // What was looked at in vain before the last bites may be had now: a grasper works its way in through the hole that they made.
-        if found.is_none() && self.plan.tool == ToolKind::Pituitary {
-            let bites = self.bites;
-            self.seen.retain(|_, seen| *seen >= bites);
-            found = self.choose(scene, &jaws, &left, &places);
+        // What was looked at in vain before the last bites may be had now: each leaves an edge, or a hole to go on through.
+        for around_mm in [AROUND_MM, f64::INFINITY] {
+            if found.is_none() {
+                self.forget(around_mm);
+                found = self.choose(scene, &jaws, &left, &places);
+            }
         }
         self.jaws = Some(jaws);
         found
+    }
+
+    /// Forgets what was looked at in vain before the last bite, as far as it lies around that.
+    fn forget(&mut self, around_mm: f64) {
+        let (bites, last) = (self.bites, self.last.map(|(_, held)| held.tip));
+        let near = |at: &[i32; 3]| last.is_none_or(|tip| norm(sub(at.map(|v| f64::from(v) / 4.0), tip)) < around_mm);
+        self.seen.retain(|(_, (_, at)), seen| *seen >= bites || !near(at));
     }
 
     /// The best place that will do.
@@ -347,42 +367,51 @@ impl Bite {
     ) -> Search {
         let mut looks = 0;
         for (caught, key, held) in places.iter().take_while(|(caught, ..)| *caught >= least) {
-            if self.seen.get(&(level, *key)).is_some_and(|bites| self.bites < bites + AGAIN) {
+            let place = exactly(key, held);
+            let seen = |level| self.seen.get(&(level, place)).is_some_and(|bites| self.bites < bites + AGAIN);
+            if seen(level) || seen(ANY_WORTH) {
                 continue;
             }
             if looks >= LOOKS {
                 return Search::LooksOn;
             }
-            let on_dura = if self.on_dura { jaws.settled_on(scene, held, jaw_mm) } else { Some(*held) };
-            let Some(held) = on_dura.as_ref().filter(|held| !self.on_dura || left.caught(held, &jaws.jaw) >= least) else {
-                self.seen.insert((level, *key), self.bites);
-                continue;
-            };
-            // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
-            if self.plan.tool != ToolKind::Pituitary && !jaws.spares(scene, held, jaw_mm, body_mm) {
-                self.seen.insert((level, *key), self.bites);
-                continue;
+            match self.look(scene, jaws, left, (*caught, held), (least, jaw_mm, body_mm), &mut looks) {
+                Ok((held, slide)) => return Search::Found(Aim { key: *key, held, slide }),
+                Err(Unfit::Here) => _ = self.seen.insert((ANY_WORTH, place), self.bites),
+                Err(Unfit::Now) => _ = self.seen.insert((level, place), self.bites),
             }
-            let closes = jaws.closes(scene, held);
-            let settled = if closes { self.settled(scene, jaws, held) } else { None };
-            let slide = settled.and_then(|held| {
-                looks += 1;
-                let spoils = if self.plan.bone { 0.0 } else { jaws.bone_mm3(scene, &held) };
-                let good = f64::from(*caught) - spoils >= f64::from(least)
-                    && jaws.holds(scene, &held)
-                    && jaws.fits(scene, &held)
-                    && (self.plan.tool != ToolKind::Pituitary
-                        || (jaws.spares(scene, &held, jaw_mm, body_mm)
-                            && jaws.spares_on_the_way(scene, &held, jaw_mm)
-                            && left.caught(&held, &jaws.jaw) >= least));
-                if good { self.slide(scene, jaws, &held).map(|slide| (held, slide)) } else { None }
-            });
-            if let Some((held, slide)) = slide {
-                return Search::Found(Aim { key: *key, held, slide });
-            }
-            self.seen.insert((level, *key), self.bites);
         }
         Search::Nowhere
+    }
+
+    /// Looks at one place: the tool as it bites there, and how it slides to it.
+    fn look(
+        &self,
+        scene: &Scene<'_>,
+        jaws: &Jaws,
+        left: &Left,
+        (caught, held): (u32, &Held),
+        (least, jaw_mm, body_mm): (u32, f64, f64),
+        looks: &mut usize,
+    ) -> Result<(Held, V3), Unfit> {
+        let grasps = self.plan.tool == ToolKind::Pituitary;
+        let or = |good: bool, unfit| if good { Ok(()) } else { Err(unfit) };
+        let on_dura = if self.on_dura { jaws.settled_on(scene, held, jaw_mm).ok_or(Unfit::Now)? } else { *held };
+        or(!self.on_dura || left.caught(&on_dura, &jaws.jaw) >= least, Unfit::Now)?;
+        or(jaws.closes(scene, &on_dura), Unfit::Here)?;
+        // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
+        or(grasps || jaws.spares(scene, &on_dura, jaw_mm, body_mm), Unfit::Now)?;
+        let held = self.settled(scene, jaws, &on_dura).ok_or(Unfit::Here)?;
+        *looks += 1;
+        let spoils = if self.plan.bone { 0.0 } else { jaws.bone_mm3(scene, &held) };
+        or(f64::from(caught) - spoils >= f64::from(least), Unfit::Now)?;
+        or(jaws.holds(scene, &held) && jaws.fits(scene, &held), Unfit::Here)?;
+        if grasps {
+            let spares = jaws.spares(scene, &held, jaw_mm, body_mm) && jaws.spares_on_the_way(scene, &held, jaw_mm);
+            or(spares && left.caught(&held, &jaws.jaw) >= least, Unfit::Now)?;
+        }
+        let slide = self.slide(scene, jaws, &held).ok_or(Unfit::Here)?;
+        Ok((held, slide))
     }
 
     /// A tool that tissue stops, drawn back to where it finds room.
@@ -404,6 +433,11 @@ impl Bite {
             jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)
         })
     }
+}
+
+/// A grip and a place of a quarter of a millimetre.
+fn exactly((grip, _): &Key, held: &Held) -> Key {
+    (*grip, held.tip.map(|v| (4.0 * v).round() as i32))
 }
 
 /// How far to the left a tool passes the level of the disc's back, mm.
@@ -463,5 +497,48 @@ mod tests {
         }
         let [coarse, fine] = sees(&cut);
         assert!(coarse == 0 && fine > 20, "{coarse} and {fine}");
+    }
+
+    /// A lamina too thick for a jaw: nowhere can it be bitten. Once it is thinned the places that were looked at in vain are looked at again
+    /// before the punch is put down, and one that will not do hides none a millimetre beside it.
+    #[test]
+    fn a_punch_is_put_down_only_after_every_place_was_looked_at_again() {
+        let patient = small_spine::patient(0.8).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let parts = Parts::of(&patient, &site);
+        let zones: &[Zone] = const { &[Zone::Lamina(Side::Left)] };
+        let plan = BitePlan {
+            name: "test",
+            zones,
+            tool: ToolKind::Kerrison,
+            size_tenth_mm: 30,
+            grips: &[Grip::STRAIGHT],
+            bone: true,
+            aside_mm: f64::INFINITY,
+            left_pct: 0,
+            bites: 9,
+        };
+        let mut bite = Bite::new(&patient, &site, plan);
+        let mut cut = CutState::new(patient.grid());
+        let find = |bite: &mut Bite, cut: &CutState| {
+            let scene = Scene { patient: &patient, cut, site: &site, parts: &parts };
+            let left = Left::new(bite.remaining(&scene));
+            bite.next(&scene, left)
+        };
+        assert!(find(&mut bite, &cut).is_none(), "the lamina is thin enough");
+        // All of it but the inner millimetre and a half.
+        let (left, up) = (6.0, 8.0);
+        let wall = site.roof.upper(left, up).unwrap();
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let centre = site.patient_from_site([left, wall.inner_mm + 1.5 + 20.0, up]);
+        let op =
+            CutOp::box_mm(patient.grid(), centre, [14.0, 20.0, 24.0], axes, 0.0, ClassMask::of(&[TissueClass::Bone])).unwrap();
+        cut.apply(&patient, &op);
+        bite.bites = 1;
+        let best = find(&mut bite, &cut).expect("a place to bite the thinned lamina");
+        bite.seen.insert((ANY_WORTH, exactly(&best.key, &best.held)), bite.bites);
+        let next = find(&mut bite, &cut).expect("another place");
+        assert_eq!(next.key, best.key, "{:?} and {:?}", next.held, best.held);
+        assert!(next.held.tip != best.held.tip);
     }
 }

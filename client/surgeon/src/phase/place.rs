@@ -104,7 +104,7 @@ impl Jaws {
     pub(super) fn closes(&self, scene: &Scene<'_>, held: &Held) -> bool {
         let numbers = &self.settings.tools;
         let most = CAUTION * numbers.bite_face_share;
-        let bone = |part: &JawBox| share(scene, &scene.parts.bones, held, part, STEP_MM);
+        let more = |part: &JawBox| fills_more(scene, &scene.parts.bones, held, part, most);
         let face = |above: f64| JawBox {
             centre_mm: add(self.jaw.centre_mm, scale(self.jaw.axes[2], self.jaw.half_mm[2] + above)),
             half_mm: [self.jaw.half_mm[0], self.jaw.half_mm[1], 0.0],
@@ -113,11 +113,11 @@ impl Jaws {
         if self.tool == ToolKind::Pituitary {
             return true;
         }
-        if bone(&face(0.0)) > most {
+        if more(&face(0.0)) {
             return false;
         }
         if self.tool == ToolKind::Leksell {
-            return bone(&face(numbers.edge_depth_mm)) <= most;
+            return !more(&face(numbers.edge_depth_mm));
         }
         let (reach, depth) = (self.jaw.half_mm[1], numbers.edge_depth_mm / 2.0);
         let beside = JawBox {
@@ -125,7 +125,7 @@ impl Jaws {
             half_mm: [self.jaw.half_mm[0], depth, self.jaw.half_mm[2]],
             ..self.jaw
         };
-        bone(&beside) <= most && self.footplate.is_none_or(|plate| bone(&plate) <= most)
+        !more(&beside) && self.footplate.is_none_or(|plate| !more(&plate))
     }
 
     /// Whether the jaws hold what they bite, and nothing that they must not.
@@ -213,10 +213,29 @@ fn share(scene: &Scene<'_>, structures: &[usize], held: &Held, part: &JawBox, st
     f64::from(inside) / f64::from(all.max(1))
 }
 
+/// Whether some structures fill more than a share of a box of the tool. Looks at no more of the box than tells.
+fn fills_more(scene: &Scene<'_>, structures: &[usize], held: &Held, part: &JawBox, most: f64) -> bool {
+    let all = f64::from(points(part, STEP_MM).iter().map(|n| n + 1).product::<i32>());
+    let (mut inside, mut outside) = (0, 0);
+    for at in lattice(part, STEP_MM) {
+        let filled = scene.distance(structures, held.at(at)) < 0.0;
+        (inside, outside) = (inside + u32::from(filled), outside + u32::from(!filled));
+        if f64::from(inside) > most * all || all - f64::from(outside) <= most * all {
+            break;
+        }
+    }
+    f64::from(inside) > most * all
+}
+
+/// Steps between the points of a lattice through a box, along its axes.
+fn points(part: &JawBox, step_mm: f64) -> [i32; 3] {
+    part.half_mm.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32)
+}
+
 /// Points on a lattice through a box, ends included.
 fn lattice(part: &JawBox, step_mm: f64) -> impl Iterator<Item = V3> + use<> {
     let (centre, half, axes) = (part.centre_mm, part.half_mm, part.axes);
-    let counts = half.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32);
+    let counts = points(part, step_mm);
     let at = move |k: usize, n: i32| scale(axes[k], half[k] * (2.0 * f64::from(n) / f64::from(counts[k]) - 1.0));
     (0..=counts[2]).flat_map(move |z| {
         (0..=counts[1]).flat_map(move |y| (0..=counts[0]).map(move |x| add(add(add(centre, at(0, x)), at(1, y)), at(2, z))))
