@@ -45,6 +45,8 @@ const SHRED_MM3: f64 = 1.0;
 const LIFT_MM: f64 = 9.0;
 /// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
 const SLIDES: [f64; 4] = [0.0, 0.5, 0.85, 1.2];
+/// How far off the canal it slides besides, in parts of how far it slides: over a round sac a plate comes in from farther back.
+const RISES: [f64; 3] = [0.0, 0.3, 0.6];
 
 /// What is bitten, and how.
 #[derive(Clone, Copy, Debug)]
@@ -244,10 +246,12 @@ impl Bite {
     fn passes(&self, scene: &Scene<'_>, from: &Held, to: &Held) -> bool {
         let Some(jaws) = &self.jaws else { return false };
         let (a, b) = (lifted(from, LIFT_MM), lifted(to, LIFT_MM));
-        (0..=6).all(|k| {
+        let (a, b) = (Held::new(a, to.grip), Held::new(b, to.grip));
+        let fits = |k: i32| {
             let share = f64::from(k) / 6.0;
-            jaws.fits(scene, &Held::new(add(scale(a, 1.0 - share), scale(b, share)), to.grip))
-        })
+            jaws.fits(scene, &Held::new(add(scale(a.tip, 1.0 - share), scale(b.tip, share)), to.grip))
+        };
+        (0..=6).all(fits) && (self.plan.tool == ToolKind::Pituitary || jaws.spares_between(scene, &a, &b, 0.0))
     }
 
     /// Where the next bite goes.
@@ -410,7 +414,7 @@ impl Bite {
             let spares = jaws.spares(scene, &held, jaw_mm, body_mm) && jaws.spares_on_the_way(scene, &held, jaw_mm);
             or(spares && left.caught(&held, &jaws.jaw) >= least, Unfit::Now)?;
         }
-        let slide = self.slide(scene, jaws, &held).ok_or(Unfit::Here)?;
+        let slide = self.slide(scene, jaws, &held, body_mm).ok_or(Unfit::Now)?;
         Ok((held, slide))
     }
 
@@ -422,15 +426,24 @@ impl Bite {
         (0..=12).map(|k| held.moved(scale(held.grip.shaft, 0.5 * f64::from(k)))).find(|held| jaws.fits(scene, held))
     }
 
-    /// How the tool slides to its place from where it comes in along its shaft.
-    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held) -> Option<V3> {
+    /// How the tool slides to its place from where it comes in along its shaft, past bone, and past nerves as the place itself spares them.
+    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held, body_mm: f64) -> Option<V3> {
         let length = 2.0 * jaws.jaw.half_mm[1];
-        let ahead = Held::new([0.0; 3], held.grip).at(jaws.jaw.axes[1]);
-        let most = if self.plan.tool.is_kerrison() { SLIDES.len() } else { 1 };
-        SLIDES.iter().take(most).map(|part| scale(ahead, part * length)).find(|slide| {
+        let [_, ahead, out] = jaws.jaw.axes.map(|axis| Held::new([0.0; 3], held.grip).at(axis));
+        let (most, rises) = if self.plan.tool.is_kerrison() { (SLIDES.len(), RISES.len()) } else { (1, 1) };
+        let each = SLIDES.iter().take(most).flat_map(|part| {
+            // What stays where it is does not rise.
+            let rises = if *part > 0.0 { rises } else { 1 };
+            RISES.iter().take(rises).map(move |rise| scale(sub(ahead, scale(out, *rise)), part * length))
+        });
+        let past_nerves = self.plan.tool != ToolKind::Pituitary;
+        each.into_iter().find(|slide| {
             let half = held.moved(scale(*slide, -0.5));
             let before = held.moved(scale(*slide, -1.0));
-            jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)
+            jaws.fits(scene, &half)
+                && jaws.fits(scene, &before)
+                && jaws.comes_in(scene, &before)
+                && (!past_nerves || (jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm)))
         })
     }
 }

@@ -22,6 +22,13 @@ const SHAFT_MM: f64 = 42.0;
 const SETTLES: u32 = 5;
 /// Parts of a body up to this far from its tip go into the wound first and are what may meet a nerve, mm.
 const TIP_MM: f64 = 12.0;
+/// Distance of the places on a way that are looked at for nerves, mm.
+const WAY_MM: f64 = 0.8;
+/// How far out of the wound along its shaft a tool may still meet a nerve with its tip, mm.
+const OUT_MM: f64 = 16.0;
+
+/// The same of a shaft that leans over the dura, mm.
+const SHANK_MM: f64 = 20.0;
 
 /// How far short of its place a grasper may be held up, mm: a hand farther off feels it.
 const HELD_UP_MM: [f64; 2] = [1.5, 3.0];
@@ -63,7 +70,7 @@ pub(super) struct Jaws {
     footplate: Option<JawBox>,
     /// Points just outside its surface, in the tool's frame.
     body: Vec<V3>,
-    /// Points on its axes, with the radius about them, mm: a sliver inside a tool lies between the points around it. Of a grasper only.
+    /// Points on its parts' axes, with the radius about them, mm.
     axes: Vec<(V3, f64)>,
     settings: Settings,
 }
@@ -87,9 +94,7 @@ impl Jaws {
             let other = cross(axis, aside);
             for k in 0..=steps {
                 let at = add(part.a_mm, scale(axis, length * f64::from(k) / f64::from(steps)));
-                if tool == ToolKind::Pituitary {
-                    inside.push((at, part.radius_mm));
-                }
+                inside.push((at, part.radius_mm));
                 let h = std::f64::consts::FRAC_1_SQRT_2;
                 for (c, s) in [(1.0, 0.0), (h, h), (0.0, 1.0), (-h, h), (-1.0, 0.0), (-h, -h), (0.0, -1.0), (h, -h)] {
                     body.push(add(at, add(scale(aside, c * ring), scale(other, s * ring))));
@@ -146,11 +151,32 @@ impl Jaws {
 
     /// Whether all nerves keep off the jaws by one distance and off the rest of the tip by another, mm; negative: how deep that may press.
     pub(super) fn spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64, body_mm: f64) -> bool {
-        let mut tip = self.body.iter().filter(|at| norm(**at) < TIP_MM);
-        // Deeper than that distances are not told, in fine cases: what may press deeper is not known to.
-        let deepest_mm = -0.99 * clamp_mm(scene.patient.grid());
-        let spares = |mm: f64| mm + ROOM_MM > body_mm && mm > deepest_mm;
-        tip.all(|at| spares(scene.nerve(held.at(*at)))) && self.jaw_spares(scene, held, jaw_mm)
+        self.body_spares(scene, held, body_mm) && self.jaw_spares(scene, held, jaw_mm)
+    }
+
+    /// Whether all nerves keep off the tool by a distance, mm; negative: how deep it may press.
+    fn body_spares(&self, scene: &Scene<'_>, held: &Held, body_mm: f64) -> bool {
+        // Farther and deeper than that distances are not told, in fine cases: what is that far from an axis is looked for around it, and
+        // what may press deeper is not known to.
+        let told_mm = 0.99 * clamp_mm(scene.patient.grid());
+        let keeps = |(at, radius): &(V3, f64)| scene.nerve(held.at(*at)) > (radius + body_mm).clamp(-told_mm, told_mm);
+        let around = |at: &V3| scene.nerve(held.at(*at)) + ROOM_MM > body_mm.max(ROOM_MM - told_mm);
+        let hidden = self.axes.iter().any(|(_, radius)| radius + body_mm > told_mm);
+        self.axes.iter().filter(|(at, _)| norm(*at) < SHANK_MM).all(keeps)
+            && (!hidden || self.body.iter().filter(|at| norm(**at) < TIP_MM).all(around))
+    }
+
+    /// The same everywhere on the straight way from one place to another, both included, of a tool that is not turned.
+    pub(super) fn spares_between(&self, scene: &Scene<'_>, from: &Held, to: &Held, body_mm: f64) -> bool {
+        let way = sub(to.tip, from.tip);
+        let steps = (norm(way) / WAY_MM).ceil() as u32;
+        let each = (0..=steps).map(|k| scale(way, f64::from(k) / f64::from(steps.max(1))));
+        each.into_iter().all(|by| self.body_spares(scene, &from.moved(by), body_mm))
+    }
+
+    /// The same all along the shaft out of the wound, and in.
+    pub(super) fn spares_out(&self, scene: &Scene<'_>, held: &Held, body_mm: f64) -> bool {
+        self.spares_between(scene, held, &held.moved(scale(held.axes[2], OUT_MM)), body_mm)
     }
 
     /// Whether all nerves keep off the jaws by a distance, mm.
@@ -192,8 +218,10 @@ impl Jaws {
             !disc && scene.distance(&scene.parts.all_bones, at) > 0.0
         };
         let most_seen_mm = 0.9 * clamp_mm(scene.patient.grid());
+        // A sliver inside a grasper lies between the points around it.
+        let grasper = self.tool == ToolKind::Pituitary;
         let holds_none = |(at, radius): &(V3, f64)| scene.room(&scene.parts.all_bones, held.at(*at)) > radius.min(most_seen_mm);
-        self.axes.iter().filter(|(at, _)| norm(*at) <= most_mm).all(holds_none)
+        self.axes.iter().filter(|(at, _)| grasper && norm(*at) <= most_mm).all(holds_none)
             && self.body.iter().filter(|at| norm(**at) <= most_mm).all(free)
     }
 
