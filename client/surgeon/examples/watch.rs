@@ -69,9 +69,13 @@ impl Contacts {
             let of = |parts: &[spinor_sim::tool::Part]| {
                 let shape = Shape { parts: parts.to_vec(), ..shape.clone() };
                 let each = fields.distances_um(patient.grid(), &shape, &rotation, state.proxy.tip_mm());
-                each.into_iter().find(|(label, _)| *label == structure).and_then(|(_, um)| um).map_or(f64::NAN, |um| f64::from(um) / 1e3)
+                each.into_iter()
+                    .find(|(label, _)| *label == structure)
+                    .and_then(|(_, um)| um)
+                    .map_or(f64::NAN, |um| f64::from(um) / 1e3)
             };
-            let (shaft, head) = shape.parts.split_last().map_or((&[][..], &[][..]), |(last, head)| (std::slice::from_ref(last), head));
+            let (shaft, head) =
+                shape.parts.split_last().map_or((&[][..], &[][..]), |(last, head)| (std::slice::from_ref(last), head));
             contact.words = format!(
                 "{structure:?} by {} {:.1}, {:.2} mm, head {:.2} shaft {:.2}; tip {:.1?}, tool lags {:.2} mm turned {}, hand at {:.0} mm/s, trigger {}, {phase}",
                 state.input.tool.word(),

@@ -209,6 +209,16 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
         })
     };
     let layer = |zones, tool, grips| Phase::Bite(Box::new(Bite::on_dura(patient, site, layer_plan(zones, tool, grips))));
+    // Where bites met at their corners strands are left on the dura, which hold it as the whole layer did: a narrow punch picks them off.
+    let strands = |zones, tool, grips| {
+        let plan = BitePlan {
+            name: "pick strands of flavum off the dura",
+            size_tenth_mm: 20,
+            bites: 60,
+            ..layer_plan(zones, tool, grips)
+        };
+        Phase::Bite(Box::new(Bite::strands(patient, site, plan)))
+    };
     let recess = |side: Side| {
         let zones = sided!(side, Recess);
         [
@@ -308,6 +318,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             for side in [side, side.other()] {
                 phases.push(layer(sided!(side, Flavum), ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)));
             }
+            phases.push(strands(BOTH_FLAVA, ToolKind::Kerrison, ALONG));
             for side in [side, side.other()] {
                 phases.push(probe(ProbeAim::Root(side)));
             }
@@ -370,6 +381,8 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(Phase::Bite(Box::new(Bite::on_dura(patient, site, at_edge))));
             phases.push(layer(sided!(side, Flavum), ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)));
             phases.push(layer(sided!(far, Flavum), ToolKind::Kerrison40, outwards));
+            phases.push(strands(BOTH_FLAVA, ToolKind::Kerrison, ALONG));
+            phases.push(strands(sided!(far, Flavum), ToolKind::Kerrison40, outwards));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(probe(ProbeAim::RootAcross(far)));
         }

@@ -6,13 +6,14 @@ use spinor_sim::ToolKind;
 use spinor_sim::procedure::{Site, Zone, ZonePoints};
 use spinor_volume::Patient;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
+use spinor_volume::query::sdf_mm;
 
-use super::dura::flat_on_dura;
+use super::dura::{HUGS_MM, flat_on_dura};
 use super::edge;
 use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
-use crate::scene::Scene;
+use crate::scene::{Parts, Scene};
 use crate::task::{Grip, Task};
 use crate::vector::{V3, add, norm, scale, sub, unit};
 
@@ -121,31 +122,23 @@ enum Unfit {
 
 impl Bite {
     pub(crate) fn new(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
-        let uncut = spinor_volume::CutState::new(patient.grid());
-        let (mut points, mut structures) = (Vec::new(), Vec::new());
-        for zone in plan.zones {
-            let zone = ZonePoints::new(patient, site, *zone);
-            for (structure, at_mm) in zone.remaining(patient, &uncut) {
-                points.push(site.site_from_patient(at_mm));
-                structures.push(structure);
-            }
-        }
-        Self::of(plan, &WORTH, points, structures)
+        Self::of(patient, site, plan, &WORTH, 1)
     }
 
     /// Trimming of what burr and punch left along the edges of zones of bone.
     pub(crate) fn trim(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
+        Self::of(patient, site, plan, &edge::WORTH, edge::PER_MM)
+    }
+
+    fn of(patient: &Patient, site: &Site, plan: BitePlan, worth: &'static [(u32, f64, f64)], per_mm: u8) -> Self {
+        let uncut = spinor_volume::CutState::new(patient.grid());
         let (mut points, mut structures) = (Vec::new(), Vec::new());
         for zone in plan.zones {
-            for (structure, at) in edge::points(patient, site, *zone) {
-                points.push(at);
+            for (structure, at_mm) in ZonePoints::every(patient, site, *zone, per_mm).remaining(patient, &uncut) {
+                points.push(site.site_from_patient(at_mm));
                 structures.push(structure);
             }
         }
-        Self::of(plan, &edge::WORTH, points, structures)
-    }
-
-    fn of(plan: BitePlan, worth: &'static [(u32, f64, f64)], points: Vec<V3>, structures: Vec<usize>) -> Self {
         let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
         let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
         Self {
@@ -168,6 +161,19 @@ impl Bite {
     /// As [`Self::new`] for what hugs the dura: the footplate parts it from the dura first and lies flat on it.
     pub(crate) fn on_dura(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
         Self { on_dura: true, worth: &ON_DURA, ..Self::new(patient, site, plan) }
+    }
+
+    /// As [`Self::on_dura`] for the strands that bites beside each other left on the dura.
+    pub(crate) fn strands(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
+        let mut bite = Self { on_dura: true, ..Self::of(patient, site, plan, &ON_DURA, edge::PER_MM) };
+        let neural = Parts::of(patient, site).neural;
+        let hugs = |at: &V3| {
+            let at_mm = site.patient_from_site(*at);
+            neural.iter().any(|k| sdf_mm(patient.grid(), &patient.structures()[*k].sdf, at_mm) < HUGS_MM)
+        };
+        let each = bite.points.into_iter().zip(bite.structures);
+        (bite.points, bite.structures) = each.filter(|(at, _)| hugs(at)).unzip();
+        bite
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -401,7 +407,9 @@ impl Bite {
         let grasps = self.plan.tool == ToolKind::Pituitary;
         let or = |good: bool, unfit| if good { Ok(()) } else { Err(unfit) };
         let on_dura = if self.on_dura { jaws.settled_on(scene, held, jaw_mm).ok_or(Unfit::Now)? } else { *held };
-        or(!self.on_dura || left.caught(&on_dura, &jaws.jaw) >= least, Unfit::Now)?;
+        // What a jaw that was drawn off the dura holds is not what it held before.
+        let caught = if self.on_dura { left.caught(&on_dura, &jaws.jaw) } else { caught };
+        or(caught >= least, Unfit::Now)?;
         or(jaws.closes(scene, &on_dura), Unfit::Here)?;
         // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
         or(grasps || jaws.spares(scene, &on_dura, jaw_mm, body_mm), Unfit::Now)?;
@@ -443,7 +451,8 @@ impl Bite {
             jaws.fits(scene, &half)
                 && jaws.fits(scene, &before)
                 && jaws.comes_in(scene, &before)
-                && (!past_nerves || (jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm)))
+                && (!past_nerves
+                    || (jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm)))
         })
     }
 }
@@ -471,7 +480,6 @@ mod tests {
     use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
 
     use super::*;
-    use crate::scene::Parts;
 
     /// A sliver 0.7 mm thick, between two planes of the points that a zone is counted on: the look at the zone has nothing left there, the
     /// look at its edges sees it.
