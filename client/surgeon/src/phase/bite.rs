@@ -562,4 +562,33 @@ mod tests {
         assert_eq!(next.key, best.key, "{:?} and {:?}", next.held, best.held);
         assert!(next.held.tip != best.held.tip);
     }
+
+    /// A strand of flavum on the dura, 0.7 mm thick between two planes of the points that a zone is counted on: a look at the zone has
+    /// nothing left there, a look for strands sees it. It sees nothing of flavum that lies off the dura.
+    #[test]
+    fn strands_on_the_dura_are_seen() {
+        let patient = small_spine::stenosed(0.5).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let zones: &[Zone] = const { &[Zone::Flavum(Side::Left)] };
+        let plan = crate::script::layer_plan(zones, ToolKind::Kerrison, &[Grip::STRAIGHT]);
+        let [coarse, fine] = [Bite::on_dura(&patient, &site, plan), Bite::strands(&patient, &site, plan)];
+        let parts = Parts::of(&patient, &site);
+        let sees = |cut: &CutState| {
+            let scene = Scene { patient: &patient, cut, site: &site, parts: &parts };
+            assert!(fine.points.iter().all(|at| scene.nerve(*at) < HUGS_MM));
+            [coarse.remaining(&scene).len(), fine.remaining(&scene).len()]
+        };
+        let mut cut = CutState::new(patient.grid());
+        assert!(sees(&cut).iter().all(|seen| *seen > 100), "{:?}", sees(&cut));
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let half = 14.0;
+        for up in [3.15 - half, 3.85 + half] {
+            let centre = site.patient_from_site([6.0, 6.0, up]);
+            let classes = ClassMask::of(&[TissueClass::Flavum]);
+            let op = CutOp::box_mm(patient.grid(), centre, [half; 3], axes, 0.0, classes).unwrap();
+            cut.apply(&patient, &op);
+        }
+        let [coarse, fine] = sees(&cut);
+        assert!(coarse == 0 && fine > 5, "{coarse} and {fine}");
+    }
 }

@@ -365,4 +365,27 @@ mod tests {
         take(&mut cut, 0.0, 0.0, [1.0, 20.0, 1.0]);
         assert!(fits(&cut), "nothing is in its way");
     }
+
+    /// A punch that keeps off the sac on its left and on its right does not keep off it on the straight way between them, seen from points
+    /// around it and from its axes alike; behind the sac the same way is free, and so is the way out along the shaft.
+    #[test]
+    fn a_way_between_two_places_may_lead_through_the_sac() {
+        let patient = small_spine::patient(0.5).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let (parts, cut) = (Parts::of(&patient, &site), CutState::new(patient.grid()));
+        let scene = Scene { patient: &patient, cut: &cut, site: &site, parts: &parts };
+        let punch = Jaws::new(ToolKind::Kerrison, 30).unwrap();
+        let at = |left: f64, back: f64| Held::new([left, back, 0.0], Grip::STRAIGHT);
+        // The far one is more than stored distances tell of from the shaft's axis.
+        for body_mm in [-1.2, 0.0, 0.6] {
+            let [left, right] = [7.0, -7.0].map(|left| at(left, 4.0));
+            assert!([left, right].iter().all(|held| punch.body_spares(&scene, held, body_mm)), "{body_mm}");
+            assert!(!punch.spares_between(&scene, &left, &right, body_mm), "{body_mm}");
+            assert!(punch.spares_between(&scene, &at(7.0, 8.0), &at(-7.0, 8.0), body_mm), "{body_mm}");
+            assert!(punch.spares_out(&scene, &left, body_mm), "{body_mm}");
+        }
+        // A plate that lies on the dura presses it by as much as it is thick, at most.
+        let pressing = |back: f64| punch.body_spares(&scene, &at(0.0, small_spine::SAC_RADIUS_MM + back), -1.2);
+        assert!(pressing(0.4) && !pressing(0.0));
+    }
 }

@@ -271,3 +271,15 @@ fn names_and_numbers_are_stable() {
     assert_eq!(Procedure::from_name("vertebroplasty"), None);
     assert!(Sentinel::ALL.iter().enumerate().all(|(k, s)| *s as usize == k && !s.words().is_empty()));
 }
+
+/// Points two a millimetre are eight times as many as those that steps are judged by, and among them are all of those.
+#[test]
+fn a_zone_can_be_looked_at_more_closely() {
+    let zone = Zone::Lamina(Side::Left);
+    let uncut = CutState::new(spine().grid());
+    let of = |points: ZonePoints| points.remaining(spine(), &uncut).map(|(_, at)| at).collect::<Vec<_>>();
+    let [coarse, fine] = [ZonePoints::new(spine(), site(), zone), ZonePoints::every(spine(), site(), zone, 2)].map(of);
+    assert!(coarse.iter().all(|at| fine.contains(at)));
+    let times = fine.len() as f64 / coarse.len() as f64;
+    assert!((7.0..9.0).contains(&times), "{times}");
+}
