@@ -221,6 +221,19 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
     };
     let recess = |side: Side| {
         let zones = sided!(side, Recess);
+        let open = |tool, grips| {
+            bite(BitePlan {
+                name: "open the recess",
+                zones,
+                tool,
+                size_tenth_mm: 30,
+                grips,
+                bone: true,
+                aside_mm: f64::INFINITY,
+                left_pct: 50,
+                bites: 30,
+            })
+        };
         [
             burr(BurrPlan {
                 name: "thin the facet joint",
@@ -233,17 +246,9 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 spares_pars: false,
                 passes: 60,
             }),
-            bite(BitePlan {
-                name: "open the recess",
-                zones,
-                tool: ToolKind::Kerrison,
-                size_tenth_mm: 30,
-                grips: by(side, &AT_LEFT, &AT_RIGHT),
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 50,
-                bites: 30,
-            }),
+            open(ToolKind::Kerrison, by(side, &AT_LEFT, &AT_RIGHT)),
+            // Where the canal's back wall slopes forwards only a plate of 40° comes under it without pressing the root.
+            open(ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
         ]
     };
     // What burr and punch leave along edges is thin and small, and holds the shaft of what is to go past it: a narrow punch takes it.
@@ -255,7 +260,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
     // A window at one side, lamina and medial part of the joint: first both are thinned, then the shell of both is punched, so that the way
     // to the recess is open.
     let window = |side: Side| {
-        let [thin, _] = recess(side);
+        let [thin, ..] = recess(side);
         let zones = sided!(side, Recess, Lamina);
         let open = |name, tool, grips| {
             bite(BitePlan {
@@ -451,7 +456,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 bone: false,
                 aside_mm: 1.9,
                 left_pct: 85,
-                bites: 140,
+                bites: 220,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
             phases.push(probe(ProbeAim::Foramen(side)));

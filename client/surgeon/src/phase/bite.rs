@@ -47,7 +47,7 @@ const LIFT_MM: f64 = 9.0;
 /// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
 const SLIDES: [f64; 4] = [0.0, 0.5, 0.85, 1.2];
 /// How far off the canal it slides besides, in parts of how far it slides: over a round sac a plate comes in from farther back.
-const RISES: [f64; 3] = [0.0, 0.3, 0.6];
+const RISES: [f64; 5] = [0.0, 0.3, 0.6, 1.0, 1.5];
 
 /// What is bitten, and how.
 #[derive(Clone, Copy, Debug)]

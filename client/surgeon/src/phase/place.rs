@@ -161,8 +161,10 @@ impl Jaws {
         let told_mm = 0.99 * clamp_mm(scene.patient.grid());
         let keeps = |(at, radius): &(V3, f64)| scene.nerve(held.at(*at)) > (radius + body_mm).clamp(-told_mm, told_mm);
         let around = |at: &V3| scene.nerve(held.at(*at)) + ROOM_MM > body_mm.max(ROOM_MM - told_mm);
-        let hidden = self.axes.iter().any(|(_, radius)| radius + body_mm > told_mm);
-        self.axes.iter().filter(|(at, _)| norm(*at) < SHANK_MM).all(keeps)
+        // A grasper goes past a root that is held aside: the root at rest may lie where its shaft will.
+        let grasper = self.tool == ToolKind::Pituitary;
+        let hidden = grasper || self.axes.iter().any(|(_, radius)| radius + body_mm > told_mm);
+        (grasper || self.axes.iter().filter(|(at, _)| norm(*at) < SHANK_MM).all(keeps))
             && (!hidden || self.body.iter().filter(|at| norm(**at) < TIP_MM).all(around))
     }
 
