@@ -422,8 +422,7 @@ impl Bite {
             let spares = jaws.spares(scene, &held, jaw_mm, body_mm) && jaws.spares_on_the_way(scene, &held, jaw_mm);
             or(spares && left.caught(&held, &jaws.jaw) >= least, Unfit::Now)?;
         }
-        let slide = self.slide(scene, jaws, &held, body_mm).ok_or(Unfit::Now)?;
-        Ok((held, slide))
+        self.slide(scene, jaws, &held, body_mm).map(|slide| (held, slide))
     }
 
     /// A tool that tissue stops, drawn back to where it finds room.
@@ -435,25 +434,29 @@ impl Bite {
     }
 
     /// How the tool slides to its place from where it comes in along its shaft, past bone, and past nerves as the place itself spares them.
-    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held, body_mm: f64) -> Option<V3> {
+    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held, body_mm: f64) -> Result<V3, Unfit> {
         let length = 2.0 * jaws.jaw.half_mm[1];
         let [_, ahead, out] = jaws.jaw.axes.map(|axis| Held::new([0.0; 3], held.grip).at(axis));
         let (most, rises) = if self.plan.tool.is_kerrison() { (SLIDES.len(), RISES.len()) } else { (1, 1) };
-        let each = SLIDES.iter().take(most).flat_map(|part| {
-            // What stays where it is does not rise.
-            let rises = if *part > 0.0 { rises } else { 1 };
-            RISES.iter().take(rises).map(move |rise| scale(sub(ahead, scale(out, *rise)), part * length))
-        });
         let past_nerves = self.plan.tool != ToolKind::Pituitary;
-        each.into_iter().find(|slide| {
-            let half = held.moved(scale(*slide, -0.5));
-            let before = held.moved(scale(*slide, -1.0));
-            jaws.fits(scene, &half)
-                && jaws.fits(scene, &before)
-                && jaws.comes_in(scene, &before)
-                && (!past_nerves
-                    || (jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm)))
-        })
+        let mut unfit = Unfit::Here;
+        for part in SLIDES.iter().take(most) {
+            // What stays where it is does not rise.
+            for rise in RISES.iter().take(if *part > 0.0 { rises } else { 1 }) {
+                let slide = scale(sub(ahead, scale(out, *rise)), part * length);
+                let half = held.moved(scale(slide, -0.5));
+                let before = held.moved(scale(slide, -1.0));
+                if !(jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)) {
+                    continue;
+                }
+                let spares = || jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm);
+                if !past_nerves || spares() {
+                    return Ok(slide);
+                }
+                unfit = Unfit::Now;
+            }
+        }
+        Err(unfit)
     }
 }
 
