@@ -16,6 +16,8 @@ const ROOM_MM: f64 = 0.25;
 const STEP_MM: f64 = 0.7;
 /// The same where a jaw is judged by all that it holds, mm.
 const COARSE_MM: f64 = 1.0;
+/// How far a grasper sinks into what holds it up, mm: hands press.
+const TOUCH_MM: f64 = 0.05;
 /// How much of a shaft is looked at, mm.
 const SHAFT_MM: f64 = 42.0;
 /// How often a tool is drawn off nerves before another place is looked for.
@@ -214,15 +216,15 @@ impl Jaws {
 
     /// Whether as much of the tool as is near its tip finds room.
     fn fits_to(&self, scene: &Scene<'_>, held: &Held, most_mm: f64) -> bool {
-        let free = |at: &V3| {
-            let at = held.at(*at);
-            let disc = self.tool == ToolKind::Pituitary && scene.distance(&scene.parts.disc, at) < -ROOM_MM;
-            !disc && scene.distance(&scene.parts.all_bones, at) > 0.0
-        };
+        let free = |at: &V3| scene.distance(&scene.parts.all_bones, held.at(*at)) > 0.0;
         let most_seen_mm = 0.9 * clamp_mm(scene.patient.grid());
-        // A sliver inside a grasper lies between the points around it.
+        // A sliver inside a grasper lies between the points around it, and a disc is no different from bone to what goes into it: the hole
+        // that a bite left may be too narrow for the next.
         let grasper = self.tool == ToolKind::Pituitary;
-        let holds_none = |(at, radius): &(V3, f64)| scene.room(&scene.parts.all_bones, held.at(*at)) > radius.min(most_seen_mm);
+        let solid = [&scene.parts.all_bones, &scene.parts.disc];
+        let holds_none = |(at, radius): &(V3, f64)| {
+            solid.iter().all(|structures| scene.room(structures, held.at(*at)) > radius.min(most_seen_mm) - TOUCH_MM)
+        };
         self.axes.iter().filter(|(at, _)| grasper && norm(*at) <= most_mm).all(holds_none)
             && self.body.iter().filter(|at| norm(**at) <= most_mm).all(free)
     }
