@@ -397,17 +397,25 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(lateral_flavum(side, 40));
             phases.push(probe(ProbeAim::Root(side)));
             // From the other side, under what stands of the joint.
-            phases.push(burr(BurrPlan {
-                name: "thin the roof of the foramen",
-                zones: sided!(side, SuperiorTip),
-                size_tenth_mm: 30,
-                shell_mm: 1.5,
-                cover_mm: 1.0,
-                lean: 0.8,
-                beside_mm: 1.4,
-                spares_pars: true,
-                passes: 60,
-            }));
+            let roof = |lean| {
+                burr(BurrPlan {
+                    name: "thin the roof of the foramen",
+                    zones: sided!(side, SuperiorTip),
+                    size_tenth_mm: 30,
+                    shell_mm: 1.5,
+                    cover_mm: 1.0,
+                    lean,
+                    beside_mm: 1.4,
+                    spares_pars: true,
+                    passes: 60,
+                })
+            };
+            let undercut = || {
+                let grips = by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT);
+                // Where a broader one finds no room, a narrow one does.
+                trim("undercut with a narrow punch", sided!(side, SuperiorTip), ToolKind::Kerrison40, 55, grips)
+            };
+            phases.push(roof(0.8));
             phases.push(bite(BitePlan {
                 name: "undercut the superior articular process",
                 zones: sided!(side, SuperiorTip),
@@ -419,14 +427,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 left_pct: 55,
                 bites: 80,
             }));
-            // Where that finds no room, a narrower one does.
-            phases.push(trim(
-                "undercut with a narrow punch",
-                sided!(side, SuperiorTip),
-                ToolKind::Kerrison40,
-                55,
-                by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
-            ));
+            phases.push(undercut());
+            // What walls kept from a burr that leans as far as that is thinned from straighter behind, and punched again.
+            phases.push(roof(0.5));
+            phases.push(undercut());
             phases.push(probe(ProbeAim::Foramen(side)));
         }
         Procedure::Microdiscectomy => {
