@@ -453,13 +453,14 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             }));
             phases.push(bite(BitePlan {
                 name: "take loose nucleus",
-                zones: sided!(side, Nucleus),
+                // A bite that widens the way in is worth as much as one that goes deeper.
+                zones: sided!(side, Annulus, Nucleus),
                 tool: ToolKind::Pituitary,
                 size_tenth_mm: 20,
                 grips: by(side, &INTO_LEFT, &INTO_RIGHT),
                 bone: false,
                 aside_mm: 1.9,
-                left_pct: 85,
+                left_pct: 83,
                 bites: 220,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
