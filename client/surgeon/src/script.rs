@@ -209,8 +209,31 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
         })
     };
     let layer = |zones, tool, grips| Phase::Bite(Box::new(Bite::on_dura(patient, site, layer_plan(zones, tool, grips))));
+    // Where bites met at their corners strands are left on the dura, which hold it as the whole layer did: a narrow punch picks them off.
+    let strands = |zones, tool, grips| {
+        let plan = BitePlan {
+            name: "pick strands of flavum off the dura",
+            size_tenth_mm: 20,
+            bites: 60,
+            ..layer_plan(zones, tool, grips)
+        };
+        Phase::Bite(Box::new(Bite::strands(patient, site, plan)))
+    };
     let recess = |side: Side| {
         let zones = sided!(side, Recess);
+        let open = |tool, grips| {
+            bite(BitePlan {
+                name: "open the recess",
+                zones,
+                tool,
+                size_tenth_mm: 30,
+                grips,
+                bone: true,
+                aside_mm: f64::INFINITY,
+                left_pct: 50,
+                bites: 30,
+            })
+        };
         [
             burr(BurrPlan {
                 name: "thin the facet joint",
@@ -223,17 +246,9 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 spares_pars: false,
                 passes: 60,
             }),
-            bite(BitePlan {
-                name: "open the recess",
-                zones,
-                tool: ToolKind::Kerrison,
-                size_tenth_mm: 30,
-                grips: by(side, &AT_LEFT, &AT_RIGHT),
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 50,
-                bites: 30,
-            }),
+            open(ToolKind::Kerrison, by(side, &AT_LEFT, &AT_RIGHT)),
+            // Where the canal's back wall slopes forwards only a plate of 40° comes under it without pressing the root.
+            open(ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)),
         ]
     };
     // What burr and punch leave along edges is thin and small, and holds the shaft of what is to go past it: a narrow punch takes it.
@@ -245,7 +260,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
     // A window at one side, lamina and medial part of the joint: first both are thinned, then the shell of both is punched, so that the way
     // to the recess is open.
     let window = |side: Side| {
-        let [thin, _] = recess(side);
+        let [thin, ..] = recess(side);
         let zones = sided!(side, Recess, Lamina);
         let open = |name, tool, grips| {
             bite(BitePlan {
@@ -308,6 +323,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             for side in [side, side.other()] {
                 phases.push(layer(sided!(side, Flavum), ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)));
             }
+            phases.push(strands(BOTH_FLAVA, ToolKind::Kerrison, ALONG));
             for side in [side, side.other()] {
                 phases.push(probe(ProbeAim::Root(side)));
             }
@@ -370,6 +386,8 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(Phase::Bite(Box::new(Bite::on_dura(patient, site, at_edge))));
             phases.push(layer(sided!(side, Flavum), ToolKind::Kerrison40, by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT)));
             phases.push(layer(sided!(far, Flavum), ToolKind::Kerrison40, outwards));
+            phases.push(strands(BOTH_FLAVA, ToolKind::Kerrison, ALONG));
+            phases.push(strands(sided!(far, Flavum), ToolKind::Kerrison40, outwards));
             phases.push(probe(ProbeAim::Root(side)));
             phases.push(probe(ProbeAim::RootAcross(far)));
         }
@@ -379,17 +397,25 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(lateral_flavum(side, 40));
             phases.push(probe(ProbeAim::Root(side)));
             // From the other side, under what stands of the joint.
-            phases.push(burr(BurrPlan {
-                name: "thin the roof of the foramen",
-                zones: sided!(side, SuperiorTip),
-                size_tenth_mm: 30,
-                shell_mm: 1.5,
-                cover_mm: 1.0,
-                lean: 0.8,
-                beside_mm: 1.4,
-                spares_pars: true,
-                passes: 60,
-            }));
+            let roof = |lean| {
+                burr(BurrPlan {
+                    name: "thin the roof of the foramen",
+                    zones: sided!(side, SuperiorTip),
+                    size_tenth_mm: 30,
+                    shell_mm: 1.5,
+                    cover_mm: 1.0,
+                    lean,
+                    beside_mm: 1.4,
+                    spares_pars: true,
+                    passes: 60,
+                })
+            };
+            let undercut = || {
+                let grips = by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT);
+                // Where a broader one finds no room, a narrow one does.
+                trim("undercut with a narrow punch", sided!(side, SuperiorTip), ToolKind::Kerrison40, 55, grips)
+            };
+            phases.push(roof(0.8));
             phases.push(bite(BitePlan {
                 name: "undercut the superior articular process",
                 zones: sided!(side, SuperiorTip),
@@ -401,14 +427,10 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 left_pct: 55,
                 bites: 80,
             }));
-            // Where that finds no room, a narrower one does.
-            phases.push(trim(
-                "undercut with a narrow punch",
-                sided!(side, SuperiorTip),
-                ToolKind::Kerrison40,
-                55,
-                by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
-            ));
+            phases.push(undercut());
+            // What walls kept from a burr that leans as far as that is thinned from straighter behind, and punched again.
+            phases.push(roof(0.5));
+            phases.push(undercut());
             phases.push(probe(ProbeAim::Foramen(side)));
         }
         Procedure::Microdiscectomy => {
@@ -431,14 +453,15 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             }));
             phases.push(bite(BitePlan {
                 name: "take loose nucleus",
-                zones: sided!(side, Nucleus),
+                // A bite that widens the way in is worth as much as one that goes deeper.
+                zones: sided!(side, Annulus, Nucleus),
                 tool: ToolKind::Pituitary,
                 size_tenth_mm: 20,
                 grips: by(side, &INTO_LEFT, &INTO_RIGHT),
                 bone: false,
                 aside_mm: 1.9,
-                left_pct: 85,
-                bites: 140,
+                left_pct: 83,
+                bites: 220,
             }));
             phases.push(Phase::Retract(Retract::new(side, false)));
             phases.push(probe(ProbeAim::Foramen(side)));

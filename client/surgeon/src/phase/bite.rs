@@ -6,15 +6,16 @@ use spinor_sim::ToolKind;
 use spinor_sim::procedure::{Site, Zone, ZonePoints};
 use spinor_volume::Patient;
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
+use spinor_volume::query::sdf_mm;
 
-use super::dura::flat_on_dura;
+use super::dura::{HUGS_MM, flat_on_dura};
 use super::edge;
 use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
-use crate::scene::Scene;
+use crate::scene::{Parts, Scene};
 use crate::task::{Grip, Task};
-use crate::vector::{V3, add, scale, sub, unit};
+use crate::vector::{V3, add, norm, scale, sub, unit};
 
 /// What a bite must bring to be worth it and how near nerves may be, from the most wanted on: least tissue, mm³; how far the jaws and the
 /// rest of the tip keep off nerves, mm. A footplate of 1.4 mm has to go under what lies on the dura and presses it aside: Lin 2019.
@@ -31,6 +32,10 @@ const PRESS_MM: f64 = 1.3;
 const LOOKS: usize = 60;
 /// Bites after which a place that was not to be had is looked at again: its surroundings have changed.
 const AGAIN: u32 = 8;
+/// How far around the last bite places that were not to be had are looked at again before others are, mm: what a bite opens lies about it.
+const AROUND_MM: f64 = 5.0;
+/// Stands for every worth: a place that bone or room forbid is not to be had at any.
+const ANY_WORTH: usize = usize::MAX;
 /// How often a place is tried in vain before it is left.
 const REFUSALS: u8 = 2;
 /// Times that a grasper had to be opened again on a nerve after which a surgeon puts it down: what is left lies too near to one.
@@ -41,6 +46,8 @@ const SHRED_MM3: f64 = 1.0;
 const LIFT_MM: f64 = 9.0;
 /// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
 const SLIDES: [f64; 4] = [0.0, 0.5, 0.85, 1.2];
+/// How far off the canal it slides besides, in parts of how far it slides: over a round sac a plate comes in from farther back.
+const RISES: [f64; 5] = [0.0, 0.3, 0.6, 1.0, 1.5];
 
 /// What is bitten, and how.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +68,7 @@ pub(crate) struct BitePlan {
     pub(crate) bites: u32,
 }
 
-/// A grip and a place of two millimetres.
+/// A grip and a place: of one and a half millimetres where bites count as the same, of a quarter of one where looks do.
 type Key = (usize, [i32; 3]);
 
 /// Biting of some zones.
@@ -105,33 +112,33 @@ enum Search {
     Nowhere,
 }
 
+/// Why a place will not do.
+enum Unfit {
+    /// Nerves are too near for what it brings, or it brings too little for how near they are.
+    Now,
+    /// There is no room for the tool, or nothing that it can bite.
+    Here,
+}
+
 impl Bite {
     pub(crate) fn new(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
-        let uncut = spinor_volume::CutState::new(patient.grid());
-        let (mut points, mut structures) = (Vec::new(), Vec::new());
-        for zone in plan.zones {
-            let zone = ZonePoints::new(patient, site, *zone);
-            for (structure, at_mm) in zone.remaining(patient, &uncut) {
-                points.push(site.site_from_patient(at_mm));
-                structures.push(structure);
-            }
-        }
-        Self::of(plan, &WORTH, points, structures)
+        Self::of(patient, site, plan, &WORTH, 1)
     }
 
     /// Trimming of what burr and punch left along the edges of zones of bone.
     pub(crate) fn trim(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
+        Self::of(patient, site, plan, &edge::WORTH, edge::PER_MM)
+    }
+
+    fn of(patient: &Patient, site: &Site, plan: BitePlan, worth: &'static [(u32, f64, f64)], per_mm: u8) -> Self {
+        let uncut = spinor_volume::CutState::new(patient.grid());
         let (mut points, mut structures) = (Vec::new(), Vec::new());
         for zone in plan.zones {
-            for (structure, at) in edge::points(patient, site, *zone) {
-                points.push(at);
+            for (structure, at_mm) in ZonePoints::every(patient, site, *zone, per_mm).remaining(patient, &uncut) {
+                points.push(site.site_from_patient(at_mm));
                 structures.push(structure);
             }
         }
-        Self::of(plan, &edge::WORTH, points, structures)
-    }
-
-    fn of(plan: BitePlan, worth: &'static [(u32, f64, f64)], points: Vec<V3>, structures: Vec<usize>) -> Self {
         let jaws = Jaws::new(plan.tool, plan.size_tenth_mm);
         let (seen, refused) = (BTreeMap::new(), BTreeMap::new());
         Self {
@@ -154,6 +161,19 @@ impl Bite {
     /// As [`Self::new`] for what hugs the dura: the footplate parts it from the dura first and lies flat on it.
     pub(crate) fn on_dura(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
         Self { on_dura: true, worth: &ON_DURA, ..Self::new(patient, site, plan) }
+    }
+
+    /// As [`Self::on_dura`] for the strands that bites beside each other left on the dura.
+    pub(crate) fn strands(patient: &Patient, site: &Site, plan: BitePlan) -> Self {
+        let mut bite = Self { on_dura: true, ..Self::of(patient, site, plan, &ON_DURA, edge::PER_MM) };
+        let neural = Parts::of(patient, site).neural;
+        let hugs = |at: &V3| {
+            let at_mm = site.patient_from_site(*at);
+            neural.iter().any(|k| sdf_mm(patient.grid(), &patient.structures()[*k].sdf, at_mm) < HUGS_MM)
+        };
+        let each = bite.points.into_iter().zip(bite.structures);
+        (bite.points, bite.structures) = each.filter(|(at, _)| hugs(at)).unzip();
+        bite
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -232,10 +252,12 @@ impl Bite {
     fn passes(&self, scene: &Scene<'_>, from: &Held, to: &Held) -> bool {
         let Some(jaws) = &self.jaws else { return false };
         let (a, b) = (lifted(from, LIFT_MM), lifted(to, LIFT_MM));
-        (0..=6).all(|k| {
+        let (a, b) = (Held::new(a, to.grip), Held::new(b, to.grip));
+        let fits = |k: i32| {
             let share = f64::from(k) / 6.0;
-            jaws.fits(scene, &Held::new(add(scale(a, 1.0 - share), scale(b, share)), to.grip))
-        })
+            jaws.fits(scene, &Held::new(add(scale(a.tip, 1.0 - share), scale(b.tip, share)), to.grip))
+        };
+        (0..=6).all(fits) && (self.plan.tool == ToolKind::Pituitary || jaws.spares_between(scene, &a, &b, 0.0))
     }
 
     /// Where the next bite goes.
@@ -268,14 +290,22 @@ impl Bite {
         }
         places.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut found = self.choose(scene, &jaws, &left, &places);
-        // What was looked at in vain before the last bites may be had now: a grasper works its way in through the hole that they made.
-        if found.is_none() && self.plan.tool == ToolKind::Pituitary {
-            let bites = self.bites;
-            self.seen.retain(|_, seen| *seen >= bites);
-            found = self.choose(scene, &jaws, &left, &places);
+        // What was looked at in vain before the last bites may be had now: each leaves an edge, or a hole to go on through.
+        for around_mm in [AROUND_MM, f64::INFINITY] {
+            if found.is_none() {
+                self.forget(around_mm);
+                found = self.choose(scene, &jaws, &left, &places);
+            }
         }
         self.jaws = Some(jaws);
         found
+    }
+
+    /// Forgets what was looked at in vain before the last bite, as far as it lies around that.
+    fn forget(&mut self, around_mm: f64) {
+        let (bites, last) = (self.bites, self.last.map(|(_, held)| held.tip));
+        let near = |at: &[i32; 3]| last.is_none_or(|tip| norm(sub(at.map(|v| f64::from(v) / 4.0), tip)) < around_mm);
+        self.seen.retain(|(_, (_, at)), seen| *seen >= bites || !near(at));
     }
 
     /// The best place that will do.
@@ -347,42 +377,52 @@ impl Bite {
     ) -> Search {
         let mut looks = 0;
         for (caught, key, held) in places.iter().take_while(|(caught, ..)| *caught >= least) {
-            if self.seen.get(&(level, *key)).is_some_and(|bites| self.bites < bites + AGAIN) {
+            let place = exactly(key, held);
+            let seen = |level| self.seen.get(&(level, place)).is_some_and(|bites| self.bites < bites + AGAIN);
+            if seen(level) || seen(ANY_WORTH) {
                 continue;
             }
             if looks >= LOOKS {
                 return Search::LooksOn;
             }
-            let on_dura = if self.on_dura { jaws.settled_on(scene, held, jaw_mm) } else { Some(*held) };
-            let Some(held) = on_dura.as_ref().filter(|held| !self.on_dura || left.caught(held, &jaws.jaw) >= least) else {
-                self.seen.insert((level, *key), self.bites);
-                continue;
-            };
-            // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
-            if self.plan.tool != ToolKind::Pituitary && !jaws.spares(scene, held, jaw_mm, body_mm) {
-                self.seen.insert((level, *key), self.bites);
-                continue;
+            match self.look(scene, jaws, left, (*caught, held), (least, jaw_mm, body_mm), &mut looks) {
+                Ok((held, slide)) => return Search::Found(Aim { key: *key, held, slide }),
+                Err(Unfit::Here) => _ = self.seen.insert((ANY_WORTH, place), self.bites),
+                Err(Unfit::Now) => _ = self.seen.insert((level, place), self.bites),
             }
-            let closes = jaws.closes(scene, held);
-            let settled = if closes { self.settled(scene, jaws, held) } else { None };
-            let slide = settled.and_then(|held| {
-                looks += 1;
-                let spoils = if self.plan.bone { 0.0 } else { jaws.bone_mm3(scene, &held) };
-                let good = f64::from(*caught) - spoils >= f64::from(least)
-                    && jaws.holds(scene, &held)
-                    && jaws.fits(scene, &held)
-                    && (self.plan.tool != ToolKind::Pituitary
-                        || (jaws.spares(scene, &held, jaw_mm, body_mm)
-                            && jaws.spares_on_the_way(scene, &held, jaw_mm)
-                            && left.caught(&held, &jaws.jaw) >= least));
-                if good { self.slide(scene, jaws, &held).map(|slide| (held, slide)) } else { None }
-            });
-            if let Some((held, slide)) = slide {
-                return Search::Found(Aim { key: *key, held, slide });
-            }
-            self.seen.insert((level, *key), self.bites);
         }
         Search::Nowhere
+    }
+
+    /// Looks at one place: the tool as it bites there, and how it slides to it.
+    fn look(
+        &self,
+        scene: &Scene<'_>,
+        jaws: &Jaws,
+        left: &Left,
+        (caught, held): (u32, &Held),
+        (least, jaw_mm, body_mm): (u32, f64, f64),
+        looks: &mut usize,
+    ) -> Result<(Held, V3), Unfit> {
+        let grasps = self.plan.tool == ToolKind::Pituitary;
+        let or = |good: bool, unfit| if good { Ok(()) } else { Err(unfit) };
+        let on_dura = if self.on_dura { jaws.settled_on(scene, held, jaw_mm).ok_or(Unfit::Now)? } else { *held };
+        // What a jaw that was drawn off the dura holds is not what it held before.
+        let caught = if self.on_dura { left.caught(&on_dura, &jaws.jaw) } else { caught };
+        or(caught >= least, Unfit::Now)?;
+        or(jaws.closes(scene, &on_dura), Unfit::Here)?;
+        // A place too near a nerve is soon seen and does not count as looked at: over a narrow canal most are, the best first.
+        or(grasps || jaws.spares(scene, &on_dura, jaw_mm, body_mm), Unfit::Now)?;
+        let held = self.settled(scene, jaws, &on_dura).ok_or(Unfit::Here)?;
+        *looks += 1;
+        let spoils = if self.plan.bone { 0.0 } else { jaws.bone_mm3(scene, &held) };
+        or(f64::from(caught) - spoils >= f64::from(least), Unfit::Now)?;
+        or(jaws.holds(scene, &held) && jaws.fits(scene, &held), Unfit::Here)?;
+        if grasps {
+            let spares = jaws.spares(scene, &held, jaw_mm, body_mm) && jaws.spares_on_the_way(scene, &held, jaw_mm);
+            or(spares && left.caught(&held, &jaws.jaw) >= least, Unfit::Now)?;
+        }
+        self.slide(scene, jaws, &held, body_mm).map(|slide| (held, slide))
     }
 
     /// A tool that tissue stops, drawn back to where it finds room.
@@ -393,17 +433,36 @@ impl Bite {
         (0..=12).map(|k| held.moved(scale(held.grip.shaft, 0.5 * f64::from(k)))).find(|held| jaws.fits(scene, held))
     }
 
-    /// How the tool slides to its place from where it comes in along its shaft.
-    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held) -> Option<V3> {
+    /// How the tool slides to its place from where it comes in along its shaft, past bone, and past nerves as the place itself spares them.
+    fn slide(&self, scene: &Scene<'_>, jaws: &Jaws, held: &Held, body_mm: f64) -> Result<V3, Unfit> {
         let length = 2.0 * jaws.jaw.half_mm[1];
-        let ahead = Held::new([0.0; 3], held.grip).at(jaws.jaw.axes[1]);
-        let most = if self.plan.tool.is_kerrison() { SLIDES.len() } else { 1 };
-        SLIDES.iter().take(most).map(|part| scale(ahead, part * length)).find(|slide| {
-            let half = held.moved(scale(*slide, -0.5));
-            let before = held.moved(scale(*slide, -1.0));
-            jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)
-        })
+        let [_, ahead, out] = jaws.jaw.axes.map(|axis| Held::new([0.0; 3], held.grip).at(axis));
+        let (most, rises) = if self.plan.tool.is_kerrison() { (SLIDES.len(), RISES.len()) } else { (1, 1) };
+        let past_nerves = self.plan.tool != ToolKind::Pituitary;
+        let mut unfit = Unfit::Here;
+        for part in SLIDES.iter().take(most) {
+            // What stays where it is does not rise.
+            for rise in RISES.iter().take(if *part > 0.0 { rises } else { 1 }) {
+                let slide = scale(sub(ahead, scale(out, *rise)), part * length);
+                let half = held.moved(scale(slide, -0.5));
+                let before = held.moved(scale(slide, -1.0));
+                if !(jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)) {
+                    continue;
+                }
+                let spares = || jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm);
+                if !past_nerves || spares() {
+                    return Ok(slide);
+                }
+                unfit = Unfit::Now;
+            }
+        }
+        Err(unfit)
     }
+}
+
+/// A grip and a place of a quarter of a millimetre.
+fn exactly((grip, _): &Key, held: &Held) -> Key {
+    (*grip, held.tip.map(|v| (4.0 * v).round() as i32))
 }
 
 /// How far to the left a tool passes the level of the disc's back, mm.
@@ -424,7 +483,6 @@ mod tests {
     use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
 
     use super::*;
-    use crate::scene::Parts;
 
     /// A sliver 0.7 mm thick, between two planes of the points that a zone is counted on: the look at the zone has nothing left there, the
     /// look at its edges sees it.
@@ -463,5 +521,77 @@ mod tests {
         }
         let [coarse, fine] = sees(&cut);
         assert!(coarse == 0 && fine > 20, "{coarse} and {fine}");
+    }
+
+    /// A lamina too thick for a jaw: nowhere can it be bitten. Once it is thinned the places that were looked at in vain are looked at again
+    /// before the punch is put down, and one that will not do hides none a millimetre beside it.
+    #[test]
+    fn a_punch_is_put_down_only_after_every_place_was_looked_at_again() {
+        let patient = small_spine::patient(0.8).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let parts = Parts::of(&patient, &site);
+        let zones: &[Zone] = const { &[Zone::Lamina(Side::Left)] };
+        let plan = BitePlan {
+            name: "test",
+            zones,
+            tool: ToolKind::Kerrison,
+            size_tenth_mm: 30,
+            grips: &[Grip::STRAIGHT],
+            bone: true,
+            aside_mm: f64::INFINITY,
+            left_pct: 0,
+            bites: 9,
+        };
+        let mut bite = Bite::new(&patient, &site, plan);
+        let mut cut = CutState::new(patient.grid());
+        let find = |bite: &mut Bite, cut: &CutState| {
+            let scene = Scene { patient: &patient, cut, site: &site, parts: &parts };
+            let left = Left::new(bite.remaining(&scene));
+            bite.next(&scene, left)
+        };
+        assert!(find(&mut bite, &cut).is_none(), "the lamina is thin enough");
+        // All of it but the inner millimetre and a half.
+        let (left, up) = (6.0, 8.0);
+        let wall = site.roof.upper(left, up).unwrap();
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let centre = site.patient_from_site([left, wall.inner_mm + 1.5 + 20.0, up]);
+        let op =
+            CutOp::box_mm(patient.grid(), centre, [14.0, 20.0, 24.0], axes, 0.0, ClassMask::of(&[TissueClass::Bone])).unwrap();
+        cut.apply(&patient, &op);
+        bite.bites = 1;
+        let best = find(&mut bite, &cut).expect("a place to bite the thinned lamina");
+        bite.seen.insert((ANY_WORTH, exactly(&best.key, &best.held)), bite.bites);
+        let next = find(&mut bite, &cut).expect("another place");
+        assert_eq!(next.key, best.key, "{:?} and {:?}", next.held, best.held);
+        assert!(next.held.tip != best.held.tip);
+    }
+
+    /// A strand of flavum on the dura, 0.7 mm thick between two planes of the points that a zone is counted on: a look at the zone has
+    /// nothing left there, a look for strands sees it. It sees nothing of flavum that lies off the dura.
+    #[test]
+    fn strands_on_the_dura_are_seen() {
+        let patient = small_spine::stenosed(0.5).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let zones: &[Zone] = const { &[Zone::Flavum(Side::Left)] };
+        let plan = crate::script::layer_plan(zones, ToolKind::Kerrison, &[Grip::STRAIGHT]);
+        let [coarse, fine] = [Bite::on_dura(&patient, &site, plan), Bite::strands(&patient, &site, plan)];
+        let parts = Parts::of(&patient, &site);
+        let sees = |cut: &CutState| {
+            let scene = Scene { patient: &patient, cut, site: &site, parts: &parts };
+            assert!(fine.points.iter().all(|at| scene.nerve(*at) < HUGS_MM));
+            [coarse.remaining(&scene).len(), fine.remaining(&scene).len()]
+        };
+        let mut cut = CutState::new(patient.grid());
+        assert!(sees(&cut).iter().all(|seen| *seen > 100), "{:?}", sees(&cut));
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let half = 14.0;
+        for up in [3.15 - half, 3.85 + half] {
+            let centre = site.patient_from_site([6.0, 6.0, up]);
+            let classes = ClassMask::of(&[TissueClass::Flavum]);
+            let op = CutOp::box_mm(patient.grid(), centre, [half; 3], axes, 0.0, classes).unwrap();
+            cut.apply(&patient, &op);
+        }
+        let [coarse, fine] = sees(&cut);
+        assert!(coarse == 0 && fine > 5, "{coarse} and {fine}");
     }
 }

@@ -16,12 +16,21 @@ const ROOM_MM: f64 = 0.25;
 const STEP_MM: f64 = 0.7;
 /// The same where a jaw is judged by all that it holds, mm.
 const COARSE_MM: f64 = 1.0;
+/// How far a grasper sinks into what holds it up, mm: hands press.
+const TOUCH_MM: f64 = 0.05;
 /// How much of a shaft is looked at, mm.
 const SHAFT_MM: f64 = 42.0;
 /// How often a tool is drawn off nerves before another place is looked for.
 const SETTLES: u32 = 5;
 /// Parts of a body up to this far from its tip go into the wound first and are what may meet a nerve, mm.
 const TIP_MM: f64 = 12.0;
+/// Distance of the places on a way that are looked at for nerves, mm.
+const WAY_MM: f64 = 0.8;
+/// How far out of the wound along its shaft a tool may still meet a nerve with its tip, mm.
+const OUT_MM: f64 = 16.0;
+
+/// The same of a shaft that leans over the dura, mm.
+const SHANK_MM: f64 = 20.0;
 
 /// How far short of its place a grasper may be held up, mm: a hand farther off feels it.
 const HELD_UP_MM: [f64; 2] = [1.5, 3.0];
@@ -63,7 +72,7 @@ pub(super) struct Jaws {
     footplate: Option<JawBox>,
     /// Points just outside its surface, in the tool's frame.
     body: Vec<V3>,
-    /// Points on its axes, with the radius about them, mm: a sliver inside a tool lies between the points around it. Of a grasper only.
+    /// Points on its parts' axes, with the radius about them, mm.
     axes: Vec<(V3, f64)>,
     settings: Settings,
 }
@@ -87,9 +96,7 @@ impl Jaws {
             let other = cross(axis, aside);
             for k in 0..=steps {
                 let at = add(part.a_mm, scale(axis, length * f64::from(k) / f64::from(steps)));
-                if tool == ToolKind::Pituitary {
-                    inside.push((at, part.radius_mm));
-                }
+                inside.push((at, part.radius_mm));
                 let h = std::f64::consts::FRAC_1_SQRT_2;
                 for (c, s) in [(1.0, 0.0), (h, h), (0.0, 1.0), (-h, h), (-1.0, 0.0), (-h, -h), (0.0, -1.0), (h, -h)] {
                     body.push(add(at, add(scale(aside, c * ring), scale(other, s * ring))));
@@ -104,7 +111,7 @@ impl Jaws {
     pub(super) fn closes(&self, scene: &Scene<'_>, held: &Held) -> bool {
         let numbers = &self.settings.tools;
         let most = CAUTION * numbers.bite_face_share;
-        let bone = |part: &JawBox| share(scene, &scene.parts.bones, held, part, STEP_MM);
+        let more = |part: &JawBox| fills_more(scene, &scene.parts.bones, held, part, most);
         let face = |above: f64| JawBox {
             centre_mm: add(self.jaw.centre_mm, scale(self.jaw.axes[2], self.jaw.half_mm[2] + above)),
             half_mm: [self.jaw.half_mm[0], self.jaw.half_mm[1], 0.0],
@@ -113,11 +120,11 @@ impl Jaws {
         if self.tool == ToolKind::Pituitary {
             return true;
         }
-        if bone(&face(0.0)) > most {
+        if more(&face(0.0)) {
             return false;
         }
         if self.tool == ToolKind::Leksell {
-            return bone(&face(numbers.edge_depth_mm)) <= most;
+            return !more(&face(numbers.edge_depth_mm));
         }
         let (reach, depth) = (self.jaw.half_mm[1], numbers.edge_depth_mm / 2.0);
         let beside = JawBox {
@@ -125,7 +132,7 @@ impl Jaws {
             half_mm: [self.jaw.half_mm[0], depth, self.jaw.half_mm[2]],
             ..self.jaw
         };
-        bone(&beside) <= most && self.footplate.is_none_or(|plate| bone(&plate) <= most)
+        !more(&beside) && self.footplate.is_none_or(|plate| !more(&plate))
     }
 
     /// Whether the jaws hold what they bite, and nothing that they must not.
@@ -146,11 +153,34 @@ impl Jaws {
 
     /// Whether all nerves keep off the jaws by one distance and off the rest of the tip by another, mm; negative: how deep that may press.
     pub(super) fn spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64, body_mm: f64) -> bool {
-        let mut tip = self.body.iter().filter(|at| norm(**at) < TIP_MM);
-        // Deeper than that distances are not told, in fine cases: what may press deeper is not known to.
-        let deepest_mm = -0.99 * clamp_mm(scene.patient.grid());
-        let spares = |mm: f64| mm + ROOM_MM > body_mm && mm > deepest_mm;
-        tip.all(|at| spares(scene.nerve(held.at(*at)))) && self.jaw_spares(scene, held, jaw_mm)
+        self.body_spares(scene, held, body_mm) && self.jaw_spares(scene, held, jaw_mm)
+    }
+
+    /// Whether all nerves keep off the tool by a distance, mm; negative: how deep it may press.
+    fn body_spares(&self, scene: &Scene<'_>, held: &Held, body_mm: f64) -> bool {
+        // Farther and deeper than that distances are not told, in fine cases: what is that far from an axis is looked for around it, and
+        // what may press deeper is not known to.
+        let told_mm = 0.99 * clamp_mm(scene.patient.grid());
+        let keeps = |(at, radius): &(V3, f64)| scene.nerve(held.at(*at)) > (radius + body_mm).clamp(-told_mm, told_mm);
+        let around = |at: &V3| scene.nerve(held.at(*at)) + ROOM_MM > body_mm.max(ROOM_MM - told_mm);
+        // A grasper goes past a root that is held aside: the root at rest may lie where its shaft will.
+        let grasper = self.tool == ToolKind::Pituitary;
+        let hidden = grasper || self.axes.iter().any(|(_, radius)| radius + body_mm > told_mm);
+        (grasper || self.axes.iter().filter(|(at, _)| norm(*at) < SHANK_MM).all(keeps))
+            && (!hidden || self.body.iter().filter(|at| norm(**at) < TIP_MM).all(around))
+    }
+
+    /// The same everywhere on the straight way from one place to another, both included, of a tool that is not turned.
+    pub(super) fn spares_between(&self, scene: &Scene<'_>, from: &Held, to: &Held, body_mm: f64) -> bool {
+        let way = sub(to.tip, from.tip);
+        let steps = (norm(way) / WAY_MM).ceil() as u32;
+        let each = (0..=steps).map(|k| scale(way, f64::from(k) / f64::from(steps.max(1))));
+        each.into_iter().all(|by| self.body_spares(scene, &from.moved(by), body_mm))
+    }
+
+    /// The same all along the shaft out of the wound, and in.
+    pub(super) fn spares_out(&self, scene: &Scene<'_>, held: &Held, body_mm: f64) -> bool {
+        self.spares_between(scene, held, &held.moved(scale(held.axes[2], OUT_MM)), body_mm)
     }
 
     /// Whether all nerves keep off the jaws by a distance, mm.
@@ -186,14 +216,16 @@ impl Jaws {
 
     /// Whether as much of the tool as is near its tip finds room.
     fn fits_to(&self, scene: &Scene<'_>, held: &Held, most_mm: f64) -> bool {
-        let free = |at: &V3| {
-            let at = held.at(*at);
-            let disc = self.tool == ToolKind::Pituitary && scene.distance(&scene.parts.disc, at) < -ROOM_MM;
-            !disc && scene.distance(&scene.parts.all_bones, at) > 0.0
-        };
+        let free = |at: &V3| scene.distance(&scene.parts.all_bones, held.at(*at)) > 0.0;
         let most_seen_mm = 0.9 * clamp_mm(scene.patient.grid());
-        let holds_none = |(at, radius): &(V3, f64)| scene.room(&scene.parts.all_bones, held.at(*at)) > radius.min(most_seen_mm);
-        self.axes.iter().filter(|(at, _)| norm(*at) <= most_mm).all(holds_none)
+        // A sliver inside a grasper lies between the points around it, and a disc is no different from bone to what goes into it: the hole
+        // that a bite left may be too narrow for the next.
+        let grasper = self.tool == ToolKind::Pituitary;
+        let solid = [&scene.parts.all_bones, &scene.parts.disc];
+        let holds_none = |(at, radius): &(V3, f64)| {
+            solid.iter().all(|structures| scene.room(structures, held.at(*at)) > radius.min(most_seen_mm) - TOUCH_MM)
+        };
+        self.axes.iter().filter(|(at, _)| grasper && norm(*at) <= most_mm).all(holds_none)
             && self.body.iter().filter(|at| norm(**at) <= most_mm).all(free)
     }
 
@@ -213,10 +245,29 @@ fn share(scene: &Scene<'_>, structures: &[usize], held: &Held, part: &JawBox, st
     f64::from(inside) / f64::from(all.max(1))
 }
 
+/// Whether some structures fill more than a share of a box of the tool. Looks at no more of the box than tells.
+fn fills_more(scene: &Scene<'_>, structures: &[usize], held: &Held, part: &JawBox, most: f64) -> bool {
+    let all = f64::from(points(part, STEP_MM).iter().map(|n| n + 1).product::<i32>());
+    let (mut inside, mut outside) = (0, 0);
+    for at in lattice(part, STEP_MM) {
+        let filled = scene.distance(structures, held.at(at)) < 0.0;
+        (inside, outside) = (inside + u32::from(filled), outside + u32::from(!filled));
+        if f64::from(inside) > most * all || all - f64::from(outside) <= most * all {
+            break;
+        }
+    }
+    f64::from(inside) > most * all
+}
+
+/// Steps between the points of a lattice through a box, along its axes.
+fn points(part: &JawBox, step_mm: f64) -> [i32; 3] {
+    part.half_mm.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32)
+}
+
 /// Points on a lattice through a box, ends included.
 fn lattice(part: &JawBox, step_mm: f64) -> impl Iterator<Item = V3> + use<> {
     let (centre, half, axes) = (part.centre_mm, part.half_mm, part.axes);
-    let counts = half.map(|h| (2.0 * h / step_mm).ceil().max(1.0) as i32);
+    let counts = points(part, step_mm);
     let at = move |k: usize, n: i32| scale(axes[k], half[k] * (2.0 * f64::from(n) / f64::from(counts[k]) - 1.0));
     (0..=counts[2]).flat_map(move |z| {
         (0..=counts[1]).flat_map(move |y| (0..=counts[0]).map(move |x| add(add(add(centre, at(0, x)), at(1, y)), at(2, z))))
@@ -317,5 +368,28 @@ mod tests {
         assert!(!fits(&cut), "the pillar stands in the grasper");
         take(&mut cut, 0.0, 0.0, [1.0, 20.0, 1.0]);
         assert!(fits(&cut), "nothing is in its way");
+    }
+
+    /// A punch that keeps off the sac on its left and on its right does not keep off it on the straight way between them, seen from points
+    /// around it and from its axes alike; behind the sac the same way is free, and so is the way out along the shaft.
+    #[test]
+    fn a_way_between_two_places_may_lead_through_the_sac() {
+        let patient = small_spine::patient(0.5).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let (parts, cut) = (Parts::of(&patient, &site), CutState::new(patient.grid()));
+        let scene = Scene { patient: &patient, cut: &cut, site: &site, parts: &parts };
+        let punch = Jaws::new(ToolKind::Kerrison, 30).unwrap();
+        let at = |left: f64, back: f64| Held::new([left, back, 0.0], Grip::STRAIGHT);
+        // The far one is more than stored distances tell of from the shaft's axis.
+        for body_mm in [-1.2, 0.0, 0.6] {
+            let [left, right] = [7.0, -7.0].map(|left| at(left, 4.0));
+            assert!([left, right].iter().all(|held| punch.body_spares(&scene, held, body_mm)), "{body_mm}");
+            assert!(!punch.spares_between(&scene, &left, &right, body_mm), "{body_mm}");
+            assert!(punch.spares_between(&scene, &at(7.0, 8.0), &at(-7.0, 8.0), body_mm), "{body_mm}");
+            assert!(punch.spares_out(&scene, &left, body_mm), "{body_mm}");
+        }
+        // A plate that lies on the dura presses it by as much as it is thick, at most.
+        let pressing = |back: f64| punch.body_spares(&scene, &at(0.0, small_spine::SAC_RADIUS_MM + back), -1.2);
+        assert!(pressing(0.4) && !pressing(0.0));
     }
 }

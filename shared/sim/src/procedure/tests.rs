@@ -301,3 +301,15 @@ fn notes_are_recalled() {
     let removed = Event::Removed { by, structure: Label::lumbar(4), occupancy: 1_000_000 };
     assert!(after.update(spine(), &cut, 20, &[], &[removed], None).is_empty());
 }
+
+/// Points two a millimetre are eight times as many as those that steps are judged by, and among them are all of those.
+#[test]
+fn a_zone_can_be_looked_at_more_closely() {
+    let zone = Zone::Lamina(Side::Left);
+    let uncut = CutState::new(spine().grid());
+    let of = |points: ZonePoints| points.remaining(spine(), &uncut).map(|(_, at)| at).collect::<Vec<_>>();
+    let [coarse, fine] = [ZonePoints::new(spine(), site(), zone), ZonePoints::every(spine(), site(), zone, 2)].map(of);
+    assert!(coarse.iter().all(|at| fine.contains(at)));
+    let times = fine.len() as f64 / coarse.len() as f64;
+    assert!((7.0..9.0).contains(&times), "{times}");
+}

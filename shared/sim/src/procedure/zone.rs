@@ -134,20 +134,27 @@ impl Site {
     }
 }
 
-/// Points that stand for a zone's tissue, one a cubic millimetre.
+/// Points that stand for a zone's tissue.
 #[derive(Clone, Debug)]
 pub struct ZonePoints {
     points: Vec<(usize, [f64; 3])>,
 }
 
 impl ZonePoints {
-    /// The points of a zone that lie in its tissue before any cut.
+    /// The points of a zone that lie in its tissue before any cut, one a cubic millimetre: what steps are judged by.
     pub fn new(patient: &Patient, site: &Site, zone: Zone) -> Self {
+        Self::every(patient, site, zone, 1)
+    }
+
+    /// The same `per_mm` a millimetre along each axis, at least one: slivers lie between points a millimetre apart.
+    pub fn every(patient: &Patient, site: &Site, zone: Zone, per_mm: u8) -> Self {
+        let per_mm = i32::from(per_mm.max(1));
+        let step_mm = LATTICE_MM / f64::from(per_mm);
         let mut points = Vec::new();
         for label in zone.labels(site) {
             let Some(place) = patient.structures().iter().position(|s| s.label == label) else { continue };
             let structure = &patient.structures()[place];
-            let each = |low: i32, high: i32| (low..=high).map(|k| f64::from(k) * LATTICE_MM);
+            let each = |low: i32, high: i32| (low * per_mm..=high * per_mm).map(|k| f64::from(k) * step_mm);
             for up in each(-26, 24) {
                 for left in each(-24, 24) {
                     for back in each(-46, 46) {
@@ -166,7 +173,7 @@ impl ZonePoints {
         Self { points }
     }
 
-    /// Number of points, which is the zone's volume in mm³.
+    /// Number of points, which is the zone's volume in mm³ where they are a millimetre apart.
     pub fn len(&self) -> usize {
         self.points.len()
     }
