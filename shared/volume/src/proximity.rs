@@ -60,7 +60,8 @@ impl ProximityField {
     }
 
     /// As [`Self::distance_mm`] where that may be less than `worth_mm`; else not less than `worth_mm` and not more than the distance, which takes
-    /// half the time. With a vertex of the surface (patient LPS, mm) beside the place nearest to the position: none where nothing is known
+    /// half the time; where the walk over the surface ends in a dent beside the nearest place that may be a few hundredths of a millimetre more
+    /// than the distance. With a vertex of the surface (patient LPS, mm) beside the place nearest to the position: none where nothing is known
     /// of the surface but that it is farther than the reach.
     pub fn nearest_mm(&self, grid: &Grid, at_mm: [f64; 3], worth_mm: f64) -> Option<(f64, Option<[f64; 3]>)> {
         if at_mm.iter().any(|v| !v.is_finite()) {
