@@ -5,19 +5,19 @@
 //! minimum over a tool's parts and structures is taken of values that do not depend on each other, so no order changes it. And a warning
 //! carries the threshold that made it, so a banner cannot name another.
 
+mod bounds;
+mod search;
 mod share;
-mod span;
 mod through_bone;
 mod yielding;
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 pub use share::AlarmShare;
 pub use through_bone::BoneLeft;
 pub(crate) use through_bone::{ThinMemory, bone_left};
 
-use span::{Known, SPAN_ERROR_MM};
+use search::{Known, PlacedSheet, SEARCH_ERROR_MM, Search};
 use spinor_volume::proximity::ProximityField;
 use spinor_volume::{BRICK, Grid, Label, Patient, SparseField, TissueClass, UncutPieces};
 
@@ -32,7 +32,7 @@ use crate::vector::Vec3;
 
 /// By how much a distance is told too small, mm: the most by which the least along a part, and the surface's triangles, can be too large.
 /// What is told is never more than the true distance, so that no threshold is crossed in silence.
-const GUARD_MM: f64 = SPAN_ERROR_MM + 0.03;
+const GUARD_MM: f64 = SEARCH_ERROR_MM + 0.03;
 /// Depth inside a structure over which the guard fades out, µm.
 const FADES_UM: i32 = 1_000;
 /// Slower approaches make no time to contact, µm/s.
@@ -134,17 +134,18 @@ impl NeuralFields {
 
     /// Signed distance from a tool's surface to each neural structure at rest, µm, in the order of the labels; none beyond the reach.
     pub fn distances_um(&self, grid: &Grid, shape: &Shape, rotation: &Rotation, tip_mm: [f64; 3]) -> Vec<(Label, Option<i32>)> {
-        let distance = |field: &NeuralField| {
-            let distance = |at: Vec3| field.distance_mm(grid, at);
-            let known =
-                Known { distance: &distance, reach_mm: self.reach.fields_mm, box_mm: field.box_mm, seen: Cell::new(None) };
-            shape_distance_mm(self.reach, shape, rotation, tip_mm, &|a, b, limit| known.least(a, b, limit)).map(um)
+        let sheets = PlacedSheet::all(shape, rotation, tip_mm);
+        let mut search = Search::of(&sheets);
+        let mut distance = |field: &NeuralField| {
+            let nearest = |at: Vec3, limit_mm: f64| field.field.nearest_mm(grid, at, limit_mm);
+            let known = Known { nearest: &nearest, reach_mm: self.reach.fields_mm, box_mm: field.box_mm };
+            search.least_mm(&known, self.reach.look_mm).map(um)
         };
         self.fields.iter().map(|field| (field.label, distance(field))).collect()
     }
 }
 
-/// Least distance from a tool's surface, none when that is `look_mm` or more; at most [`SPAN_ERROR_MM`] too large. `least_between` gives the least
+/// Least distance from a tool's surface, none when that is `look_mm` or more; at most [`SEARCH_ERROR_MM`] too large. `least_between` gives the least
 /// between two places that is under a limit, or the limit.
 fn shape_distance_mm(
     reach: Reach,

@@ -9,7 +9,7 @@
 use crate::input::ToolKind;
 use crate::settings::Settings;
 use crate::tools::{burr, curette, flow, kerrison, leksell, osteotome, penfield, pituitary, probe, retractor};
-use crate::vector::{Vec3, add, scale};
+use crate::vector::{Vec3, add, norm, scale, sub};
 
 /// A rounded part of a tool's surface: all points within `radius_mm` of the segment from `a` to `b`, in the tool's frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,10 +42,47 @@ pub struct Shape {
     pub ball_radius_mm: f64,
     /// The whole surface as rounded parts: the tip first, then a footplate, the shaft last.
     pub parts: Vec<Part>,
+    /// The same parts by the sheets that they make up.
+    pub(crate) sheets: Vec<Sheet>,
     /// What a punch or rongeur takes when it closes.
     pub jaw: Option<JawBox>,
     /// A punch's footplate, which needs room.
     pub footplate: Option<JawBox>,
+}
+
+/// Parts in a row, by their numbers, whose ends and radii are evenly apart, as those of a blade; or a part alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sheet {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+/// By how much a part may be off where its sheet has it, mm.
+const EVEN_MM: f64 = 1e-9;
+
+impl Sheet {
+    /// The sheets of a tool's parts, in their order; fewer than three parts are no sheet.
+    fn of(parts: &[Part]) -> Vec<Self> {
+        let is_even = |three: &[Part]| {
+            let off = |v: [Vec3; 3]| norm(sub(add(v[0], v[2]), scale(v[1], 2.0)));
+            let radii = three[0].radius_mm + three[2].radius_mm - 2.0 * three[1].radius_mm;
+            let ends = [0, 1, 2].map(|k| three[k].a_mm);
+            let others = [0, 1, 2].map(|k| three[k].b_mm);
+            off(ends) <= EVEN_MM && off(others) <= EVEN_MM && radii.abs() <= EVEN_MM
+        };
+        let (mut sheets, mut first) = (Vec::new(), 0);
+        while first < parts.len() {
+            let mut last = first;
+            while parts.get(last..last + 3).is_some_and(is_even) {
+                last += 1;
+            }
+            // Every three up to there are even, so they reach two farther.
+            last += if last > first { 1 } else { 0 };
+            sheets.push(Self { first: first as u32, last: last as u32 });
+            first = last + 1;
+        }
+        sheets
+    }
 }
 
 /// The sizes a tool comes in, 1/10 mm: diameter of burrs (1-6 mm), balls (0.5-8 mm), tubes and curettes' cups, width of bites, jaws and
@@ -156,7 +193,7 @@ impl Shape {
     /// A tool without jaws, whose rigid ball is the start of its first part.
     pub(crate) fn plain(parts: Vec<Part>) -> Self {
         let (ball_mm, ball_radius_mm) = parts.first().map_or(([0.0; 3], 0.1), |tip| (tip.a_mm, tip.radius_mm));
-        Self { ball_mm, ball_radius_mm, parts, jaw: None, footplate: None }
+        Self { ball_mm, ball_radius_mm, sheets: Sheet::of(&parts), parts, jaw: None, footplate: None }
     }
 }
 
@@ -233,6 +270,38 @@ mod tests {
             assert_eq!(ToolKind::from_number(tool as u8), Some(tool));
         }
         assert_eq!(Shape::new(ToolKind::FlutedBurr, 30, &settings).ball_radius_mm, 1.5);
+    }
+
+    /// Proves that the sheets hold every part once and in order, and that a sheet's parts lie where its first and last put them.
+    #[test]
+    fn sheets_hold_every_part_where_it_is() {
+        let settings = Settings::default();
+        let mut most = 0;
+        for tool in ToolKind::ALL {
+            let (low, high) = size_range(tool);
+            for size in low..=high {
+                let shape = Shape::new(tool, size, &settings);
+                let mut next = 0;
+                for sheet in &shape.sheets {
+                    assert!(sheet.first == next && sheet.last >= sheet.first, "{tool:?} {size}");
+                    next = sheet.last + 1;
+                    let [first, last] = [sheet.first, sheet.last].map(|n| shape.parts[n as usize]);
+                    for n in sheet.first..=sheet.last {
+                        let (part, rows) = (shape.parts[n as usize], f64::from((sheet.last - sheet.first).max(1)));
+                        let share = f64::from(n - sheet.first) / rows;
+                        for (at, from, to) in [(part.a_mm, first.a_mm, last.a_mm), (part.b_mm, first.b_mm, last.b_mm)] {
+                            assert!(norm(sub(at, add(from, scale(sub(to, from), share)))) < 1e-6, "{tool:?} {size}");
+                        }
+                        let radius = first.radius_mm + (last.radius_mm - first.radius_mm) * share;
+                        assert!((part.radius_mm - radius).abs() < 1e-6, "{tool:?} {size}");
+                    }
+                }
+                assert_eq!(next as usize, shape.parts.len(), "{tool:?} {size}");
+                most = most.max(shape.sheets.len());
+            }
+        }
+        // Tens of rods are a few sheets: both Leksell jaws and the shaft.
+        assert!(most <= 5, "{most}");
     }
 
     /// The plate of rods reaches what the box of the footplate does, and no farther.

@@ -56,6 +56,14 @@ impl ProximityField {
     ///
     /// Positions outside the grid are measured too. Not-a-number is nowhere near. Cost: about 0.3 µs.
     pub fn distance_mm(&self, grid: &Grid, at_mm: [f64; 3]) -> Option<f64> {
+        self.nearest_mm(grid, at_mm, f64::INFINITY).map(|(distance_mm, _)| distance_mm)
+    }
+
+    /// As [`Self::distance_mm`] where that may be less than `worth_mm`; else not less than `worth_mm` and not more than the distance, which takes
+    /// half the time; where the walk over the surface ends in a dent beside the nearest place that may be a few hundredths of a millimetre more
+    /// than the distance. With a vertex of the surface (patient LPS, mm) beside the place nearest to the position: none where nothing is known
+    /// of the surface but that it is farther than the reach.
+    pub fn nearest_mm(&self, grid: &Grid, at_mm: [f64; 3], worth_mm: f64) -> Option<(f64, Option<[f64; 3]>)> {
         if at_mm.iter().any(|v| !v.is_finite()) {
             return None;
         }
@@ -70,23 +78,41 @@ impl ProximityField {
                 }
             }
         }
-        let mut distance = if nearest == NONE { f64::INFINITY } else { self.surface.distance(nearest, squared, at) };
-        let is_apart = |vertex: &u32| *vertex != NONE && self.surface.squared_between(*vertex, nearest) > distance * distance;
-        if distance > APART && nearest != NONE && around.iter().any(is_apart) {
-            // The middle of something: more than one side of the surface is about as near.
-            distance = distance.min(self.surface.distance_from_all(&around, at));
-        }
-        // Farther than a voxel from the surface, the nearest voxel is on the position's side of it.
-        let inside = if distance > 1.0 {
-            self.sdf.sample(grid, VoxelIndex([nearest_whole(at[0]), nearest_whole(at[1]), nearest_whole(at[2])])) < 0
-        } else {
-            query::sdf_mm(grid, &self.sdf, at_mm) < 0.0
+        // The middle of something: more than one side of the surface is about as near.
+        let is_amid = |distance: f64| {
+            let is_apart = |vertex: &u32| *vertex != NONE && self.surface.squared_between(*vertex, nearest) > distance * distance;
+            distance > APART && around.iter().any(is_apart)
         };
+        // Farther than a voxel from the surface, the nearest voxel is on the position's side of it.
+        let is_inside = |distance: f64| {
+            if distance > 1.0 {
+                self.sdf.sample(grid, VoxelIndex(at.map(nearest_whole))) < 0
+            } else {
+                query::sdf_mm(grid, &self.sdf, at_mm) < 0.0
+            }
+        };
+        let (mut distance, mut on) = (f64::INFINITY, None);
+        if nearest != NONE {
+            let (vertex, squared) = self.surface.walk(nearest, squared, at);
+            on = Some(grid.patient_from_index(self.surface.vertex(vertex)));
+            let least = self.surface.least_from(squared);
+            if least > 1.0 {
+                let inside = is_inside(least);
+                let bound_mm = if inside { -squared.sqrt() } else { least } * grid.spacing_mm();
+                if bound_mm >= worth_mm && bound_mm <= self.reach_mm && (inside || !is_amid(least)) {
+                    return Some((bound_mm.max(-self.reach_mm), on));
+                }
+            }
+            distance = self.surface.distance(vertex, squared, at);
+            if is_amid(distance) {
+                distance = distance.min(self.surface.distance_from_all(&around, at));
+            }
+        }
         let distance_mm = distance * grid.spacing_mm();
-        match (inside, distance_mm <= self.reach_mm) {
-            (true, true) => Some(-distance_mm),
-            (true, false) => Some(-self.reach_mm),
-            (false, true) => Some(distance_mm),
+        match (is_inside(distance), distance_mm <= self.reach_mm) {
+            (true, true) => Some((-distance_mm, on)),
+            (true, false) => Some((-self.reach_mm, on)),
+            (false, true) => Some((distance_mm, on)),
             (false, false) => None,
         }
     }

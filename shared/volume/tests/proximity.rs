@@ -111,6 +111,35 @@ fn a_sphere_is_measured_to_its_surface() {
     }
 }
 
+/// A distance that is not worth measuring is told too small by little, too large by 0.05 mm at most and not under the limit, and one that is, exactly; and no
+/// place is nearer to the vertex told than to the surface.
+#[test]
+fn a_distance_is_exact_where_it_is_worth_measuring() {
+    let grid = Grid::new([-14.0, -14.0, -14.0], 0.4, [5, 5, 5]).unwrap();
+    let (a, b) = ([-3.0, -2.0, -8.0], [4.0, 3.0, 9.0]);
+    let sdf = SparseField::sampled(&grid, |p| to_segment(p, a, b) - 3.0);
+    let proximity = ProximityField::build(&grid, &sdf, 6.0);
+    let mut random = Random(11);
+    let (mut rough, mut exact) = (0, 0);
+    for n in 0..20_000 {
+        let at: [f64; 3] = std::array::from_fn(|_| f64::from(random.below(32_000)) / 1000.0 - 16.0);
+        let worth = [f64::NEG_INFINITY, -2.0, 0.5, 3.0][n % 4];
+        let (told, measured) = (proximity.nearest_mm(&grid, at, worth), proximity.distance_mm(&grid, at));
+        // At the very end of the reach the lesser may still be within it.
+        let Some(measured) = measured else {
+            assert!(told.is_none_or(|(told, _)| told > 5.8), "{at:?}: {told:?}");
+            continue;
+        };
+        let (told, on) = told.unwrap();
+        assert!(told <= measured + 0.05 && told > measured - 0.25, "{at:?}: {told} for {measured}");
+        assert!(told == measured || told >= worth, "{at:?}: {told} under {worth} for {measured}");
+        assert!(length(minus(at, on.unwrap())) >= measured.abs() - 1e-9, "{at:?}");
+        rough += u32::from(told != measured);
+        exact += u32::from(measured < worth && told == measured);
+    }
+    assert!(rough > 200 && exact > 200, "{rough} rough, {exact} exact");
+}
+
 /// Around the middle line of a round sac, which is about as far from all sides, the distance is the analytic one to 0.05 mm: a walk that the
 /// surface's roughness ends on the wrong side would be up to twice the way from the middle line too deep.
 #[test]

@@ -7,12 +7,14 @@ use std::cell::Cell;
 
 use spinor_volume::Label;
 
-use super::span::UNEVEN_MM;
 use super::{NeuralFields, shape_distance_mm};
 use crate::pose::{Rotation, place, um};
 use crate::tissue::Stand;
 use crate::tool::Shape;
 use crate::vector::{Vec3, norm, sub};
+
+/// By how much two distances may differ by more than the way between their places is long, mm: what measuring them is off.
+const UNEVEN_MM: f64 = 0.25;
 
 impl NeuralFields {
     /// As [`Self::distances_um`] to surfaces as they stand: `stand` tells it of those that have given way, with the box outside of which

@@ -38,9 +38,9 @@ pub(crate) fn shape(width_mm: f64, leaning: bool, settings: &Settings) -> Shape 
     Shape {
         ball_mm: at(0.0, -thick / 2.0),
         ball_radius_mm: radius_mm,
-        parts,
         jaw: Some(plate_box(0.0, opening)),
         footplate: Some(plate_box(-thick, 0.0)),
+        ..Shape::plain(parts)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn shape(width_mm: f64, settings: &Settings) -> Shape {
         half_mm: [width_mm / 2.0, opening / 2.0, (cup + dig) / 2.0],
         axes: AXES,
     };
-    Shape { ball_mm: [0.0, -beside, JAW_RADIUS_MM], ball_radius_mm: JAW_RADIUS_MM, parts, jaw: Some(jaw), footplate: None }
+    Shape { ball_mm: [0.0, -beside, JAW_RADIUS_MM], ball_radius_mm: JAW_RADIUS_MM, jaw: Some(jaw), ..Shape::plain(parts) }
 }
 
 /// Closes the jaws on the bone between them. They bite only from an outer surface: no bone above them, nothing deep between them.

@@ -15,6 +15,9 @@ pub(super) struct Surface {
     first: Vec<u32>,
     /// Per vertex, the other two corners of its triangles, in the triangles' sense of rotation.
     fans: Vec<[u32; 2]>,
+    /// By how much the squared distance to the nearest vertex is more than that to the surface at most: the nearest place of a triangle, or of
+    /// one of its edges, is a foot, which is no farther from the nearest corner than a third of the longest edge's square.
+    squared_to_middles: f64,
 }
 
 impl Surface {
@@ -61,7 +64,14 @@ impl Surface {
                 *place += 1;
             }
         }
-        Self { vertices, first, fans }
+        let mut surface = Self { vertices, first, fans, squared_to_middles: 0.0 };
+        let around = |vertex: u32| surface.fan(vertex).iter().map(move |[next, _]| (vertex, *next));
+        let longest = (0..surface.vertices.len() as u32)
+            .flat_map(around)
+            .map(|(vertex, next)| surface.squared_between(vertex, next))
+            .fold(0.0, f64::max);
+        surface.squared_to_middles = longest / 3.0;
+        surface
     }
 
     pub(super) fn vertices(&self) -> &[[f32; 3]] {
@@ -72,7 +82,8 @@ impl Surface {
         &self.fans[self.first[vertex as usize] as usize..self.first[vertex as usize + 1] as usize]
     }
 
-    fn vertex(&self, vertex: u32) -> [f64; 3] {
+    /// A vertex, voxels.
+    pub(super) fn vertex(&self, vertex: u32) -> [f64; 3] {
         self.vertices[vertex as usize].map(f64::from)
     }
 
@@ -87,11 +98,15 @@ impl Surface {
         self.squared_to_vertex(a, self.vertex(b))
     }
 
-    /// Distance to the surface, voxels, measured where a walk from `vertex` ends, whose squared distance is known.
+    /// Distance to the surface, voxels, measured where a walk ended: at `vertex`, whose squared distance is known.
     pub(super) fn distance(&self, vertex: u32, squared: f64, at: [f64; 3]) -> f64 {
-        let (vertex, squared) = self.walk(vertex, squared, at);
         let (least, beyond) = self.squared_around(vertex, squared, at);
         beyond.map_or(least, |edge| self.squared_beyond(vertex, edge, least, at)).sqrt()
+    }
+
+    /// What the distance to the surface is at least, voxels, where that to its nearest vertex is known, squared.
+    pub(super) fn least_from(&self, squared: f64) -> f64 {
+        (squared - self.squared_to_middles).max(0.0).sqrt()
     }
 
     /// The least squared distance where the nearest place around `vertex` lies on the edge across from it: the surface may come nearer on the other
@@ -150,7 +165,7 @@ impl Surface {
     }
 
     /// From a vertex whose squared distance is known to its nearest neighbour, and on, while that leads nearer.
-    fn walk(&self, mut vertex: u32, mut squared: f64, at: [f64; 3]) -> (u32, f64) {
+    pub(super) fn walk(&self, mut vertex: u32, mut squared: f64, at: [f64; 3]) -> (u32, f64) {
         for _ in 0..MAX_STEPS {
             let from = vertex;
             for [next, _] in self.fan(from) {
