@@ -111,7 +111,7 @@ fn a_sphere_is_measured_to_its_surface() {
     }
 }
 
-/// A distance that is not worth measuring is told too small by little, too large by 0.05 mm at most and not under the limit, and one that is, exactly; and no
+/// A distance that is not worth measuring is told too small by little, never too large and not under the limit, and one that is, exactly; and no
 /// place is nearer to the vertex told than to the surface.
 #[test]
 fn a_distance_is_exact_where_it_is_worth_measuring() {
@@ -131,7 +131,7 @@ fn a_distance_is_exact_where_it_is_worth_measuring() {
             continue;
         };
         let (told, on) = told.unwrap();
-        assert!(told <= measured + 0.05 && told > measured - 0.25, "{at:?}: {told} for {measured}");
+        assert!(told <= measured && told > measured - 0.3, "{at:?}: {told} for {measured}");
         assert!(told == measured || told >= worth, "{at:?}: {told} under {worth} for {measured}");
         assert!(length(minus(at, on.unwrap())) >= measured.abs() - 1e-9, "{at:?}");
         rough += u32::from(told != measured);
