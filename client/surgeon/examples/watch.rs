@@ -67,7 +67,7 @@ impl Contacts {
             let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, &Settings::default());
             let rotation = state.proxy.rotation().unwrap_or([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
             let of = |parts: &[spinor_sim::tool::Part]| {
-                let shape = Shape { parts: parts.to_vec(), ..shape.clone() };
+                let shape = Shape::plain(parts.to_vec());
                 let each = fields.distances_um(patient.grid(), &shape, &rotation, state.proxy.tip_mm());
                 each.into_iter()
                     .find(|(label, _)| *label == structure)

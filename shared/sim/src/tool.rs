@@ -190,8 +190,8 @@ impl Shape {
         Self::plain(vec![tip, shaft(0.0, 0.0, shaft_radius_mm, settings)])
     }
 
-    /// A tool without jaws, whose rigid ball is the start of its first part.
-    pub(crate) fn plain(parts: Vec<Part>) -> Self {
+    /// A tool without jaws of some parts, whose rigid ball is the start of the first.
+    pub fn plain(parts: Vec<Part>) -> Self {
         let (ball_mm, ball_radius_mm) = parts.first().map_or(([0.0; 3], 0.1), |tip| (tip.a_mm, tip.radius_mm));
         Self { ball_mm, ball_radius_mm, sheets: Sheet::of(&parts), parts, jaw: None, footplate: None }
     }

@@ -23,8 +23,9 @@ const WORTH: [(u32, f64, f64); 6] =
     [(22, 0.8, 0.3), (12, 0.8, 0.3), (16, 0.6, -0.6), (10, 0.6, -1.2), (5, 0.7, 0.2), (5, 0.6, -1.2)];
 /// The same of a jaw whose footplate lies on the dura and parts what hugs it from it: the plate presses the sac aside by its own thickness.
 const ON_DURA: [(u32, f64, f64); 3] = [(10, DURA_MM, -PRESS_MM), (5, DURA_MM, -PRESS_MM), (2, DURA_MM, -PRESS_MM)];
-/// How far the jaw's edge keeps off the dura that its footplate lies on, mm: four times a quiet hand's tremor.
-const DURA_MM: f64 = 0.25;
+/// How far the jaw's edge keeps off the dura that its footplate lies on, mm: five times a quiet hand's tremor. With four a
+/// jaw closed on it by six micrometres (laminectomy, phantom 1).
+const DURA_MM: f64 = 0.3;
 /// How far a footplate of 1.4 mm presses the sac aside at most, mm. No more than 1.4-1.5 (Lin 2019), and less than where stored distances end
 /// in fine cases, at four voxels of 0.4 mm.
 const PRESS_MM: f64 = 1.3;
