@@ -177,7 +177,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             shell_mm,
             cover_mm: 8.0,
             lean: 0.0,
-            beside_mm: 1.0,
             spares_pars: false,
             passes: 60,
         })
@@ -242,7 +241,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 1.2,
                 cover_mm: 8.0,
                 lean: 0.0,
-                beside_mm: 1.0,
                 spares_pars: false,
                 passes: 60,
             }),
@@ -340,7 +338,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 0.8,
                 cover_mm: f64::INFINITY,
                 lean: 1.0,
-                beside_mm: 1.0,
                 spares_pars: false,
                 passes: 60,
             };
@@ -369,7 +366,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 shell_mm: 0.8,
                 cover_mm: 8.0,
                 lean: -1.0,
-                beside_mm: 1.0,
                 spares_pars: false,
                 passes: 30,
             };
@@ -405,7 +401,6 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                     shell_mm: 1.5,
                     cover_mm: 1.0,
                     lean,
-                    beside_mm: 1.4,
                     spares_pars: true,
                     passes: 60,
                 })
