@@ -22,7 +22,7 @@ const GRAZE_MM: f64 = 2.4;
 /// Distance of two rows of strokes in radii of the ball: neighbouring strokes overlap by 30-50 % of the ball's width (K).
 const ROW: f64 = 1.1;
 /// Distance that a ball whose shaft leans keeps to nerves beside its way, mm.
-const BESIDE_MM: f64 = 1.0;
+const OFF_NERVES_MM: f64 = 1.0;
 /// How far below the highest place strokes go in one pass, mm: what stands out is taken down first, so that the shaft finds room.
 const BAND_MM: f64 = 6.0;
 /// Neighbouring places of a row that differ more than this in height are different strokes, mm.
@@ -344,7 +344,7 @@ impl Burr {
     /// Whether a ball that comes in along the shaft keeps off nerves all the way to a place: one that leans passes beside them.
     fn comes_past_nerves(&self, scene: &Scene<'_>, [left, back, up]: V3, radius: f64) -> bool {
         // Farther than that distances are not told, in fine cases.
-        let beside_mm = BESIDE_MM.min(0.9 * clamp_mm(scene.patient.grid()));
+        let beside_mm = OFF_NERVES_MM.min(0.9 * clamp_mm(scene.patient.grid()));
         let around = [[radius, 0.0, 0.0], [-radius, 0.0, 0.0], [0.0, 0.0, radius], [0.0, 0.0, -radius], [0.0, -radius, 0.0]];
         (0..WAY_MM).all(|k| {
             let at = [left, back + f64::from(k), up];
