@@ -110,6 +110,11 @@ impl Room {
                 if matches!(chosen, Err(Refusal::Garbage)) {
                     return Outcome::Close(Refusal::Garbage);
                 }
+                // Each choice starts a thread that looks for the place.
+                if !member.budgets.chosen.take(Instant::now()) {
+                    self.refuse(user, "procedure", Refusal::Rate);
+                    return Outcome::Done;
+                }
                 if let Err(refusal) = chosen.and_then(|target| self.choose_procedure(user, target)) {
                     self.refuse(user, "procedure", refusal);
                 }

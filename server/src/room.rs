@@ -55,6 +55,7 @@ pub(crate) struct Budgets {
     pub(crate) poses: Rate,
     pub(crate) entries: Rate,
     pub(crate) noted: Rate,
+    pub(crate) chosen: Rate,
 }
 
 impl Budgets {
@@ -66,6 +67,7 @@ impl Budgets {
             poses: rate(limit::POSES),
             entries: rate(limit::ENTRIES),
             noted: rate(limit::NOTED),
+            chosen: rate(limit::CHOSEN),
         }
     }
 }

@@ -121,6 +121,13 @@ fn a_place_that_is_not_there_is_told() {
     let mut ann = server.join("Ann", Role::Attending);
     ann.session().request(Request::Procedure(Some(TARGET.into())));
     told(&mut ann, "why not", |f| matches!(&f.stand, Stand::Impossible(why) if why.contains("L4")), |_| {});
+    // Each choice starts a thread: who chooses without end is refused.
+    (0..40).for_each(|_| ann.session().request(Request::Procedure(Some(TARGET.into()))));
+    let mut refused = false;
+    assert!(ann.run_until(PATIENCE, |session| {
+        refused |= session.take_happenings().iter().any(|h| matches!(h, Happening::Refused { reason: Refusal::Rate, .. }));
+        refused
+    }));
     let mut wrong = spinor_shared::following::WireTarget::from(TARGET);
     wrong.level = 40;
     ann.session().request(Request::Procedure(Some(wrong)));

@@ -63,6 +63,8 @@ pub mod limit {
     pub const POSES: (u32, u32) = (150, 30);
     /// Times that a person may come back a second, on average, and at once.
     pub const ENTRIES: (u32, u32) = (1, 12);
+    /// Procedures that a person may choose a second, on average, and at once.
+    pub const CHOSEN: (u32, u32) = (1, 6);
     /// Refusals of a person that are logged and recorded a second, on average, and at once; all are counted and told.
     pub const NOTED: (u32, u32) = (2, 20);
     /// Datagrams a client may send a second, on average.
