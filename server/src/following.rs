@@ -75,6 +75,9 @@ impl Follower {
 impl Room {
     /// Chooses the procedure that the room follows from now on, or none.
     pub(crate) fn choose_procedure(&mut self, user: u32, target: Option<Target>) -> Result<(), Refusal> {
+        if self.disk_full {
+            return Err(Refusal::Disk);
+        }
         let follower = target.map(|target| Follower::begin(&self.case, target, user, Vec::new())).transpose()?;
         let words = target.map_or_else(|| "procedure=none".to_owned(), |target| target.words());
         self.decide(user, Control::Note(words))?;
@@ -86,6 +89,13 @@ impl Room {
     /// Goes on following a procedure that a recording names, with what was noted of it.
     pub(crate) fn go_on_following(&mut self, target: Target, noted: Vec<(u32, String)>) {
         self.following = Follower::begin(&self.case, target, 0, noted).ok();
+    }
+
+    /// The patient went back: zones are looked at anew as soon as may be.
+    pub(crate) fn look_anew(&mut self) {
+        if let Some(follower) = &mut self.following {
+            (follower.copied, follower.ops) = (0, None);
+        }
     }
 
     /// What everybody knows about the procedure.
@@ -124,6 +134,8 @@ impl Room {
             records.collect::<Vec<_>>().into_iter().for_each(|record| self.record(record));
             match last {
                 Some(record) => self.record_and_tell(record, notice),
+                // What waits for the recording is told with it; the next news tell the rest.
+                None if !self.backlog.is_empty() => {}
                 None => self.tell_all(&notice),
             }
         }

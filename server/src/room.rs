@@ -208,7 +208,9 @@ impl Room {
             room.keyframe();
         }
         match (noted, procedure) {
-            (Some((target, noted)), None) => room.go_on_following(target, noted),
+            (Some((target, noted)), chosen) if chosen.is_none_or(|chosen| chosen == target) => {
+                room.go_on_following(target, noted);
+            }
             (_, Some(target)) if room.choose_procedure(0, Some(target)).is_err() => {
                 tracing::error!(room = %room.name, "the room opens without its procedure");
             }

@@ -144,6 +144,8 @@ pub(crate) struct Again {
     pub(crate) proximity: BTreeMap<Label, Proximity>,
     pub(crate) kinds: BTreeSet<String>,
     tracker: Option<Result<Tracker, String>>,
+    /// The procedure that was chosen and not taken up yet.
+    chosen: Option<Target>,
     pub(crate) simulated: u32,
     pub(crate) differing: u32,
 }
@@ -158,19 +160,36 @@ impl Again {
             proximity: BTreeMap::new(),
             kinds: BTreeSet::new(),
             tracker: None,
+            chosen: None,
             simulated: 0,
             differing: 0,
         }
     }
 
-    /// Follows a procedure from here on; of several the last one counts.
+    /// Follows a procedure from here on; of several the last one counts. One that is followed goes on.
     pub(crate) fn follow(&mut self, target: Target) {
-        let tracker = Tracker::new(self.simulation.patient(), target);
-        self.tracker = Some(tracker.map_err(|e| format!("the procedure cannot be followed in this patient: {e}")));
+        let followed = matches!(&self.tracker, Some(Ok(tracker)) if *tracker.target() == target);
+        if self.chosen.is_some() || !followed {
+            self.chosen = Some(target);
+        }
+    }
+
+    /// Follows no procedure from here on.
+    pub(crate) fn follow_none(&mut self) {
+        (self.chosen, self.tracker) = (None, None);
+    }
+
+    /// Takes up the procedure that was chosen last. Its place is looked for only when something happens in it: a recording may choose many.
+    fn take_up(&mut self) {
+        if let Some(target) = self.chosen.take() {
+            let tracker = Tracker::new(self.simulation.patient(), target);
+            self.tracker = Some(tracker.map_err(|e| format!("the procedure cannot be followed in this patient: {e}")));
+        }
     }
 
     /// The procedure at the end of the session.
     pub(crate) fn finish(&mut self, cut: &CutState, live: Option<&LiveMeasures>) -> Option<Result<Followed, String>> {
+        self.take_up();
         let patient = self.simulation.patient();
         let last = self.next.map_or(0, |next| next.saturating_sub(1));
         Some(self.tracker.take()?.map(|mut tracker| {
@@ -249,6 +268,7 @@ impl Again {
     }
 
     fn step(&mut self, tick: u32, inputs: &[ToolInput], recorded: &[OpRecord], events: &[Event]) {
+        self.take_up();
         let output = self.simulation.step(Tick(tick), inputs);
         let same =
             output.ops.len() == recorded.len() && output.ops.iter().zip(recorded).all(|(a, b)| WireCut::from(&a.op) == b.cut);

@@ -232,9 +232,12 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         state.advance(&record)?;
         if let Record::Control { control: Control::Note(words), .. } = &record
             && options.target.is_none()
-            && let Some(target) = Target::from_words(words)
+            && words.contains("procedure=")
         {
-            again.follow(target);
+            match Target::from_words(words) {
+                Some(target) => again.follow(target),
+                None => again.follow_none(),
+            }
         }
         if let Record::Control { tick, user, control } = &record {
             let what = Direction::Control(control.clone());

@@ -1,7 +1,8 @@
 //! Segmenting what a run before this one segmented: its result is taken, where the scan, the model and the program are the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spinor_volume::Label;
@@ -68,10 +69,17 @@ fn key(stages: &Stages, folder: &ModelFolder, scan: Scan<'_>, geometry: &Geometr
     match folder.embedded {
         Some(network) => _ = key.add(network),
         None => {
-            for network in &folder.networks {
+            // Weights may lie beside the network, in files of their own.
+            let is_part = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".onnx"));
+            let places: BTreeSet<&Path> = folder.networks.iter().filter_map(|network| network.parent()).collect();
+            let mut files: BTreeSet<PathBuf> = folder.networks.iter().cloned().collect();
+            for place in places {
+                files.extend(std::fs::read_dir(place).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_part));
+            }
+            for file in files {
                 let mut hasher = blake3::Hasher::new();
-                hasher.update_reader(File::open(network).ok()?).ok()?;
-                key.add(hasher.finalize().as_bytes());
+                hasher.update_reader(File::open(&file).ok()?).ok()?;
+                key.add(file.file_name()?.as_encoded_bytes()).add(hasher.finalize().as_bytes());
             }
         }
     }
@@ -117,7 +125,7 @@ mod tests {
             name(&of_mr, Scan::Ct(&ct), &geometry, None),
             name(&stepped, Scan::Ct(&ct), &geometry, None),
         ];
-        let different: std::collections::BTreeSet<&String> = all.iter().collect();
+        let different: BTreeSet<&String> = all.iter().collect();
         assert_eq!(different.len(), all.len());
         assert_eq!(all[0], name(&model, Scan::Ct(&ct.clone()), &geometry, None));
     }

@@ -355,7 +355,8 @@ fn live((mut bot, mut report): (Bot, Report), plan: &Plan, shared: &Shared, stil
             let operator = Operator::new(&patient, target, skill, seed, report.user);
             let operator = operator
                 .with_context(|| format!("this case has no place for a {} at L{}", target.procedure.name(), target.level))?;
-            if plan.role.may_direct() {
+            let followed = bot.session().following().and_then(|following| following.target.target());
+            if plan.role.may_direct() && followed != Some(target) {
                 bot.session().request(Request::Procedure(Some(target.into())));
             }
             Some(Work::Procedure(Box::new(operator)))
