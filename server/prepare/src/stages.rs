@@ -60,13 +60,16 @@ impl Stages {
     /// The results in a folder, which is made if it is not there.
     ///
     /// # Errors
-    /// When it cannot be made, or the program cannot read itself.
+    /// When it cannot be made, belongs to somebody else, or the program cannot read itself.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)?;
+        // One that was there before: only its owner may say who looks in, so that what another put there is never taken.
+        #[cfg(unix)]
+        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(File::open(std::env::current_exe()?)?)?;
         Ok(Self { folder: folder.to_owned(), program: hasher.finalize() })
@@ -182,7 +185,11 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o077, 0, "nobody else looks in");
+            let mode = || fs::metadata(&folder).unwrap().permissions().mode() & 0o077;
+            assert_eq!(mode(), 0, "nobody else looks in");
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+            Stages::open(&folder).unwrap();
+            assert_eq!(mode(), 0, "nor into a folder that stood open");
         }
     }
 

@@ -129,4 +129,30 @@ mod tests {
         assert_eq!(different.len(), all.len());
         assert_eq!(all[0], name(&model, Scan::Ct(&ct.clone()), &geometry, None));
     }
+    /// A network in files is known by what all of them hold: weights beside it count as it does, and what is no part of it does not.
+    #[test]
+    fn weights_beside_a_network_count() {
+        if runtime::library().is_err() {
+            eprintln!("skipped: no ONNX Runtime");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let stages = Stages::open(&directory.path().join("stages")).unwrap();
+        let geometry = Geometry::new([2, 3, 4], [1.0; 3], [0.0; 3], crate::volume3d::IDENTITY).unwrap();
+        let ct = Image::filled(geometry, 40_i16);
+        let file = |name: &str| directory.path().join(name);
+        let write = |name: &str, bytes: &[u8]| std::fs::write(file(name), bytes).unwrap();
+        let model = ModelFolder { networks: vec![file("model.onnx")], embedded: None, ..built_in(Modality::Ct).unwrap() };
+        let name = || Some(key(&stages, &model, Scan::Ct(&ct), &geometry, None)?.name());
+        assert_eq!(name(), None, "a network that cannot be read");
+        write("model.onnx", b"network");
+        let alone = name().unwrap();
+        write("notes.txt", b"of somebody");
+        assert_eq!(name().unwrap(), alone);
+        write("model.onnx.data", b"weights");
+        let beside = name().unwrap();
+        write("model.onnx.data", b"Weights");
+        let all = BTreeSet::from([alone, beside, name().unwrap()]);
+        assert_eq!(all.len(), 3);
+    }
 }

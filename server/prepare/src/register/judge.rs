@@ -127,7 +127,10 @@ pub(super) fn report(
     if mirrored {
         warnings.push("The MR's labels have left structures on the right: they are mirrored.".to_owned());
     }
-    let verified = margin >= CLEAR && !doubted && !mirrored && missing.is_empty() && torn.is_empty() && misnamed.is_empty();
+    // Two measures that put a bone as far apart as one that is not seen leave nobody knowing where it is.
+    let lost = last.iter().any(|(_, apart)| apart.is_some_and(|mm| mm >= UNSEEN_MM));
+    let verified =
+        margin >= CLEAR && !doubted && !mirrored && !lost && missing.is_empty() && torn.is_empty() && misnamed.is_empty();
     let method = "rigid per vertebra, MIND-SSC and mutual information, blended between".to_owned();
     Registration { method, bones: motions, mr_from_ct: whole.rigid(), verified, level_margin: margin, warnings }
 }
