@@ -15,6 +15,7 @@ use spinor_sim::procedure::{Measured, Note, Target, Tracker};
 use spinor_sim::{Event, ToolState};
 use spinor_volume::CutState;
 use spinor_volume::measure::Reference;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::bulk::CaseData;
@@ -31,6 +32,8 @@ struct Moment {
     tools: Vec<ToolState>,
     events: Vec<Event>,
     cut: Option<Box<CutState>>,
+    /// The patient went back to the end of this tick, and `cut` is how it was.
+    back: Option<u32>,
 }
 
 /// What the thread found.
@@ -41,8 +44,8 @@ struct News {
 
 /// A procedure that is followed.
 pub(crate) struct Follower {
-    /// As it is told.
-    pub(crate) view: Following,
+    /// As everybody was told: never more than the recording holds.
+    pub(crate) told: Following,
     /// Who chose it; 0 where the server was started with it.
     by: u32,
     moments: Sender<Moment>,
@@ -68,7 +71,21 @@ impl Follower {
             Refusal::Busy
         })?;
         let view = Following { target: target.into(), stand: Stand::Looking };
-        Ok(Self { view, by, moments, news, looking, copied: 0, ops: None })
+        Ok(Self { told: view, by, moments, news, looking, copied: 0, ops: None })
+    }
+
+    /// What its thread found next, if it found something. A thread that has ended without a word is an error of this program, and said.
+    fn next(&mut self) -> Option<News> {
+        match self.news.try_recv() {
+            Ok(news) => Some(news),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) if matches!(self.told.stand, Stand::Impossible(_)) => None,
+            Err(TryRecvError::Disconnected) => {
+                tracing::error!("the thread that follows the procedure has ended");
+                let why = "an error in the server ended it: choose it again, and report the server's log";
+                Some(News { stand: Stand::Impossible(why.to_owned()), notes: Vec::new() })
+            }
+        }
     }
 }
 
@@ -91,16 +108,28 @@ impl Room {
         self.following = Follower::begin(&self.case, target, 0, noted).ok();
     }
 
-    /// The patient went back: zones are looked at anew as soon as may be.
-    pub(crate) fn look_anew(&mut self) {
-        if let Some(follower) = &mut self.following {
-            (follower.copied, follower.ops) = (0, None);
-        }
+    /// The patient went back to the end of a tick: steps that were done after it are open again.
+    pub(crate) fn go_back_in_procedure(&mut self, to_tick: u32) {
+        let Some(follower) = &mut self.following else { return };
+        (follower.copied, follower.ops) = (self.tick, Some(self.ops));
+        let cut = Some(Box::new(self.sim.cut().clone()));
+        let _ =
+            follower.moments.send(Moment { tick: self.tick, tools: Vec::new(), events: Vec::new(), cut, back: Some(to_tick) });
     }
 
     /// What everybody knows about the procedure.
     pub(crate) fn followed(&self) -> Option<Following> {
-        self.following.as_ref().map(|follower| follower.view.clone())
+        self.following.as_ref().map(|follower| follower.told.clone())
+    }
+
+    /// Sends a notice whose record is written, if it has one; what it says of the procedure is told from now on to whoever asks.
+    pub(crate) fn tell_written(&mut self, notice: &Notice) {
+        if let (Notice::Procedure(Some(said)), Some(follower)) = (notice, &mut self.following)
+            && follower.told.target == said.target
+        {
+            follower.told = said.clone();
+        }
+        self.tell_all(notice);
     }
 
     /// Hands a tick on to the procedure.
@@ -114,29 +143,24 @@ impl Room {
         }
         if !tools.is_empty() || !events.is_empty() || cut.is_some() {
             // Where the thread has ended, the patient has no such place: that was told.
-            let _ = follower.moments.send(Moment { tick: self.tick, tools, events: events.to_vec(), cut });
+            let _ = follower.moments.send(Moment { tick: self.tick, tools, events: events.to_vec(), cut, back: None });
         }
     }
 
-    /// Records and tells what the procedure's thread found.
+    /// Records and tells what the procedure's thread found. While the recording cannot be written, it waits in the thread's channel.
     pub(crate) fn take_procedure(&mut self) {
-        let Some(follower) = &mut self.following else { return };
-        let by = follower.by;
-        let news: Vec<News> = std::iter::from_fn(|| follower.news.try_recv().ok()).collect();
-        for News { stand, notes } in news {
-            if let Some(follower) = &mut self.following {
-                follower.view.stand = stand;
-            }
-            let notice = Notice::Procedure(self.followed());
-            let mut records =
-                notes.into_iter().map(|words| Record::Control { tick: self.tick, user: by, control: Control::Note(words) });
-            let last = records.next_back();
-            records.collect::<Vec<_>>().into_iter().for_each(|record| self.record(record));
+        while self.backlog.is_empty() {
+            let Some(follower) = &mut self.following else { return };
+            let (by, target) = (follower.by, follower.told.target);
+            let Some(News { stand, notes }) = follower.next() else { return };
+            let notice = Notice::Procedure(Some(Following { target, stand }));
+            let record = |words| Record::Control { tick: self.tick, user: by, control: Control::Note(words) };
+            let mut records: Vec<Record> = notes.into_iter().map(record).collect();
+            let last = records.pop();
+            records.into_iter().for_each(|record| self.record(record));
             match last {
                 Some(record) => self.record_and_tell(record, notice),
-                // What waits for the recording is told with it; the next news tell the rest.
-                None if !self.backlog.is_empty() => {}
-                None => self.tell_all(&notice),
+                None => self.tell_written(&notice),
             }
         }
     }
@@ -169,13 +193,18 @@ fn follow(
     let (mut measured, mut changed) = (None::<u32>, false);
     let mut cut = CutState::new(case.patient.grid());
     while let Ok(moment) = heard.recv() {
-        let Moment { tick, tools, events, cut: copy } = moment;
+        let Moment { tick, tools, events, cut: copy, back } = moment;
         let mut notes: Vec<Note> = tracker.update(&case.patient, &cut, tick, &tools, &events, None);
         if let Some(copy) = copy {
             cut = *copy;
-            looking.store(false, Ordering::Relaxed);
-            notes.extend(tracker.finish(&case.patient, &cut));
             changed = true;
+            if let Some(to_tick) = back {
+                notes.extend(tracker.go_back(&case.patient, &cut, to_tick));
+                measured = None;
+            } else {
+                looking.store(false, Ordering::Relaxed);
+                notes.extend(tracker.finish(&case.patient, &cut));
+            }
         }
         if changed && measured.is_none_or(|last| tick >= last.saturating_add(MEASURE_EVERY)) {
             (measured, changed) = (Some(tick), false);
@@ -211,4 +240,49 @@ fn stand_of(tracker: &Tracker) -> Stand {
 /// The target of the wire, or why a request for it is garbage.
 pub(crate) fn target_of(wire: Option<WireTarget>) -> Result<Option<Target>, Refusal> {
     wire.map(|wire| wire.target().ok_or(Refusal::Garbage)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use spinor_shared::following::WireStatus;
+    use spinor_sim::procedure::{Procedure, Side};
+
+    use super::*;
+    use crate::testing::Theatre;
+    use crate::tick::RETRY_EVERY;
+
+    /// What is found while the recording cannot be written is told to nobody, whoever asks, until it can. A thread that ends without a word
+    /// is said to have failed.
+    #[test]
+    fn what_is_found_is_told_once_it_is_recorded() {
+        let mut theatre = Theatre::open();
+        let target = Target { procedure: Procedure::Laminectomy, level: 4, side: Side::Left };
+        let (told, news) = unbounded_channel();
+        theatre.room.following = Some(Follower { news, ..Follower::begin(&theatre.room.case, target, 7, Vec::new()).unwrap() });
+        let stand = |tick| Stand::Steps { status: vec![WireStatus::Done { tick }], errors: Vec::new() };
+        let notes = vec!["step done: level_check".to_owned(), "step done: lamina".to_owned()];
+        told.send(News { stand: stand(1), notes }).unwrap();
+        told.send(News { stand: stand(2), notes: Vec::new() }).unwrap();
+        let known = |theatre: &Theatre| theatre.room.followed().unwrap().stand;
+
+        theatre.turn_to(File::open(&theatre.path).unwrap());
+        for _ in 0..2 * RETRY_EVERY {
+            theatre.busy_tick();
+            assert_eq!(known(&theatre), Stand::Looking);
+        }
+        theatre.turn_to(File::options().write(true).open(&theatre.path).unwrap());
+        (0..=RETRY_EVERY).for_each(|_| _ = theatre.busy_tick());
+        assert_eq!(known(&theatre), stand(2));
+
+        drop(told);
+        theatre.busy_tick();
+        assert!(matches!(known(&theatre), Stand::Impossible(why) if why.contains("error in the server")));
+        let notes = theatre.records().into_iter().filter_map(|record| match record {
+            Record::Control { user: 7, control: Control::Note(words), .. } => Some(words),
+            _ => None,
+        });
+        assert_eq!(notes.collect::<Vec<_>>(), ["step done: level_check", "step done: lamina"]);
+    }
 }

@@ -52,7 +52,7 @@ impl Room {
                 }
                 peer.ready = true;
                 peer.untold = Some(Untold::everything(&self.sim));
-                peer.tell(&Notice::Procedure(self.following.as_ref().map(|follower| follower.view.clone())));
+                peer.tell(&Notice::Procedure(self.following.as_ref().map(|follower| follower.told.clone())));
                 let connection = peer.connection.clone();
                 self.send_snapshot(connection, (have_patient, want_images), bytes_per_second);
             }

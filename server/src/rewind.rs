@@ -83,7 +83,7 @@ impl Room {
         self.sim = Simulation::with_fields(self.case.patient.clone(), self.sim.fields().clone(), settings);
         self.sim.restore_with(reached.cut, &reached.standing);
         self.hands.clear();
-        self.look_anew();
+        self.go_back_in_procedure(to_tick);
         self.sender.begin_from(self.sim.cut());
         (self.last_op_tick, self.last_digest) = (self.tick, self.tick);
         self.keyframe();

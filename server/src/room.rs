@@ -364,7 +364,7 @@ impl Room {
     /// Appends to the recording, and tells everybody once it is written: nobody is shown what a crash could take back.
     pub(crate) fn record_and_tell(&mut self, record: Record, notice: Notice) {
         if self.recorder.is_none() {
-            self.tell_all(&notice);
+            self.tell_written(&notice);
         } else {
             self.write(Waiting::Told(record, Box::new(notice)));
         }
@@ -386,7 +386,7 @@ impl Room {
             self.backlog.push_back(waiting);
             self.stop_for_recording();
         } else if let Waiting::Told(_, notice) = waiting {
-            self.tell_all(&notice);
+            self.tell_written(&notice);
         }
     }
 
@@ -410,7 +410,7 @@ impl Room {
             }
         }
         let failing = recorder.is_failing();
-        told.iter().for_each(|notice| self.tell_all(notice));
+        told.iter().for_each(|notice| self.tell_written(notice));
         if failing || !self.backlog.is_empty() {
             return false;
         }

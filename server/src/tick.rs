@@ -20,7 +20,7 @@ const HEADS_EVERY: u32 = 6;
 /// A digest is recorded every so many ticks with operations between.
 const DIGEST_EVERY: u32 = 60;
 /// While the recording cannot be written it is tried again every so many ticks.
-const RETRY_EVERY: u32 = 30;
+pub(crate) const RETRY_EVERY: u32 = 30;
 /// Nobody has cut for so many ticks: what a digest is asked for.
 const QUIET: u32 = 20;
 
@@ -204,65 +204,18 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::path::PathBuf;
     use std::sync::Arc;
 
     use spinor_shared::mark::Mark;
     use spinor_shared::net::handshake::Refusal;
-    use spinor_shared::session::{Control, SessionReader};
+    use spinor_shared::session::Control;
     use spinor_sim::{Detached, Hand, Holder, TissueOutput, ToolKind, UserId};
     use spinor_volume::cut::Stamp;
     use spinor_volume::{BRICK_VOXELS, BrickIndex, Label, TissueClass};
 
     use super::*;
-    use crate::hall::session_head;
-    use crate::recorder::Recorder;
-    use crate::room::{HandInput, Waiting};
-
-    /// A recorded room without people.
-    struct Theatre {
-        room: Room,
-        path: PathBuf,
-        seq: u32,
-        _runtime: tokio::runtime::Runtime,
-        _directory: tempfile::TempDir,
-    }
-
-    impl Theatre {
-        fn open() -> Self {
-            let (directory, case) = (tempfile::tempdir().unwrap(), crate::testing::case());
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let head = session_head("theatre", &case);
-            let recorder = Recorder::create(directory.path(), head, case.file.clone()).unwrap();
-            let path = recorder.path().to_owned();
-            let tissues = spinor_sim::Settings::default().tissues();
-            let room =
-                Room::new("theatre", case, Some(recorder), None, Default::default(), (tissues, None), runtime.handle().clone())
-                    .unwrap();
-            Self { room, path, seq: 0, _runtime: runtime, _directory: directory }
-        }
-
-        /// A tick in which a hand says something, so that there is something to record.
-        fn busy_tick(&mut self) -> u32 {
-            self.seq += 1;
-            let (user, hand) = (UserId(7), Hand::Right);
-            let pose = spinor_shared::wire::WirePose { tip_um: [0; 3], turn: [0, 0, 0, 32_767] }.into();
-            let input = ToolInput { user, hand, seq: self.seq, tool: ToolKind::Probe, size_tenth_mm: 30, pose, trigger: 0 };
-            self.room.hands.insert((user, hand), HandInput { input, fresh: true, pressed: false });
-            self.room.tick();
-            self.room.tick
-        }
-
-        fn turn_to(&mut self, file: File) {
-            self.room.recorder.as_mut().unwrap().turn_to(file);
-        }
-
-        /// What was recorded behind head and case.
-        fn records(mut self) -> Vec<Record> {
-            self.room.close();
-            SessionReader::open(File::open(&self.path).unwrap()).unwrap().skip(2).map(|record| record.unwrap()).collect()
-        }
-    }
+    use crate::room::Waiting;
+    use crate::testing::Theatre;
 
     /// While the disk is full time stands still. The tick that could not be recorded is simulated once, recorded once, and the next one
     /// has the next number.

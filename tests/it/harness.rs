@@ -12,6 +12,7 @@ use spinor_server::{CaseData, Config, Server, Stop};
 use spinor_shared::case::{Case, CaseMeta};
 use spinor_shared::net::congestion::Congestion;
 use spinor_shared::room::Role;
+use spinor_sim::procedure::Target;
 use spinor_sim::{Hand, ToolKind};
 use spinor_volume::{BrickIndex, DensityField, Grid, Label, Patient, Source, SparseField, Structure, VoxelIndex};
 
@@ -90,6 +91,11 @@ impl Running {
 
     /// A server of a case that goes on with a recording, if one is given.
     pub(crate) fn of(case: Vec<u8>, record: Option<PathBuf>, resume: Option<PathBuf>) -> Self {
+        Self::following(case, record, resume, None)
+    }
+
+    /// The same, started with a procedure that the room follows.
+    pub(crate) fn following(case: Vec<u8>, record: Option<PathBuf>, resume: Option<PathBuf>, procedure: Option<Target>) -> Self {
         let config = Config {
             case: CaseData::new(case).unwrap(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -101,7 +107,7 @@ impl Running {
             congestion: Congestion::Cubic,
             bulk_bytes_per_second: 25e6,
             tissues: spinor_sim::Settings::default().tissues(),
-            procedure: None,
+            procedure,
         };
         let (sender, receiver) = std::sync::mpsc::channel();
         // The engine is made where it runs.

@@ -98,6 +98,42 @@ fn a_room_follows_its_procedure() {
     assert!(ann.run_until(PATIENCE, |session| session.following().is_none()), "it is followed no longer");
 }
 
+/// Going back to a moment before a step opens it again, for those who are there and for a server that goes on with the recording, though
+/// that is started with the same procedure. Going on without going back, such a server keeps what was done.
+#[test]
+fn going_back_opens_what_was_done_since() {
+    let case = || case_of(small_spine::patient(0.8).unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let server = Running::following(case(), Some(directory.path().to_owned()), None, Some(TARGET));
+    let recording = server.recording.clone().unwrap();
+    let mut ann = server.join("Ann", Role::Attending);
+    told(&mut ann, "the steps", |f| !status(f).is_empty(), |_| {});
+    let before = ann.session().mirror().tick();
+    let check = |ann: &mut Bot| {
+        let mut deep = -3.0;
+        told(ann, "the level check", level_is_checked, |session| {
+            deep = (deep + 0.02_f64).min(1.5);
+            press(session, ToolKind::Probe, deep, 0);
+        });
+    };
+    check(&mut ann);
+    drop(ann);
+    server.stop();
+
+    let server = Running::following(case(), None, Some(recording.clone()), Some(TARGET));
+    let mut ann = server.join("Ann", Role::Attending);
+    told(&mut ann, "the step that was done before", level_is_checked, |_| {});
+    ann.session().request(Request::Rewind { to_tick: before });
+    told(&mut ann, "an open step", |f| status(f).first() == Some(&WireStatus::Open), |_| {});
+    drop(ann);
+    server.stop();
+
+    let server = Running::following(case(), None, Some(recording), Some(TARGET));
+    let mut ann = server.join("Ann", Role::Attending);
+    told(&mut ann, "the step, still open", |f| status(f).first() == Some(&WireStatus::Open), |_| {});
+    check(&mut ann);
+}
+
 /// Bone that goes before the level was checked is told as the error it is.
 #[test]
 fn an_unchecked_level_is_told() {

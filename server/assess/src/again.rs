@@ -232,8 +232,11 @@ impl Again {
         self.simulation.settings().tissues()
     }
 
-    /// A new epoch starts with empty hands, as the server starts it.
-    pub(crate) fn restart(&mut self, cut: CutState, standing: &Standing) {
+    /// A new epoch starts with empty hands, as the server starts it; `back` is the tick that was gone back to, if it was.
+    pub(crate) fn restart(&mut self, cut: CutState, standing: &Standing, back: Option<u32>) {
+        if let (Some(Ok(tracker)), Some(back)) = (&mut self.tracker, back) {
+            tracker.go_back(self.simulation.patient(), &cut, back);
+        }
         let (patient, fields) = (Arc::clone(self.simulation.patient()), Arc::clone(self.simulation.fields()));
         self.simulation = Simulation::with_fields(patient, fields, *self.simulation.settings());
         self.simulation.restore_with(cut, standing);
@@ -421,4 +424,46 @@ fn covered(simulation: &Simulation, at: [f64; 3]) -> bool {
         let behind = [at[0], at[1] + f64::from(mm), at[2]];
         class_sdf_mm(simulation.patient(), simulation.cut(), TissueClass::Bone, behind) < 0.0
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use spinor_sim::procedure::{Procedure, Side};
+    use spinor_sim::{Pose, small_spine};
+
+    use super::*;
+
+    /// Upright behind the left lamina of L4, pointing at it, the tip `mm` deep in it.
+    fn probe(seq: u32, mm: f64) -> ToolInput {
+        let tip_mm = [6.0, small_spine::LAMINA_DEEP_MM + small_spine::LAMINA_THICK_MM - mm, 12.0];
+        let pose = Pose { tip_um: tip_mm.map(|v| (v * 1_000.0) as i32), turn: [-23_170, 0, 0, 23_170] };
+        let (user, hand, tool) = (UserId(1), Hand::Right, ToolKind::Probe);
+        ToolInput { user, hand, seq, tool, size_tenth_mm: 30, pose, trigger: 0 }
+    }
+
+    /// A resumption takes no step back; going back opens what was done since; where no procedure is followed any longer, none is judged.
+    #[test]
+    fn steps_follow_the_patient() {
+        let patient = Arc::new(small_spine::patient(0.8).unwrap());
+        let mut again = Again::new(Arc::clone(&patient));
+        again.follow(Target { procedure: Procedure::Laminectomy, level: 4, side: Side::Left });
+        let mut live = Simulation::new(Arc::clone(&patient), Settings::with_tissues(TissueModels::STILL));
+        for tick in 0..120 {
+            let inputs = [probe(tick + 1, 0.05 * f64::from(tick) - 3.0)];
+            let output = live.step(Tick(tick), &inputs);
+            let events: Vec<(u32, Event)> = output.events.iter().map(|event| (tick, *event)).collect();
+            again.tick(&TickRecord::new(tick, &inputs, &output), &events).unwrap();
+        }
+        let uncut = || CutState::new(patient.grid());
+        let is_checked = |again: &Again| matches!(&again.tracker, Some(Ok(tracker)) if tracker.status()[0].is_done());
+        assert!(is_checked(&again));
+        again.restart(uncut(), &Standing::default(), None);
+        assert!(is_checked(&again));
+        again.restart(uncut(), &Standing::default(), Some(119));
+        assert!(is_checked(&again));
+        again.restart(uncut(), &Standing::default(), Some(0));
+        assert!(!is_checked(&again));
+        again.follow_none();
+        assert!(again.finish(&uncut(), None).is_none());
+    }
 }

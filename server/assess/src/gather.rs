@@ -271,10 +271,11 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
             Record::Control { tick, control: Control::Pause(false), .. } => ended.push(*tick),
             Record::Epoch { tick, from_tick, .. } => {
                 ended.push(*tick);
-                if from_tick < tick {
+                let back = (from_tick < tick).then_some(*from_tick);
+                if back.is_some() {
                     directed.push(Directed { tick: *tick, user: None, what: Direction::Rewind { to: *from_tick } });
                 }
-                again.restart(state.cut().clone(), state.standing());
+                again.restart(state.cut().clone(), state.standing(), back);
             }
             _ => {}
         }

@@ -15,8 +15,8 @@ use super::{Control, Keyframe, Record, ReplayError, SessionReader, restore_keyfr
 use crate::tissue::TissueRecord;
 use crate::wire::WireCut;
 
-/// Most notes of a procedure that are kept: it has some steps and some kinds of errors.
-const MOST_NOTES: usize = 256;
+/// Most notes of a procedure that are kept: it has some steps and some kinds of errors, and each may come again after going back.
+const MOST_NOTES: usize = 4096;
 
 /// Where a recording stands at a moment.
 #[derive(Debug)]

@@ -158,6 +158,17 @@ impl Label {
             n => format!("label_{n}"),
         }
     }
+
+    /// The structure that [`Self::name`] gives a name; none for other words.
+    ///
+    /// ```
+    /// # use spinor_volume::Label;
+    /// assert_eq!(Label::named("vertebrae_L5"), Some(Label::lumbar(5)));
+    /// assert_eq!(Label::named("lamina"), None);
+    /// ```
+    pub fn named(name: &str) -> Option<Self> {
+        (1..=ROOT + 13).map(Self).find(|label| label.class().is_some() && label.name() == name)
+    }
 }
 
 impl fmt::Display for Label {
@@ -176,6 +187,8 @@ mod tests {
         let named: Vec<Label> = (1..200).map(Label).filter(|l| l.class().is_some()).collect();
         let names: BTreeSet<String> = named.iter().map(|l| l.name()).collect();
         assert_eq!(names.len(), named.len());
+        assert!(named.iter().all(|label| Label::named(&label.name()) == Some(*label)));
+        assert_eq!(Label::named("background"), None);
         assert_eq!(Label(32).name(), "vertebrae_T12");
         assert_eq!(Label(91).name(), "intervertebral_disc_T12_L1");
         assert_eq!(Label(63).name(), "intervertebral_disc_C2_C3");

@@ -281,12 +281,13 @@ fn notes_are_recalled() {
     let (tool, event) = probe_touch(ON_L4);
     let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
     let plunge = Event::Breakthrough { by, plunge_um: 5_000 };
+    let tear = |structure| Event::CsfLeak { by, structure };
     let mut words = Vec::new();
-    for (tick, event) in [(7, event), (9, plunge)] {
+    for (tick, event) in [(7, event), (9, plunge), (10, tear(Label::DURAL_SAC)), (11, tear(Label::root(5, true)))] {
         let notes = before.update(spine(), &cut, tick, &[tool], &[event], None);
         words.extend(notes.iter().map(|note| (tick, before.words(note))));
     }
-    assert_eq!(words.len(), 2, "{words:?}");
+    assert_eq!(words.len(), 4, "{words:?}");
     let mut after = Tracker::at(spine(), target, site().clone());
     for (tick, words) in &words {
         after.recall(*tick, words);
@@ -295,11 +296,37 @@ fn notes_are_recalled() {
         after.recall(11, nonsense);
     }
     assert_eq!(after.status(), before.status());
-    assert_eq!((after.current(), after.sentinels().len()), (Some(1), 1));
-    assert_eq!(after.sentinels()[0], before.sentinels()[0]);
+    assert_eq!((after.current(), after.sentinels().len()), (Some(1), 3));
+    assert_eq!(after.sentinels(), before.sentinels());
+    // What happens again to the same structure is counted, not noted anew.
+    assert!(after.update(spine(), &cut, 15, &[], &[tear(Label::root(5, true))], None).is_empty());
+    assert_eq!(after.sentinels()[2].times, 2);
     // The level was checked: bone that goes now is no error.
     let removed = Event::Removed { by, structure: Label::lumbar(4), occupancy: 1_000_000 };
     assert!(after.update(spine(), &cut, 20, &[], &[removed], None).is_empty());
+}
+
+/// Going back opens what was done after that moment, in a tracker that saw it and in one that is told; errors stay.
+#[test]
+fn going_back_opens_steps() {
+    let target = Target::new(Procedure::Laminectomy, 4, Side::Left).unwrap();
+    let cut = CutState::new(spine().grid());
+    let (tool, event) = probe_touch(ON_L4);
+    let by = Holder { user: UserId(1), hand: Hand::Right, tool: ToolKind::FlutedBurr };
+    let plunge = Event::Breakthrough { by, plunge_um: 5_000 };
+    for (back, open) in [(6, true), (7, false)] {
+        let (mut saw, mut hears) = (Tracker::at(spine(), target, site().clone()), Tracker::at(spine(), target, site().clone()));
+        let mut told = saw.update(spine(), &cut, 7, &[tool], &[event, plunge], None);
+        assert_eq!(saw.current(), Some(1));
+        told.extend(saw.go_back(spine(), &cut, back));
+        told.iter().for_each(|note| hears.recall(7, &saw.words(note)));
+        assert_eq!(saw.status()[0].is_open(), open, "back to {back}");
+        assert_eq!((hears.status(), hears.sentinels()), (saw.status(), saw.sentinels()));
+        // Where the level counts no longer as checked, bone that goes is an error.
+        let removed = Event::Removed { by, structure: Label::lumbar(4), occupancy: 1_000_000 };
+        let noted = saw.update(spine(), &cut, 20, &[], &[removed], None);
+        assert_eq!((saw.sentinels().len(), noted.len()), if open { (2, 1) } else { (1, 0) });
+    }
 }
 
 /// Points two a millimetre are eight times as many as those that steps are judged by, and among them are all of those.

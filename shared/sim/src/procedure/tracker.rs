@@ -39,6 +39,9 @@ const STEP_DONE: &str = "step done: ";
 const STEP_EARLY: &str = "step out of order: ";
 const BEFORE: &str = " before ";
 const ERROR: &str = "sentinel error: ";
+const BACK: &str = "went back to tick ";
+/// What stands before the structure that an error happened to.
+const AT: &str = ", at ";
 /// Trigger under which a burr stands still.
 const SPINS: u32 = 1;
 
@@ -113,6 +116,8 @@ pub enum Note {
     Sentinel(SentinelRecord),
     /// All steps are done.
     Completed,
+    /// The patient went back to the end of a tick: what was done after it is open again.
+    WentBack(u32),
 }
 
 /// Follows one procedure in one room.
@@ -245,8 +250,12 @@ impl Tracker {
         match note {
             Note::StepDone(k) => format!("{STEP_DONE}{}", id(*k)),
             Note::StepOutOfOrder { step, before } => format!("{STEP_EARLY}{}{BEFORE}{}", id(*step), id(*before)),
-            Note::Sentinel(record) => format!("{ERROR}{}", record.sentinel.words()),
+            Note::Sentinel(SentinelRecord { sentinel, structure, .. }) => {
+                let at = structure.map_or_else(String::new, |label| format!("{AT}{label}"));
+                format!("{ERROR}{}{at}", sentinel.words())
+            }
             Note::Completed => "procedure completed".to_owned(),
+            Note::WentBack(tick) => format!("{BACK}{tick}"),
         }
     }
 
@@ -258,16 +267,27 @@ impl Tracker {
         } else if let Some((id, before)) = words.strip_prefix(STEP_EARLY).and_then(|rest| rest.split_once(BEFORE)) {
             (place(id), StepStatus::OutOfOrder { tick, before: place(before).unwrap_or(0) })
         } else {
-            let error = words.strip_prefix(ERROR).and_then(|rest| Sentinel::ALL.into_iter().find(|s| s.words() == rest));
-            if let Some(sentinel) = error {
-                self.tick = tick;
-                self.note_once(sentinel, None, &mut Vec::new());
+            if let Some(error) = words.strip_prefix(ERROR) {
+                self.recall_error(tick, error);
+            } else if let Some(Ok(back)) = words.strip_prefix(BACK).map(str::parse) {
+                self.reopen(back);
             }
             return;
         };
         let Some(step) = step.filter(|k| self.status[*k].is_open()) else { return };
         self.met.level |= self.steps[step].rules.contains(&Rule::LevelChecked);
         self.status[step] = status;
+    }
+
+    fn recall_error(&mut self, tick: u32, words: &str) {
+        let (words, structure) = match words.split_once(AT) {
+            Some((words, name)) => (words, Label::named(name)),
+            None => (words, None),
+        };
+        if let Some(sentinel) = Sentinel::ALL.into_iter().find(|s| s.words() == words) {
+            self.tick = tick;
+            self.note(sentinel, structure, &mut Vec::new());
+        }
     }
 
     /// Takes in one tick: its events, the tools after it, what is cut, and the measures as far as they are known.
@@ -296,6 +316,26 @@ impl Tracker {
         }
         self.judge(&mut notes);
         notes
+    }
+
+    /// The patient went back to how it was at the end of a tick, which `cut` is: steps that were done after it are open again, as far as the
+    /// patient does not show them done. Errors happened.
+    pub fn go_back(&mut self, patient: &Patient, cut: &CutState, tick: u32) -> Vec<Note> {
+        self.reopen(tick);
+        let mut notes = vec![Note::WentBack(tick)];
+        notes.extend(self.finish(patient, cut));
+        notes
+    }
+
+    fn reopen(&mut self, back: u32) {
+        for status in &mut self.status {
+            if matches!(status, StepStatus::Done { tick } | StepStatus::OutOfOrder { tick, .. } if *tick > back) {
+                *status = StepStatus::Open;
+            }
+        }
+        let mut steps = self.steps.iter().zip(&self.status);
+        let level = steps.any(|(step, status)| status.is_done() && step.rules.contains(&Rule::LevelChecked));
+        self.met = Met { level, ..Met::default() };
     }
 
     /// Looks at the zones and judges all steps now, whatever the tick: at the end of a session.
