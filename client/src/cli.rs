@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::menu::Page;
+use crate::room::Mode;
 use crate::source::practice::PreCut;
 use crate::source::replay::At;
 
@@ -98,6 +100,9 @@ pub(crate) struct How {
     /// The free camera: yaw and pitch in degrees, distance in mm, and optionally what it looks at, LPS mm: 20,45,400,x,y,z
     #[arg(long, value_parser = camera, allow_hyphen_values = true, value_name = "YAW,PITCH,MM[,X,Y,Z]")]
     pub(crate) camera: Option<CameraAt>,
+    /// Open a page of the menu at the start: tools, room, procedure, measures, alarm, structures, picture, case, play.
+    #[arg(long, value_parser = page, value_name = "PAGE")]
+    pub(crate) menu: Option<Page>,
     /// End after so many seconds.
     #[arg(long, value_name = "S", value_parser = after)]
     pub(crate) seconds: Option<f32>,
@@ -116,6 +121,14 @@ fn size(text: &str) -> Result<[u32; 2], String> {
     let edge = |text: &str| text.parse().ok().filter(|n| (64..=4096).contains(n));
     let both = text.split_once('x').and_then(|(w, h)| Some([edge(w)?, edge(h)?]));
     both.ok_or_else(|| format!("'{text}' is no size: 64x64 to 4096x4096"))
+}
+
+fn page(text: &str) -> Result<Page, String> {
+    let pages = || [Page::all(Mode::Film), Page::all(Mode::Shared)].into_iter().flatten();
+    pages().find(|page| page.title() == text).copied().ok_or_else(|| {
+        let titles: std::collections::BTreeSet<&str> = pages().map(|page| page.title()).collect();
+        format!("'{text}' is no page: {}", titles.into_iter().collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn after(text: &str) -> Result<f32, String> {
@@ -149,6 +162,8 @@ mod tests {
         assert!(Cli::try_parse_from(["spinor-client", "view", "a.spinor", "--xr", "--desktop"]).is_err());
         assert!(Cli::try_parse_from(["spinor-client", "view", "a.spinor", "--size", "9x9"]).is_err());
         assert!(Cli::try_parse_from(["spinor-client", "replay", "a.spinrec", "--at", "00:99:00"]).is_err());
+        assert_eq!((page("play"), page("measures")), (Ok(Page::Film), Ok(Page::Measures)));
+        assert!(page("film").is_err_and(|why| why.contains("procedure")));
         assert_eq!(camera("20,45,400,-1,2,3").unwrap().target_mm, Some([-1.0, 2.0, 3.0]));
     }
 }

@@ -129,7 +129,7 @@ pub(crate) fn measured_rows(level: &LevelMeasures) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     let mm2 = |um2: i64| format!("{:.0}", um2 as f64 * 1e-6);
     if let (Some(before), Some(now)) = (level.least_before_um2(), level.least_free_um2()) {
-        rows.push(("sac at its narrowest, before and now".to_owned(), format!("{}  {} mm²", mm2(before), mm2(now))));
+        rows.push(("sac at its narrowest".to_owned(), format!("{} → {} mm²", mm2(before), mm2(now))));
     }
     for side in Side::BOTH {
         let measures = &level.sides[side as usize];
@@ -139,8 +139,8 @@ pub(crate) fn measured_rows(level: &LevelMeasures) -> Vec<(String, String)> {
         let percent = |amount: Option<spinor_volume::measure::Amount>| {
             amount.map(|amount| format!("{:.0} %", amount.left_per_mille() as f64 / 10.0))
         };
-        row("facet joint left", percent(measures.facet));
-        row("flavum left", percent(measures.flavum));
+        row("facet joint kept", percent(measures.facet));
+        row("flavum remaining", percent(measures.flavum));
         row("pars at its narrowest", measures.pars.map(|pars| format!("{:.1} mm", f64::from(pars.now_um) * 1e-3)));
         let probe = measures.foramen.map(|f| format!("{:.1} mm", f64::from(f.now_tenth_mm) / 10.0));
         row("probe that passes the foramen", probe);

@@ -186,6 +186,16 @@ fn theatre(how: &How) -> Result<App> {
             commands.insert_resource(hud::HudCamera(camera));
         }
     });
+    if let Some(page) = how.menu {
+        let open =
+            move |anatomy: Option<Res<scene::anatomy::Anatomy>>, mut wishes: MessageWriter<wish::Wish>, mut done: Local<bool>| {
+                if anatomy.is_some() && !*done {
+                    *done = true;
+                    wishes.write(wish::Wish::Menu(page));
+                }
+            };
+        app.add_systems(Update, open.in_set(Steer));
+    }
     if let Some(at) = how.camera {
         app.add_systems(
             Update,
