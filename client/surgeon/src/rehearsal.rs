@@ -22,6 +22,8 @@ use crate::{PhaseReport, Skill, Surgeon, View};
 
 /// Ticks between two digests with operations between, as the server writes them.
 const DIGEST_EVERY: u32 = 60;
+/// Ticks between two measurements of the canal for a step that waits for them.
+const MEASURE_EVERY: u32 = 300;
 /// Operations between two keyframes, as the server writes them.
 const KEYFRAME_OPS: u64 = 2_000;
 /// Ticks after which a surgeon who has not come to an end is stopped: half an hour. The recording is closed there, and says so.
@@ -151,7 +153,7 @@ impl Rehearsal {
         writer.append(&Record::Control { tick: 0, user, control: Control::Note(self.words()) })?;
         let (mut ops, mut keyframe_ops, mut digested, mut op_tick) = (0_u64, 0_u64, 0_u32, 0_u32);
         let mut last = StepOutput::default();
-        let mut tick = 0;
+        let (mut tick, mut measured) = (0, 0);
         let mut idle = AFTER_TICKS;
         let mut stopped = None;
         while idle > 0 {
@@ -172,7 +174,12 @@ impl Rehearsal {
                 writer.append(&Record::Tissue(TissueRecord::new(tick, &last.tissue)?))?;
             }
             let tools: Vec<_> = simulation.tools().copied().collect();
-            let notes = tracker.update(&patient, simulation.cut(), tick, &tools, &last.events, None);
+            let mut notes = tracker.update(&patient, simulation.cut(), tick, &tools, &last.events, None);
+            if tracker.awaits_measures() && tick >= measured + MEASURE_EVERY {
+                measured = tick;
+                let now = meter.measure(&patient, simulation.cut());
+                notes.extend(tracker.update(&patient, simulation.cut(), tick, &[], &[], Some(&now)));
+            }
             self.note(&tracker, &notes, tick, user, &mut writer)?;
             if ops >= keyframe_ops + KEYFRAME_OPS {
                 writer.append(&Record::Keyframe(keyframe_of(simulation.cut(), tick, 0, ops)?))?;

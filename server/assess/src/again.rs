@@ -12,12 +12,14 @@ use spinor_sim::{
     ToolKind, ToolState, UserId,
 };
 use spinor_volume::cut::CutState;
-use spinor_volume::measure::{LevelMeasures, LiveMeasures};
+use spinor_volume::measure::{LiveMeasures, Reference};
 use spinor_volume::query::{clamp_mm, class_sdf_mm};
 use spinor_volume::{Label, Patient, Source, TissueClass};
 
 /// Every how many ticks what takes longer is looked at: the bone's surface about a burr, and whether bone covers it.
 const LOOK_TICKS: u32 = 6;
+/// Ticks between two measurements of the canal for a step that waits for them, as in a room.
+const MEASURE_TICKS: u32 = 300;
 /// How far behind a tool bone may lie to cover it, mm (K): a lamina's thickness and the room under it.
 const COVER_MM: f64 = 14.0;
 
@@ -146,6 +148,10 @@ pub(crate) struct Again {
     tracker: Option<Result<Tracker, String>>,
     /// The procedure that was chosen and not taken up yet.
     chosen: Option<Target>,
+    /// The anatomy that measures go by, once it was asked for; none where it was not found.
+    reference: Option<Option<Box<Reference>>>,
+    /// The tick of the last measurement, and the cut state's digest then.
+    measured: Option<(u32, u64)>,
     pub(crate) simulated: u32,
     pub(crate) differing: u32,
 }
@@ -161,6 +167,8 @@ impl Again {
             kinds: BTreeSet::new(),
             tracker: None,
             chosen: None,
+            reference: None,
+            measured: None,
             simulated: 0,
             differing: 0,
         }
@@ -195,7 +203,7 @@ impl Again {
         Some(self.tracker.take()?.map(|mut tracker| {
             let upper = tracker.target().upper();
             if let Some(level) = live.and_then(|live| live.levels.iter().find(|level| level.upper == upper)) {
-                tracker.update(patient, cut, last, &[], &[], Some(&measured(level)));
+                tracker.update(patient, cut, last, &[], &[], Some(&Measured::of(level)));
             }
             tracker.finish(patient, cut);
             let plan = Plan::of(tracker.target()).compare(patient, tracker.site(), cut);
@@ -270,6 +278,24 @@ impl Again {
         Ok(())
     }
 
+    /// Measures the procedure's level for a step that waits for it, unless nothing was cut since the last time.
+    fn measure(&mut self, tick: u32) {
+        let (patient, cut) = (Arc::clone(self.simulation.patient()), self.simulation.cut());
+        let digest = cut.digest();
+        let known = self.measured.replace((tick, digest)).is_some_and(|(_, last)| last == digest);
+        let Some(Ok(tracker)) = self.tracker.as_mut().filter(|_| !known) else { return };
+        let reference = self.reference.get_or_insert_with(|| Reference::build(&patient).ok().map(Box::new));
+        let upper = tracker.target().upper();
+        let level = reference.as_ref().and_then(|reference| {
+            let anatomy = reference.anatomy();
+            let level = anatomy.levels().iter().position(|level| anatomy.upper(level).label == upper)?;
+            reference.measure_level(&patient, cut, level)
+        });
+        if let Some(level) = level {
+            tracker.update(&patient, cut, tick, &[], &[], Some(&Measured::of(&level)));
+        }
+    }
+
     fn step(&mut self, tick: u32, inputs: &[ToolInput], recorded: &[OpRecord], events: &[Event]) {
         self.take_up();
         let output = self.simulation.step(Tick(tick), inputs);
@@ -284,6 +310,9 @@ impl Again {
         if let Some(Ok(tracker)) = &mut self.tracker {
             let tools: Vec<ToolState> = self.simulation.tools().copied().collect();
             tracker.update(self.simulation.patient(), self.simulation.cut(), tick, &tools, events, None);
+            if tracker.awaits_measures() && self.measured.is_none_or(|(last, _)| tick >= last.saturating_add(MEASURE_TICKS)) {
+                self.measure(tick);
+            }
         }
         let simulation = &self.simulation;
         let settings = simulation.settings();
@@ -294,7 +323,8 @@ impl Again {
                 let shape = Shape::new(state.input.tool, state.input.size_tenth_mm, settings);
                 let grid = simulation.patient().grid();
                 for (label, distance) in simulation.fields().distances_um(grid, &shape, &rotation, state.proxy.tip_mm()) {
-                    // As the alarm told it, so that report and alarm agree.
+                    // As the alarm tells a distance, so that report and alarm agree. Where dura yields, the alarm goes by surfaces that moved,
+                    // and this by those at rest: the report says so.
                     let Some(um) = distance.map(NeuralFields::told_um) else { continue };
                     least.entry(label).and_modify(|l| *l = (*l).min(um)).or_insert(um);
                     let level = within(um, thresholds_mm(simulation, label));
@@ -338,17 +368,6 @@ fn within(um: i32, [caution, danger]: [f64; 2]) -> AlarmLevel {
         mm if mm < danger => AlarmLevel::Danger,
         mm if mm < caution => AlarmLevel::Caution,
         _ => AlarmLevel::Clear,
-    }
-}
-
-/// A level's measures as a procedure's steps ask for them.
-fn measured(level: &LevelMeasures) -> Measured {
-    let facet = |k: usize| level.sides[k].facet.and_then(|a| u8::try_from(a.left_per_mille() / 10).ok());
-    let pars = |k: usize| level.sides[k].pars.and_then(|p| u32::try_from(p.now_um).ok());
-    Measured {
-        canal_mm2_100: level.least_free_um2().and_then(|um2| u32::try_from(um2 / 10_000).ok()),
-        facet_kept_pct: [facet(0), facet(1)],
-        pars_um: [pars(0), pars(1)],
     }
 }
 

@@ -346,12 +346,12 @@ pub const FIGURES: &[Figure] = &[
     },
     Figure {
         key: "disc_breaches",
-        label: "Tip through the front of a disc",
+        label: "Tip out of a disc on its far side",
         digits: 0,
         target: none_at_all("vessels lie before it"),
         definition: of("safety", "figures.disc_breaches", "", Lower, "Times a tip came out of a disc on its far side.", EVENTS),
         value: |m| m.safety.harm.disc_breaches.map(f64::from),
-        absent: "no pituitary rongeur was used, or the program that recorded did not model it",
+        absent: "nothing that goes into a disc was used, or the program that recorded did not model it",
     },
     Figure {
         key: "sentinel_errors",

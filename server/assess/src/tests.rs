@@ -120,6 +120,24 @@ fn record_of(case: &Case, ticks: u32, script: &dyn Fn(u32) -> Vec<ToolInput>) ->
     (writer.into_inner(), sums)
 }
 
+/// What a closing jaw tore is in the figures though dura stands still by default: it is what the score's tears are.
+#[test]
+fn tears_count_where_dura_stands_still() {
+    // Past the bone, down into the sac, and then it closes.
+    let script = |tick: u32| {
+        let tip_mm = [9.6, (12.0 - 0.1 * f64::from(tick)).max(2.0), 0.0];
+        vec![input(1, tick + 1, ToolKind::Kerrison, tip_mm, if tick < 120 { 0 } else { 255 })]
+    };
+    let (bytes, _) = record_of(&case(), 150, &script);
+    let session = gather(&bytes[..]).unwrap();
+    assert!(session.tissues.answers && !session.tissues.yields);
+    assert!(session.events.iter().any(|(_, event)| matches!(event, Event::NeuralTear { .. })), "{:?}", session.events);
+    let metrics = measure(&session);
+    let tissues = &metrics.safety.tissues;
+    assert!(tissues.tears.is_some_and(|n| n > 0) && tissues.longest_tear_mm.is_some_and(|mm| mm > 0.1), "{tissues:?}");
+    assert!(!metrics.absent.keys().any(|key| key.contains("tears")), "{:?}", metrics.absent);
+}
+
 /// Volume, times, distances, contacts, paths and people agree with the sums; the report names them, and a name is not markup.
 #[test]
 fn figures_of_a_scripted_session_agree_with_sums_taken_meanwhile() {

@@ -35,6 +35,8 @@ use crate::vector::Vec3;
 const GUARD_MM: f64 = SEARCH_ERROR_MM + 0.03;
 /// Depth inside a structure over which the guard fades out, µm.
 const FADES_UM: i32 = 1_000;
+/// Steps of an approach in a µm a tick: smoothing is by whole numbers, and 1 mm/s is 17 µm a tick.
+const APPROACH_STEPS: i32 = 256;
 /// Slower approaches make no time to contact, µm/s.
 const SLOW_UM_PER_S: i32 = 1_000;
 /// Longest time to contact that is told, ms: hands turn round within it.
@@ -198,7 +200,7 @@ pub(crate) struct AlarmMemory {
     levels: Vec<AlarmLevel>,
     /// Distance per neural structure in the tick before, µm.
     before: Vec<Option<i32>>,
-    /// Approach per neural structure, µm a tick, smoothed over some ticks; negative when it goes away.
+    /// Approach per neural structure, 1/256 µm a tick, smoothed over some ticks; negative when it goes away.
     approach: Vec<i32>,
     /// Ticks for which the tone goes on.
     held: u32,
@@ -250,7 +252,7 @@ impl AlarmMemory {
                 let nearer = self.before[k].map_or(0, |before| before.saturating_sub(distance_um));
                 let speed = f64::from(nearer) / 1_000.0 * f64::from(TICKS_PER_SECOND);
                 fast |= warning.level > AlarmLevel::Clear && speed >= settings.fast_approach_mm_per_s;
-                let smooth = (self.approach[k] / 4 * 3).saturating_add(nearer / 4);
+                let smooth = (self.approach[k] / 4).saturating_mul(3).saturating_add(nearer.saturating_mul(APPROACH_STEPS) / 4);
                 self.approach[k] = if self.before[k].is_some() { smooth } else { 0 };
                 if let Some(ms) = contact_ms(distance_um, self.approach[k]) {
                     alarm.contact_ms = Some(alarm.contact_ms.map_or(ms, |least| least.min(ms)));
@@ -275,17 +277,18 @@ impl AlarmMemory {
     }
 }
 
-/// Time until a distance is used up at an approach (µm a tick), ms; 0 in contact. None for a tool that does not come nearer by at least
+/// Time until a distance is used up at an approach (1/256 µm a tick), ms; 0 in contact. None for a tool that does not come nearer by at least
 /// 1 mm/s, or that takes longer than a second.
-fn contact_ms(distance_um: i32, approach_um: i32) -> Option<u16> {
+fn contact_ms(distance_um: i32, approach: i32) -> Option<u16> {
     if distance_um <= 0 {
         return Some(0);
     }
-    let ticks_per_second = TICKS_PER_SECOND as i32;
-    if approach_um.saturating_mul(ticks_per_second) < SLOW_UM_PER_S {
+    let steps = i64::from(APPROACH_STEPS);
+    let per_second = i64::from(approach) * i64::from(TICKS_PER_SECOND);
+    if per_second < i64::from(SLOW_UM_PER_S) * steps {
         return None;
     }
-    let ms = i64::from(distance_um) * 1_000 / (i64::from(approach_um) * i64::from(ticks_per_second));
+    let ms = i64::from(distance_um) * 1_000 * steps / per_second;
     u16::try_from(ms).ok().filter(|ms| *ms <= SOON_MS)
 }
 

@@ -13,9 +13,9 @@ use crate::vector::V3;
 /// How far the root is drawn to the middle, mm.
 const DRAW_MM: f64 = 1.5;
 /// Width of the retractor's foot, 1/10 mm. It lies along the root: one that points to the middle would have to go through root and sac.
-const FOOT_TENTH_MM: u8 = 30;
+const FOOT_TENTH_MM: u8 = 40;
 /// Half that width, and the foot's length, mm.
-const HALF_FOOT_MM: f64 = 1.5;
+const HALF_FOOT_MM: f64 = 2.0;
 const FOOT_MM: f64 = 8.0;
 /// Room between foot and root before it is drawn, mm.
 const OFF_MM: f64 = 0.3;

@@ -82,9 +82,13 @@ pub(crate) fn harm(session: &Session, of: Of, absent: &mut BTreeMap<String, Stri
     if look.has(held, "no retractor was used", &["Retraction", "RetractionHigh"], &keys) {
         retraction(session, of, hz, &mut harm);
     }
-    let grasper = used.contains(&ToolKind::Pituitary);
-    if look.has(grasper, "no pituitary rongeur was used", &["DepthMark", "DiscBreached"], &["disc_depth_marks", "disc_breaches"])
-    {
+    let enters = [ToolKind::Pituitary, ToolKind::Curette, ToolKind::AngledCurette].iter().any(|tool| used.contains(tool));
+    if look.has(
+        enters,
+        "nothing that goes into a disc was used",
+        &["DepthMark", "DiscBreached"],
+        &["disc_depth_marks", "disc_breaches"],
+    ) {
         harm.disc_depth_marks = Some(events().filter(|e| matches!(e, Event::DepthMark { .. })).count() as u32);
         harm.disc_breaches = Some(events().filter(|e| matches!(e, Event::DiscBreached { .. })).count() as u32);
     }

@@ -23,7 +23,8 @@ pub struct Tissues {
     pub veiled_s: Option<f64>,
 }
 
-/// Figures where the recording's tissues answered; tears only where dura and roots gave way too, for without that no load tears them.
+/// Figures where the recording's tissues answered. Where dura and roots stood still, no load tears them, and what a closing jaw tore is
+/// all there is.
 pub(super) fn tissues(session: &Session, of: Of, absent: &mut BTreeMap<String, String>) -> Tissues {
     let mut without = |why: &str, keys: &[&str]| {
         for key in keys {
@@ -49,10 +50,6 @@ pub(super) fn tissues(session: &Session, of: Of, absent: &mut BTreeMap<String, S
         _ => None,
     });
     found.veiled_s = Some(veiled.sum::<f64>() + 0.0);
-    if !session.tissues.yields {
-        without("dura and roots stood still in this session", &["tears", "longest_tear_mm", "csf_leaks"]);
-        return found;
-    }
     let tears = || session.standing.tears().filter(|tear| of.holds(session, tear.structure));
     found.tears = Some(tears().count() as u32);
     found.longest_tear_mm = tears().map(|tear| f64::from(tear.length_um) / 1_000.0).reduce(f64::max);

@@ -24,7 +24,7 @@ pub enum Sentinel {
     DrilledUnshielded = 7,
     /// The root was held with more than its limit.
     RootOverload = 8,
-    /// The front of the annulus was reached: vessels lie before it.
+    /// A tool came out of a disc on its far side: vessels lie before it.
     AnteriorAnnulus = 9,
     /// Less than half of a facet is left.
     FacetLost = 10,
@@ -67,7 +67,7 @@ impl Sentinel {
             Self::Plunge => "the burr plunged when it came through bone",
             Self::DrilledUnshielded => "the burr worked over dura that the flavum no longer shielded",
             Self::RootOverload => "the root was held too hard",
-            Self::AnteriorAnnulus => "the front of the annulus was reached",
+            Self::AnteriorAnnulus => "a tool came out of the disc on its far side",
             Self::FacetLost => "less than half of a facet is left",
             Self::ParsLost => "the pars broke, or too little of it is left",
             Self::SpinousProcessLost => "the spinous process was taken",

@@ -12,7 +12,7 @@ pub(super) const CANAL_TARGET_MM2: f64 = 100.0;
 /// When a step counts as done. A step may have several rules; all must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// A blunt tool touched the bone of the upper vertebra before anything else: the level was identified.
+    /// A probe or dissector touched the bone of the upper vertebra: the level was identified.
     LevelChecked,
     /// At most this share of a zone is left, percent. A zone that the patient has no tissue of holds from the start; a step of such zones
     /// alone is [`StepStatus::Lacking`](super::StepStatus::Lacking).
@@ -22,11 +22,12 @@ pub enum Rule {
         /// Most that may be left, percent.
         left_pct: u8,
     },
-    /// A probe or dissector was led along the root in the lateral recess of a side.
+    /// A probe's or dissector's surface came within 1.5 mm of the traversing or exiting root in the lateral recess of a side, nearer than to
+    /// anything else neural. Where the patient's roots are not known: it was in the recess.
     RootFound(Side),
-    /// The root retractor lay on the traversing root of a side.
+    /// The root retractor touched the traversing root of a side.
     RootRetracted(Side),
-    /// A probe passed through the foramen of a side.
+    /// A ball probe with its trigger pressed was led into the entrance of the foramen of a side, and a ball of 2 mm passes where it went.
     ForamenProbed(Side),
     /// The canal's free area is what a decompression aims at, everywhere; needs the live measure.
     CanalFree,

@@ -7,7 +7,7 @@ use spinor_volume::{ClassMask, CutOp, CutState, Label, Patient, TissueClass};
 use super::*;
 use crate::input::{Hand, Pose, ToolInput, ToolKind, UserId};
 use crate::small_spine;
-use crate::state::ToolState;
+use crate::state::{Nearest, ToolState};
 use crate::{Event, Holder, TearSize};
 
 fn spine() -> &'static Patient {
@@ -133,9 +133,17 @@ fn steps_are_done_in_their_order() {
         let notes = tracker.update(spine(), &cut, 15 * (k as u32 + 1), &[], &[removed], None);
         assert_eq!(notes, [Note::StepDone(k + 1)]);
     }
-    // The roots are probed in their turn only, and the canal has to be free.
-    let roots = [state(ToolKind::Probe, [9.0, 23.0, -6.0]), state(ToolKind::Probe, [-9.0, 23.0, -6.0])];
+    // The roots are probed in their turn only, and the canal has to be free. A probe that is 1.6 mm off, or nearer to the sac, found none.
+    let root = |left: bool, off_um: i32, label: Label| {
+        let tip_mm = [if left { 9.0 } else { -9.0 }, 23.0, -6.0];
+        ToolState { nearest: Some(Nearest { structure: label, distance_um: off_um }), ..state(ToolKind::Probe, tip_mm) }
+    };
+    let far = [root(true, 1_600, Label::root(5, true)), root(false, 200, Label::DURAL_SAC)];
+    assert_eq!(tracker.update(spine(), &cut, 89, &far, &[], None), []);
+    assert!(!tracker.awaits_measures());
+    let roots = [root(true, 1_400, Label::root(5, true)), root(false, 100, Label::root(4, false))];
     assert_eq!(tracker.update(spine(), &cut, 90, &roots, &[], None), []);
+    assert!(tracker.awaits_measures());
     let narrow = Measured { canal_mm2_100: Some(9_000), ..Measured::default() };
     assert_eq!(tracker.update(spine(), &cut, 91, &[], &[], Some(&narrow)), []);
     let free = Measured { canal_mm2_100: Some(10_400), ..Measured::default() };
@@ -229,6 +237,65 @@ fn sentinel_errors_are_counted() {
         (Sentinel::Leak, 1),
     ];
     assert_eq!(found, expected);
+}
+
+/// A root is retracted when the retractor touches it, and a foramen probed when a ball of 2 mm passes at its entrance: neither from a few
+/// millimetres off, nor at the other side, nor by a tool that only lies there.
+#[test]
+fn exploring_asks_for_what_it_says() {
+    let mut tracker = Tracker::at(spine(), target(Procedure::Microdiscectomy), site().clone());
+    let mut cut = CutState::new(spine().grid());
+    let (probe, touch) = probe_touch(ON_L4);
+    tracker.update(spine(), &cut, 1, &[probe], &[touch], None);
+    for zone in [Zone::Lamina(Side::Left), Zone::Flavum(Side::Left), Zone::Annulus(Side::Left), Zone::Nucleus(Side::Left)] {
+        clear(&mut cut, zone);
+    }
+    tracker.finish(spine(), &cut);
+    let near = |tool, label, distance_um| {
+        let tip_mm = site().patient_from_site([6.0, 1.0, -2.0]);
+        ToolState { nearest: Some(Nearest { structure: label, distance_um }), ..state(tool, tip_mm) }
+    };
+    let root = Label::root(5, true);
+    let done = |tracker: &Tracker, id: &str| {
+        let place = tracker.steps().iter().position(|step| step.id == id).unwrap();
+        tracker.status()[place].is_done()
+    };
+    tracker.update(spine(), &cut, 20, &[near(ToolKind::Probe, root, 900)], &[], None);
+    assert!(done(&tracker, "root") && !done(&tracker, "retract"));
+    let retractor = Holder { user: UserId(1), hand: Hand::Left, tool: ToolKind::Retractor };
+    let touches = |structure| Event::NeuralTouch { by: retractor, structure, active: false, depth_um: 20 };
+    let beside = [near(ToolKind::Retractor, root, 400)];
+    tracker.update(spine(), &cut, 21, &beside, &[touches(Label::DURAL_SAC), touches(Label::root(5, false))], None);
+    assert!(!done(&tracker, "retract"));
+    tracker.update(spine(), &cut, 22, &beside, &[touches(root)], None);
+    assert!(done(&tracker, "retract"));
+
+    let passage = |left: f64, diameter_tenth_mm: u32| {
+        let tool = state(ToolKind::Probe, site().patient_from_site([left, -2.0, 6.0]));
+        (tool, Event::Passage { by: tool.holder(), structure: root, diameter_tenth_mm, way_um: 6_000 })
+    };
+    let wall = site().half_canal_mm[0];
+    for (tool, event) in [passage(wall + 2.0, 15), passage(-wall - 2.0, 40), passage(wall - 1.0, 40)] {
+        tracker.update(spine(), &cut, 23, &[tool], &[event], None);
+        assert!(!done(&tracker, "probe"), "{event:?}");
+    }
+    tracker.update(spine(), &cut, 24, &[passage(wall + 2.0, 40).0], &[], None);
+    assert!(!done(&tracker, "probe"), "it only lies there");
+    let (tool, event) = passage(wall + 2.0, 20);
+    tracker.update(spine(), &cut, 25, &[tool], &[event], None);
+    assert!(tracker.is_complete(), "{:?}", tracker.status());
+}
+
+/// The level is told by the bone that the ball of a thick probe lies on, farther from its middle than distances are stored.
+#[test]
+fn a_thick_probe_checks_the_level() {
+    for (top, wanted) in [(ON_L4, true), (ON_L5, false)] {
+        let mut tracker = Tracker::at(spine(), target(Procedure::Laminectomy), site().clone());
+        let (mut probe, touch) = probe_touch([top[0], top[1] - 1.0 + 4.0, top[2]]);
+        probe.input.size_tenth_mm = 80;
+        tracker.update(spine(), &CutState::new(spine().grid()), 1, &[probe], &[touch], None);
+        assert_eq!(tracker.status()[0].is_done(), wanted);
+    }
 }
 
 /// A one-sided procedure that takes the other side's lamina or the spinous process is told so.

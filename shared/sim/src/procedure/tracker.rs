@@ -2,7 +2,7 @@
 
 use spinor_volume::cut::OCCUPANCY_PER_VOXEL;
 use spinor_volume::measure::{LevelMeasures, Side};
-use spinor_volume::query::{class_sdf, sdf_mm};
+use spinor_volume::query::class_sdf;
 use spinor_volume::{CutState, Label, Patient, TissueClass};
 
 use super::kind::{Procedure, Target};
@@ -11,7 +11,7 @@ use super::site::{Site, SiteError};
 use super::steps::{CANAL_TARGET_MM2, Rule, Step, steps};
 use super::zone::{Zone, ZonePoints};
 use crate::events::Event;
-use crate::input::{ToolInput, ToolKind};
+use crate::input::ToolKind;
 use crate::state::ToolState;
 
 /// Ticks between two looks at what is left of the zones.
@@ -32,8 +32,10 @@ const SHIELD_PCT: u8 = 50;
 const FACET_PCT: u8 = 50;
 /// Least width of the pars, µm (K).
 const PARS_UM: u32 = 3_000;
-/// How near a probe must come to a root to have found it, mm (K).
-const ROOT_NEAR_MM: f64 = 1.5;
+/// How near a probe's surface must come to a root to have found it, µm (K).
+const ROOT_NEAR_UM: i32 = 1_500;
+/// The least ball that must pass a foramen, 1/10 mm (K): the one of the smallest probes.
+const PASSES_TENTH_MM: u32 = 20;
 /// How notes begin in a recording.
 const STEP_DONE: &str = "step done: ";
 const STEP_EARLY: &str = "step out of order: ";
@@ -52,7 +54,7 @@ pub struct Measured {
     pub canal_mm2_100: Option<u32>,
     /// Share of each facet joint that is kept, left and right, percent.
     pub facet_kept_pct: [Option<u8>; 2],
-    /// Least width of each pars, left and right, µm.
+    /// Least width of each pars that was cut into, left and right, µm; none of one that is as it was, however narrow that is.
     pub pars_um: [Option<u32>; 2],
 }
 
@@ -62,7 +64,7 @@ impl Measured {
         // µm² to 1/100 mm².
         let canal = level.least_free_um2().and_then(|um2| u32::try_from(um2 / 10_000).ok());
         let facet = |side: usize| level.sides[side].facet.map(|f| (f.left_per_mille() / 10).clamp(0, 100) as u8);
-        let pars = |side: usize| level.sides[side].pars.map(|p| p.now_um.max(0) as u32);
+        let pars = |side: usize| level.sides[side].pars.filter(|p| p.now_um < p.before_um).map(|p| p.now_um.max(0) as u32);
         Self { canal_mm2_100: canal, facet_kept_pct: [facet(0), facet(1)], pars_um: [pars(0), pars(1)] }
     }
 }
@@ -234,6 +236,12 @@ impl Tracker {
         self.current().is_none()
     }
 
+    /// Whether all that the current step lacks is that the canal be measured and found free.
+    pub fn awaits_measures(&self) -> bool {
+        let rules = self.current().map_or(&[][..], |k| &self.steps[k].rules);
+        rules.contains(&Rule::CanalFree) && rules.iter().all(|rule| *rule == Rule::CanalFree || self.holds(*rule))
+    }
+
     /// The sentinel errors so far, in the order in which they first happened.
     pub fn sentinels(&self) -> &[SentinelRecord] {
         &self.sentinels
@@ -336,6 +344,9 @@ impl Tracker {
         let mut steps = self.steps.iter().zip(&self.status);
         let level = steps.any(|(step, status)| status.is_done() && step.rules.contains(&Rule::LevelChecked));
         self.met = Met { level, ..Met::default() };
+        // The bone is there again.
+        self.scratched_mm3 = 0.0;
+        self.other_mm3.clear();
     }
 
     /// Looks at the zones and judges all steps now, whatever the tick: at the end of a session.
@@ -350,9 +361,18 @@ impl Tracker {
         let by = event.by();
         match *event {
             Event::BoneTouch { .. } if is_blunt(by.tool) => {
-                let tip = tools.iter().find(|t| t.holder() == by).map(|t| t.proxy.tip_mm());
-                if tip.and_then(|tip| bone_at(patient, tip)) == Some(self.site.upper) {
-                    self.met.level = true;
+                let touched = tools.iter().find(|t| t.holder() == by).and_then(|tool| bone_at(patient, tool));
+                self.met.level |= touched == Some(self.site.upper);
+            }
+            Event::NeuralTouch { structure, .. } if is_retractor(by.tool) => {
+                for side in Side::BOTH {
+                    self.met.retracted[side as usize] |= structure == self.site.traversing_root(side);
+                }
+            }
+            Event::Passage { diameter_tenth_mm, .. } if diameter_tenth_mm >= PASSES_TENTH_MM => {
+                let tip = tools.iter().find(|t| t.holder() == by).map(|t| self.site.site_from_patient(t.proxy.tip_mm()));
+                for side in Side::BOTH {
+                    self.met.foramen[side as usize] |= tip.is_some_and(|at| self.is_in_foramen(side, at));
                 }
             }
             Event::Removed { structure, occupancy, .. } if occupancy > 0 => {
@@ -402,27 +422,19 @@ impl Tracker {
     fn tool(&mut self, patient: &Patient, tool: &ToolState, notes: &mut Vec<Note>) {
         let kind = tool.input.tool;
         let at = self.site.site_from_patient(tool.proxy.tip_mm());
-        let beside = |side: Side| at[0] * side.sign() > 0.0;
-        if is_blunt(kind) || is_retractor(kind) {
-            for side in Side::BOTH.into_iter().filter(|side| beside(*side)) {
-                let near =
-                    |label: Label| near_mm(patient, label, tool.proxy.tip_mm()) < ROOT_NEAR_MM + tip_radius_mm(&tool.input);
-                let traversing = near(self.site.traversing_root(side));
-                let exiting = near(self.site.exiting_root(side));
-                if is_retractor(kind) {
-                    self.met.retracted[side as usize] |= traversing;
-                } else {
-                    // In front of the roof, beside the sac: that is the recess, whether or not the patient's roots are known.
-                    let in_recess = at[0].abs() > 3.0 && at[0].abs() < 20.0 && at[1] < 9.0 && at[1] > -12.0 && at[2].abs() < 22.0;
-                    let known = patient.structure(self.site.traversing_root(side)).is_some();
-                    self.met.root[side as usize] |= in_recess && (traversing || exiting || !known);
-                    let half = self.site.half_canal_mm[side as usize];
-                    self.met.foramen[side as usize] |= at[0].abs() > half + 1.0
-                        && at[1] < 6.0
-                        && at[1] > -14.0
-                        && (-2.0..=18.0).contains(&at[2])
-                        && !tool.in_bone;
-                }
+        if is_blunt(kind) {
+            let side = Side::of_x(at[0]);
+            let root = [self.site.traversing_root(side), self.site.exiting_root(side)];
+            let found = tool.nearest.is_some_and(|n| n.distance_um <= ROOT_NEAR_UM && root.contains(&n.structure));
+            // In front of the roof, beside the sac: that is the recess, whether or not the patient's roots are known.
+            let in_recess = at[0].abs() > 3.0 && at[0].abs() < 20.0 && at[1] < 9.0 && at[1] > -12.0 && at[2].abs() < 22.0;
+            let known = root.iter().any(|label| patient.structure(*label).is_some());
+            self.met.root[side as usize] |= in_recess && (found || !known);
+        }
+        if is_retractor(kind) {
+            for side in Side::BOTH {
+                let root = self.site.traversing_root(side);
+                self.met.retracted[side as usize] |= tool.nearest.is_some_and(|n| n.structure == root && n.distance_um <= 0);
             }
         }
         if kind.is_burr()
@@ -439,6 +451,14 @@ impl Tracker {
                 self.note_once(Sentinel::DrilledUnshielded, Some(Label::DURAL_SAC), notes);
             }
         }
+    }
+
+    /// Whether a place in the site's frame lies in the entrance of a side's foramen: beyond the canal's wall, under the upper pedicle, above
+    /// the disc's lower edge, in front of the joint.
+    fn is_in_foramen(&self, side: Side, at: [f64; 3]) -> bool {
+        at[0] * side.sign() > self.site.half_canal_mm[side as usize] + 1.0
+            && (-14.0..6.0).contains(&at[1])
+            && (-2.0..=18.0).contains(&at[2])
     }
 
     fn measured(&mut self, measured: &Measured, notes: &mut Vec<Note>) {
@@ -549,18 +569,20 @@ fn is_retractor(tool: ToolKind) -> bool {
     tool == ToolKind::Retractor
 }
 
-fn tip_radius_mm(input: &ToolInput) -> f64 {
-    f64::from(input.size_tenth_mm) / 20.0
-}
-
-/// The bone that a touching tip lies on, by the uncut patient.
-fn bone_at(patient: &Patient, tip_mm: [f64; 3]) -> Option<Label> {
+/// The bone that a touching tool lies on, by the uncut patient: the nearest to the surface of its ball, which is looked at in 26 directions.
+fn bone_at(patient: &Patient, tool: &ToolState) -> Option<Label> {
     let uncut = CutState::new(patient.grid());
-    let near = class_sdf(patient, &uncut, TissueClass::Bone, tip_mm)?;
-    patient.structures().get(near.structure).map(|s| s.label)
-}
-
-/// Distance from a tip to a structure, mm; far for one that the patient lacks.
-fn near_mm(patient: &Patient, label: Label, at_mm: [f64; 3]) -> f64 {
-    patient.structure(label).map_or(f64::INFINITY, |s| sdf_mm(patient.grid(), &s.sdf, at_mm))
+    let (tip, radius) = (tool.proxy.tip_mm(), f64::from(tool.input.size_tenth_mm) / 20.0);
+    let mut nearest: Option<(f64, usize)> = None;
+    for n in 0..27 {
+        let step = [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1].map(f64::from);
+        let long = step.iter().map(|v| v * v).sum::<f64>().sqrt().max(1.0);
+        let at: [f64; 3] = std::array::from_fn(|k| tip[k] + radius * step[k] / long);
+        if let Some(near) = class_sdf(patient, &uncut, TissueClass::Bone, at)
+            && nearest.is_none_or(|(least, _)| near.distance_mm < least)
+        {
+            nearest = Some((near.distance_mm, near.structure));
+        }
+    }
+    patient.structures().get(nearest?.1).map(|s| s.label)
 }

@@ -61,20 +61,23 @@ fn a_probe_on_thin_bone_is_shown_and_not_told() {
 #[test]
 fn time_to_contact_is_distance_over_approach() {
     let mut driver = Driver::new(nerves(0.0), ToolKind::Probe);
-    // Beside the sac, from the right, where no root lies, 6 mm/s.
-    let mut seen = 0;
+    // Beside the sac, from the right, where no root lies.
     let beside = |distance: f64| [-(SAC_RADIUS_MM + 1.5 + distance), 0.0, 0.0];
-    for k in 0..40 {
-        let distance = 5.0 - 0.1 * f64::from(k);
-        driver.go(beside(distance), 0);
-        if k > 12 {
-            let Some(ms) = driver.state().contact_ms else { continue };
-            let wanted = distance / 6.0 * 1_000.0;
-            assert!((f64::from(ms) / wanted - 1.0).abs() < 0.15, "{ms} ms, not {wanted:.0}");
+    // Down to the slowest approach that is told.
+    for mm_per_s in [1.2, 1.7, 6.0, 25.0] {
+        let (mut seen, mut left) = (0, if mm_per_s < 2.0 { 1.6 } else { 5.0 });
+        driver.go(beside(left), 0);
+        while left > 0.6 {
+            left -= mm_per_s / 60.0;
+            driver.go(beside(left), 0);
+            let Some(ms) = driver.state().contact_ms.filter(|_| left < 1.1) else { continue };
+            let wanted = f64::from(driver.state().nearest.unwrap().distance_um) / mm_per_s;
+            assert!((f64::from(ms) / wanted - 1.0).abs() < 0.15, "{mm_per_s} mm/s: {ms} ms, not {wanted:.0}");
             seen += 1;
         }
+        assert!(seen > 0, "{mm_per_s} mm/s was never told");
+        (0..30).for_each(|_| _ = driver.go(beside(30.0), 0));
     }
-    assert!(seen > 20, "{seen}");
     for _ in 0..30 {
         driver.go(beside(1.1), 0);
     }

@@ -90,6 +90,30 @@ fn a_sawn_block_is_taken_out() {
     assert!(out.tissue.detached.iter().all(|d| d.fragment.is_none()) && out.tissue.detached.len() == 1, "{:?}", out.events);
 }
 
+/// What a jaw holds falls when its hand takes another tool, with jaws or without; who comes back with a closed jaw holds nothing.
+#[test]
+fn an_exchanged_tool_lets_go() {
+    for other in [ToolKind::FlutedBurr, ToolKind::Leksell] {
+        let mut driver = answering(plate_over_sac(0.4, 4.0), ToolKind::Pituitary);
+        driver.go([12.0, PLATE_TOP_MM + 3.0, 0.0], 0);
+        saw(&mut driver, TissueClass::Bone, &[([9.0, 5.0, -20.0], [10.0, 25.0, 20.0])]);
+        driver.go([12.0, PLATE_TOP_MM + 3.0, 0.0], 0);
+        let at = driver.sim.fragments().next().unwrap().state.at_um.map(|v| f64::from(v) / 1_000.0);
+        for (up, trigger) in [(0.0, 0), (0.0, 255), (5.0, 255)] {
+            driver.go([at[0], at[1] - 2.0 + up, at[2]], trigger);
+        }
+        let piece = |driver: &Driver| driver.sim.fragments().next().unwrap().state;
+        let carried = piece(&driver);
+        assert!(carried.held.is_some());
+        driver.tool = other;
+        let told = driver.go([at[0] + 20.0, at[1] + 20.0, at[2]], 255).tissue.fragments;
+        assert!(told.iter().any(|state| state.id == carried.id && state.held.is_none()), "{other:?}: {told:?}");
+        driver.tool = ToolKind::Pituitary;
+        (0..3).for_each(|_| _ = driver.go([at[0] + 20.0, at[1] + 20.0, at[2]], 255));
+        assert_eq!((piece(&driver).at_um, piece(&driver).held), (carried.at_um, None), "{other:?}");
+    }
+}
+
 /// Replaying operations and stamps alone gives the digest of the simulation.
 #[test]
 fn stamps_replay_without_the_simulation() {

@@ -23,8 +23,10 @@ pub struct Fragment {
 }
 
 /// A hand's jaw: whether it is closed, and how what it holds lies in it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Jaw {
+    /// The tool that it is of.
+    of: Option<ToolKind>,
     closed: bool,
     holds: Option<(FragmentId, Vec3, Rotation)>,
 }
@@ -78,7 +80,9 @@ impl Fragments {
         moved: &mut Vec<FragmentState>,
         events: &mut Vec<Event>,
     ) {
-        let hands: Vec<ToolOfHand> = tools.iter().map(HandTool::key).collect();
+        // A tool that was exchanged for one without jaws, or with others, lets go as one that was put down does.
+        let grasping = |tool: &&HandTool<'_>| self.jaws.get(&tool.key()).is_none_or(|jaw| jaw.of == Some(tool.state.input.tool));
+        let hands: Vec<ToolOfHand> = tools.iter().filter(grasping).map(HandTool::key).collect();
         let gone: Vec<ToolOfHand> = self.jaws.keys().filter(|hand| !hands.contains(hand)).copied().collect();
         for hand in gone {
             if let Some(jaw) = self.jaws.remove(&hand) {
@@ -86,7 +90,8 @@ impl Fragments {
             }
         }
         for tool in tools.iter().filter(|tool| grasps(tool.state.input.tool)) {
-            let mut jaw = self.jaws.get(&tool.key()).copied().unwrap_or(Jaw { closed: true, holds: None });
+            let mut jaw =
+                self.jaws.get(&tool.key()).copied().unwrap_or(Jaw { of: Some(tool.state.input.tool), closed: true, holds: None });
             let tip = tool.tip_mm();
             if tool.trigger >= settings.kerrison_closed && !jaw.closed {
                 jaw.closed = true;
@@ -95,7 +100,7 @@ impl Fragments {
                 jaw.holds = self.grasp_at(grid, at, settings.tissue.grasp_reach_mm).and_then(|id| self.grip(id, tool));
             } else if tool.trigger <= settings.kerrison_open && jaw.closed {
                 self.let_go(jaw, moved);
-                jaw = Jaw::default();
+                (jaw.closed, jaw.holds) = (false, None);
             }
             if let Some((id, offset, turned)) = jaw.holds
                 && let Some(fragment) = self.all.get_mut(&id)

@@ -83,14 +83,14 @@ impl ForamenWay {
         }
         // A slab outside the first and one beyond the last close the way.
         let needed = ((to - from) / SLAB_MM).ceil() as usize;
+        let reaches = slabs.iter().take(needed + 2).rposition(|(count, _)| *count > 0)? >= needed;
         let line_mm: Vec<Vec3> = slabs
             .iter()
             .take(needed + 2)
             .filter(|(count, _)| *count > 0)
             .map(|(n, sum)| scale(*sum, 1.0 / f64::from(*n)))
             .collect();
-        // A root that leaves the case's volume before the pedicle's lateral wall still shows most of the way.
-        (line_mm.len() >= 4).then_some(Self { line_mm })
+        (reaches && line_mm.len() >= 4).then_some(Self { line_mm })
     }
 
     /// Distance of a position from the line, and how far along the line its nearest place lies (0 start, 1 end).
