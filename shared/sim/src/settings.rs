@@ -216,13 +216,17 @@ impl Settings {
     /// The same settings with every number put into the range that the models can bear, so that none can make a not-a-number.
     pub fn checked(self) -> Self {
         let within = |value: f64, low: f64, high: f64| if value.is_finite() { value.clamp(low, high) } else { low };
-        let caution_mm = within(self.caution_mm, 0.0, MOST_CAUTION_MM);
+        // What is no number must not switch the alarm off.
+        let usual = Self::default();
+        let alarm = |value: f64, usual: f64, high: f64| if value.is_finite() { value.clamp(0.0, high) } else { usual };
+        let caution_mm = alarm(self.caution_mm, usual.caution_mm, MOST_CAUTION_MM);
         Self {
             tissue: self.tissue.checked(),
             caution_mm,
-            danger_mm: within(self.danger_mm, 0.0, caution_mm),
+            danger_mm: alarm(self.danger_mm, usual.danger_mm, caution_mm).min(caution_mm),
             alarm_hysteresis_mm: within(self.alarm_hysteresis_mm, 0.0, 2.0),
-            widening_limit_mm: within(self.widening_limit_mm, 0.0, 10.0),
+            widening_limit_mm: alarm(self.widening_limit_mm, usual.widening_limit_mm, 10.0),
+            sound_hold_ticks: self.sound_hold_ticks.max(1),
             fast_approach_mm_per_s: within(self.fast_approach_mm_per_s, 0.0, 10_000.0),
             thin_bone_mm: within(self.thin_bone_mm, 0.0, 20.0),
             contact_release_mm: within(self.contact_release_mm, 0.0, 1.0),
@@ -278,7 +282,9 @@ mod tests {
         assert_eq!(Settings::default().checked(), Settings::default());
         let wild =
             Settings { caution_mm: f64::NAN, spring_newton_per_mm: -1.0, hu_when_unknown: -5, ..Settings::default() }.checked();
-        assert_eq!((wild.caution_mm, wild.danger_mm), (0.0, 0.0));
+        assert_eq!((wild.caution_mm, wild.danger_mm), (4.0, 2.0));
+        let mute = Settings { danger_mm: f64::NAN, caution_mm: 1.0, sound_hold_ticks: 0, ..Settings::default() }.checked();
+        assert_eq!((mute.caution_mm, mute.danger_mm, mute.sound_hold_ticks), (1.0, 1.0, 1));
         assert!(wild.spring_newton_per_mm > 0.0 && wild.hu_when_unknown == 0);
     }
 }
