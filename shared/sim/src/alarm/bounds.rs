@@ -51,7 +51,8 @@ pub(super) fn of_row(a: &Sample, b: &Sample) -> (f64, f64) {
         let (from, to) = (from_p.min(from_q), to_p.min(to_q));
         let (mut most, mut s) = if from > to { (from, 0.0) } else { (to, 1.0) };
         let (more, less) = (from_p - from_q, to_p - to_q);
-        if more < 0.0 && less > 0.0 {
+        // Either of both may be the nearer at the first end: what an end knows of the surface need not be its nearest place.
+        if more * less < 0.0 {
             let even = more / (more - less);
             let here = from_p + even * (to_p - from_p) - even * (1.0 - even) * squared;
             if here > most {
@@ -133,4 +134,33 @@ fn deepest(corners: [&Sample; 4], enough: f64) -> f64 {
         }
     }
     most.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::mix;
+
+    /// Proves that a place is never told less deep than the nearer of both ends' places of the surface lets it be, whichever of these is the nearer
+    /// at which end: that is how deep it is where these two are all of the surface.
+    #[test]
+    fn a_row_is_as_deep_as_its_surface_lets_it_be() {
+        let number = |k: u32, n: u32| f64::from(k.wrapping_mul(n) % 1009) / 1009.0 * 6.0;
+        let (mut as_expected, mut the_other) = (0, 0);
+        for k in 1..2_000_u32 {
+            let place = |n: [u32; 3]| n.map(|n| number(k, n));
+            let (a, b) = (place([7, 13, 29]), place([41, 97, 11]));
+            let (p, q) = (place([83, 31, 59]), place([19, 61, 43]));
+            let squared = |at: Vec3| squared_between(at, p).min(squared_between(at, q));
+            let deep = |at: Vec3, on: Vec3| Sample { at, far: -squared(at).sqrt(), on: Some(on) };
+            let (bound, share) = of_row(&deep(a, p), &deep(b, q));
+            let deepest = (0..=200).map(|n| squared(mix(a, b, f64::from(n) / 200.0))).fold(0.0, f64::max).sqrt();
+            assert!(bound <= -deepest + 1e-9, "{k}: {bound}, yet {deepest} deep");
+            assert!((0.0..=1.0).contains(&share), "{k}: {share}");
+            let nearer = [a, b].map(|end| squared_between(end, p) < squared_between(end, q));
+            as_expected += u32::from(nearer == [true, false]);
+            the_other += u32::from(nearer == [false, true]);
+        }
+        assert!(as_expected > 100 && the_other > 100, "{as_expected} and {the_other}");
+    }
 }
