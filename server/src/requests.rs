@@ -95,6 +95,11 @@ impl Room {
                 self.record_and_tell(Record::Said { tick: self.tick, user, mark: mark.clone() }, Notice::Said { user, mark });
             }
             Request::Rewind { to_tick } => {
+                // Each one reads the recording and sends everybody the patient anew.
+                if !member.budgets.chosen.take(Instant::now()) {
+                    self.refuse(user, "rewind", Refusal::Rate);
+                    return Outcome::Done;
+                }
                 if let Err(refusal) = self.begin_rewind(user, to_tick) {
                     self.refuse(user, "rewind", refusal);
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use spinor_shared::session::{OpRecord, TickRecord};
 use spinor_shared::wire::{WireCut, WireError};
+use spinor_sim::input::TICKS_PER_SECOND;
 use spinor_sim::procedure::{Measured, Plan, PlanComparison, Target, Tracker};
 use spinor_sim::tool::Shape;
 use spinor_sim::{
@@ -20,6 +21,8 @@ use spinor_volume::{Label, Patient, Source, TissueClass};
 const LOOK_TICKS: u32 = 6;
 /// Ticks between two measurements of the canal for a step that waits for them, as in a room.
 const MEASURE_TICKS: u32 = 300;
+/// Most ticks without a record that are run with tools in hand: ten minutes.
+const MOST_IDLE_TICKS: u32 = 600 * TICKS_PER_SECOND;
 /// How far behind a tool bone may lie to cover it, mm (K): a lamina's thickness and the room under it.
 const COVER_MM: f64 = 14.0;
 
@@ -150,6 +153,8 @@ pub(crate) struct Again {
     chosen: Option<Target>,
     /// The anatomy that measures go by, once it was asked for; none where it was not found.
     reference: Option<Option<Box<Reference>>>,
+    /// The tick at which a procedure was last taken up.
+    taken_up: Option<u32>,
     /// The tick of the last measurement, and the cut state's digest then.
     measured: Option<(u32, u64)>,
     pub(crate) simulated: u32,
@@ -168,6 +173,7 @@ impl Again {
             tracker: None,
             chosen: None,
             reference: None,
+            taken_up: None,
             measured: None,
             simulated: 0,
             differing: 0,
@@ -190,6 +196,7 @@ impl Again {
     /// Takes up the procedure that was chosen last. Its place is looked for only when something happens in it: a recording may choose many.
     fn take_up(&mut self) {
         if let Some(target) = self.chosen.take() {
+            self.taken_up = self.next;
             let tracker = Tracker::new(self.simulation.patient(), target);
             self.tracker = Some(tracker.map_err(|e| format!("the procedure cannot be followed in this patient: {e}")));
         }
@@ -261,7 +268,14 @@ impl Again {
 
     /// Steps the ticks before `tick` in which nothing was recorded.
     fn catch_up(&mut self, tick: u32) {
-        let from = self.next.unwrap_or(tick);
+        let mut from = self.next.unwrap_or(tick);
+        // A held tool's inputs come at every frame, and without any for so long its hand is gone: a recording that says otherwise would
+        // only take time and memory.
+        if tick.saturating_sub(from) > MOST_IDLE_TICKS {
+            let hands: Vec<(UserId, Hand)> = self.simulation.tools().map(|tool| (tool.input.user, tool.input.hand)).collect();
+            hands.into_iter().for_each(|(user, hand)| self.simulation.remove_tool(user, hand));
+            from = tick - MOST_IDLE_TICKS;
+        }
         for idle in from..tick {
             self.step(idle, &[], &[], &[]);
         }
@@ -297,7 +311,10 @@ impl Again {
     }
 
     fn step(&mut self, tick: u32, inputs: &[ToolInput], recorded: &[OpRecord], events: &[Event]) {
-        self.take_up();
+        // Finding a place takes a while, and no room takes more than one choice a second.
+        if self.taken_up.is_none_or(|last| tick >= last.saturating_add(TICKS_PER_SECOND)) {
+            self.take_up();
+        }
         let output = self.simulation.step(Tick(tick), inputs);
         let same =
             output.ops.len() == recorded.len() && output.ops.iter().zip(recorded).all(|(a, b)| WireCut::from(&a.op) == b.cut);

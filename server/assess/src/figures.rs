@@ -1,6 +1,8 @@
 //! The figures that a report puts first: one number each, with a target where the literature or teaching has one.
 
 use spinor_sim::ToolKind;
+use spinor_sim::procedure::Procedure;
+use spinor_volume::measure::Side;
 
 use crate::again::is_blunt;
 use crate::definitions::Better::{Higher, Lower, Neither};
@@ -102,6 +104,17 @@ fn least(m: &Metrics, of: fn(&SideOutcome) -> Option<f64>) -> Option<f64> {
     [of(&level.left), of(&level.right)].into_iter().flatten().reduce(f64::min)
 }
 
+/// The foramen that the procedure is about, or the tighter one.
+fn foramen_probe_mm(m: &Metrics) -> Option<f64> {
+    let one = m.process.target.filter(|t| matches!(t.procedure, Procedure::Foraminotomy | Procedure::Microdiscectomy));
+    let level = m.outcome.target()?;
+    match one.map(|target| target.side) {
+        Some(Side::Left) => level.left.foramen_probe_mm,
+        Some(Side::Right) => level.right.foramen_probe_mm,
+        None => least(m, |side| side.foramen_probe_mm),
+    }
+}
+
 const NO_LEVEL: &str = "no level was operated, or its anatomy was not found";
 const NO_FLAVUM: &str = "no level was operated, or the case holds no flavum there";
 const NO_PARS: &str = "no level was operated, or no isthmus was found there: what is wider than 22 mm is none";
@@ -165,7 +178,7 @@ pub const FIGURES: &[Figure] = &[
     },
     Figure {
         key: "contact_s",
-        label: "Time in contact",
+        label: "Time in contact (summed over tools and structures)",
         digits: 1,
         target: None,
         definition: of("safety", "figures.contact_s", "s", Lower, "Time of the contacts, summed.", EVENTS),
@@ -444,7 +457,7 @@ pub const FIGURES: &[Figure] = &[
     },
     Figure {
         key: "foramen_probe_mm",
-        label: "Probe that passes the foramen (tighter side)",
+        label: "Probe that passes the foramen (operated or tighter side; 8 mm: that and more)",
         digits: 1,
         target: None,
         definition: of(
@@ -452,10 +465,11 @@ pub const FIGURES: &[Figure] = &[
             "figures.foramen_probe_mm",
             "mm",
             Higher,
-            "Widest probe that passes the operated level's foramen, of the tighter side.",
+            "Widest probe that passes the operated level's foramen on the side that was operated in a foraminotomy or microdiscectomy, otherwise on \
+             the tighter side. 8 mm is the widest that is tried.",
             MEASURES,
         ),
-        value: |m| least(m, |side| side.foramen_probe_mm),
+        value: foramen_probe_mm,
         absent: NO_LEVEL,
     },
     Figure {

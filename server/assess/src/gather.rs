@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
-use spinor_shared::session::{Control, Part, Record, Replay, ReplayError, ReplayState, SessionError, Tail};
+use spinor_shared::session::{Control, Keyframe, Part, Record, Replay, ReplayError, ReplayState, SessionError, Tail};
 use spinor_shared::wire::WireError;
 use spinor_sim::procedure::Target;
 use spinor_sim::{Event, Standing, TissueModels, UserId};
@@ -133,6 +133,10 @@ pub struct Session {
     pub simulated: u32,
     /// Ticks in which that gave other operations than the recorded ones.
     pub differing: u32,
+    /// Digests of the patient's state in the recording.
+    pub digests: u32,
+    /// How many of them the recorded operations do not lead to.
+    pub digests_differing: u32,
     /// Whether the recording's writer died in the middle of a record.
     pub torn: bool,
 }
@@ -217,6 +221,7 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
     let mut people = BTreeMap::new();
     let mut events = Vec::new();
     let mut directed = Vec::new();
+    let (mut digests, mut digests_differing) = (0, 0);
     // Ticks at which the room's time had been let stand still, or hands were emptied.
     let mut ended: Vec<u32> = Vec::new();
     let mut ticks: Option<[u32; 2]> = None;
@@ -230,6 +235,10 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
             ticks = Some(ticks.map_or([tick, after], |[first, last]| [first.min(tick), last.max(after)]));
         }
         state.advance(&record)?;
+        if let Record::Digest { digest, .. } | Record::Keyframe(Keyframe { digest, .. }) = &record {
+            digests += 1;
+            digests_differing += u32::from(*digest != state.cut().digest());
+        }
         if let Record::Control { control: Control::Note(words), .. } = &record
             && options.target.is_none()
             && words.contains("procedure=")
@@ -315,6 +324,8 @@ pub fn gather_with<R: Read>(input: R, options: &Options) -> Result<Session, Asse
         stalls,
         simulated: again.simulated,
         differing: again.differing,
+        digests,
+        digests_differing,
         torn: matches!(replay.tail(), Tail::Torn { .. }),
         patient,
     })

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use spinor_shared::room::Role;
 use thiserror::Error;
 
 /// What the form calls itself.
@@ -104,6 +105,9 @@ pub enum OsatsError {
     /// Another schema.
     #[error("the form says schema '{0}', this program reads '{SCHEMA}'")]
     Schema(String),
+    /// A rater who is no role.
+    #[error("'rater_role' is attending, resident, mentor or observer: a role, never a name")]
+    Role,
     /// An item that the scale lacks.
     #[error("'{0}' is no item of the scale")]
     Unknown(String),
@@ -155,9 +159,14 @@ pub fn parse(bytes: &[u8]) -> Result<Osats, OsatsError> {
     if bytes.len() > MAX_BYTES {
         return Err(OsatsError::TooLong(bytes.len()));
     }
+    // Some editors put a mark before UTF-8.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let form: Form = serde_json::from_slice(bytes).map_err(|e| OsatsError::Json(e.to_string()))?;
     if form.schema != SCHEMA {
         return Err(OsatsError::Schema(form.schema));
+    }
+    if Role::from_word(&form.rater_role).is_none() {
+        return Err(OsatsError::Role);
     }
     if let Some(unknown) = form.items.keys().find(|key| ITEMS.iter().all(|item| item.key != key.as_str())) {
         return Err(OsatsError::Unknown(unknown.clone()));
@@ -174,6 +183,13 @@ pub fn parse(bytes: &[u8]) -> Result<Osats, OsatsError> {
     }
     let total = items.values().map(|r| u32::from(*r)).sum();
     Ok(Osats { rater_role: form.rater_role, rated_user: form.rated_user, items, total, comment: form.comment })
+}
+
+/// Whether a form has no rating and no comment; false for what is no form.
+pub fn is_empty(bytes: &[u8]) -> bool {
+    let Ok(form) = serde_json::from_slice::<serde_json::Value>(bytes) else { return false };
+    let unrated = form["items"].as_object().is_some_and(|items| items.values().all(serde_json::Value::is_null));
+    unrated && form["comment"].as_str() == Some("")
 }
 
 /// An empty form to fill in, with what the ratings stand for.
@@ -211,6 +227,21 @@ mod tests {
 
     fn read(form: &serde_json::Value) -> Result<Osats, OsatsError> {
         parse(form.to_string().as_bytes())
+    }
+
+    /// A form counts as empty only where nobody wrote into it, readable or not; the rater is a role, and a mark before the text is none.
+    #[test]
+    fn what_somebody_wrote_is_told_from_nothing() {
+        assert!(is_empty(template().as_bytes()));
+        let comma = template().replace("\"comment\"", ",\"comment\"");
+        for written in [filled(4).to_string(), comma, "{".to_owned(), "{}".to_owned()] {
+            assert!(!is_empty(written.as_bytes()), "{written}");
+        }
+        let marked = [b"\xef\xbb\xbf", filled(4).to_string().as_bytes()].concat();
+        assert!(parse(&marked).is_ok());
+        let mut named = filled(4);
+        named["rater_role"] = "Dr. Osler".into();
+        assert_eq!(read(&named), Err(OsatsError::Role));
     }
 
     /// The template is refused while it is empty and accepted once all seven items are rated.

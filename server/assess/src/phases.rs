@@ -296,8 +296,8 @@ pub(crate) fn seconds_of(session: &Session) -> Vec<Second> {
         let near = sample.level > spinor_sim::AlarmLevel::Clear;
         if near && is_probe(sample.by.tool) && !entry.blunt_near {
             entry.blunt_near = true;
-            let level =
-                sample.nearest.and_then(|n| n.structure.level()).or_else(|| places.level(sample.tip_mm()[2]).map(str::to_owned));
+            // Not the nerve's own level: it passes two of them.
+            let level = places.level_at(sample.tip_mm()[2]).map(str::to_owned);
             entry.at = level.map(|level| (level, places.side(sample.tip_mm())));
         }
     }

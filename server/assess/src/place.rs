@@ -53,6 +53,13 @@ impl Places {
         self.levels.iter().min_by(|a, b| (a.1 - z_mm).abs().total_cmp(&(b.1 - z_mm).abs())).map(|(name, _)| name.as_str())
     }
 
+    /// The level that a height belongs to, from the middle of its vertebra to that of the one below: what lies between L4's middle and L5's is
+    /// L4, as its disc, flavum and joints are. The nearest one above all.
+    pub fn level_at(&self, z_mm: f64) -> Option<&str> {
+        let above = self.levels.iter().filter(|(_, middle)| *middle >= z_mm).min_by(|a, b| a.1.total_cmp(&b.1));
+        above.map(|(name, _)| name.as_str()).or_else(|| self.level(z_mm))
+    }
+
     /// The side of a position; the middle where there is no dural sac to measure from.
     pub fn side(&self, at_mm: [f64; 3]) -> Side {
         let nearest = self.middle.iter().min_by(|a, b| (a[0] - at_mm[2]).abs().total_cmp(&(b[0] - at_mm[2]).abs()));

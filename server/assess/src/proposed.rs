@@ -11,6 +11,8 @@ use crate::metrics::{Metrics, Safety};
 
 /// What stands in the place of a verdict on proposed anatomy.
 pub const NOT_JUDGED: &str = "proposed anatomy: not judged";
+/// What stands in the place of a score of a session in which nothing was done.
+pub const NOTHING_DONE: &str = "no tool took anything or came near dura or a root: nothing to judge";
 /// What stands in the place of a verdict on what nobody changed.
 pub const UNCHANGED: &str = "unchanged by the operation: not judged";
 /// What stands in the place of a verdict on a figure that the procedure does not aim at.

@@ -128,10 +128,12 @@ impl Writer<'_> {
         statement
     }
 
-    /// The session as a number that follows from the recording's head.
+    /// The session as a number that follows from the recording: its head, how long it is and what it came to, for rehearsals begin at no
+    /// time, and a branch begins as its origin did.
     fn registration(&self) -> String {
-        let info = &self.metrics.session;
-        uuid(&format!("{}/{}/{}", info.case, info.room, info.started_unix_s))
+        let (info, session) = (&self.metrics.session, self.session);
+        let end = format!("{}/{}/{:016x}", session.recorded[1], session.events.len(), session.cut.digest());
+        uuid(&format!("{}/{}/{}/{end}", info.case, info.room, info.started_unix_s))
     }
 }
 

@@ -94,6 +94,7 @@ pub(crate) fn seconds(moment: &str) -> anyhow::Result<f64> {
         let value: f64 = part
             .parse()
             .ok()
+            .filter(|_| part.starts_with(|c: char| c.is_ascii_digit()))
             .filter(|v: &f64| *v >= 0.0 && v.is_finite() && (last || v.fract() == 0.0) && (k == 0 || *v < 60.0))
             .with_context(|| format!("'{moment}' is no moment: write HH:MM:SS, as 00:04:12"))?;
         total = total * 60.0 + value;

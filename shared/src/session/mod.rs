@@ -75,6 +75,9 @@ pub enum SessionError {
     /// The recording lacks its first two records.
     #[error("the recording lacks its {0}: it was cut off while it was being created")]
     Incomplete(&'static str),
+    /// Another number of ticks a second than the core has.
+    #[error("the recording claims {0} ticks a second; every room has 60: it is damaged")]
+    TickRate(u32),
     /// A frame longer than [`MAX_FRAME`].
     #[error("a record of {0} bytes is too long to be stored")]
     TooLong(usize),

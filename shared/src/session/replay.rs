@@ -6,6 +6,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use spinor_sim::input::TICKS_PER_SECOND;
 use spinor_sim::{Standing, TissueOutput};
 use spinor_volume::BrickIndex;
 use spinor_volume::cut::Dirty;
@@ -99,6 +100,9 @@ impl<R: Read> Replay<R> {
         let Some(Record::Head(head)) = reader.next_record()? else {
             return Err(SessionError::Incomplete("head").into());
         };
+        if head.tick_hz != TICKS_PER_SECOND {
+            return Err(SessionError::TickRate(head.tick_hz).into());
+        }
         let Some(Record::Case(bytes)) = reader.next_record()? else {
             return Err(SessionError::Incomplete("case").into());
         };

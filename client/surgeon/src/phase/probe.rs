@@ -129,6 +129,13 @@ impl Probe {
 
     /// From the recess outwards through the foramen, beside the root and not through it, wherever there is most room.
     fn foramen(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
+        // Beside what is left of the flavum, or, where that leaves no way, through it: it gives way.
+        let beside = [&scene.parts.disc[..], &scene.parts.flavum].concat();
+        self.through(scene, side, &beside).or_else(|| self.through(scene, side, &scene.parts.disc))
+    }
+
+    /// The way with most room off bones, nerves and what is to be `kept` off.
+    fn through(&self, scene: &Scene<'_>, side: Side, kept: &[usize]) -> Option<(Vec<V3>, Grip)> {
         let half = scene.site.half_canal_mm[side as usize];
         let mut best: Option<(f64, [V3; 3], V3)> = None;
         for up in -1..=17 {
@@ -141,7 +148,7 @@ impl Probe {
                         let inner = add(out, inner);
                         let path = [add(inner, scale(way, 4.0)), inner, out];
                         let least = best.map_or(0.0, |(room, ..)| room);
-                        if let Some(room) = passes(scene, &path, way, least) {
+                        if let Some(room) = passes(scene, kept, &path, way, least) {
                             best = Some((room, path, way));
                         }
                     }
@@ -153,14 +160,14 @@ impl Probe {
     }
 }
 
-/// The least room that a probe has along a path, from where it comes in along its shaft on, mm: ball among bone and disc and off nerves,
-/// shaft likewise. None where that is no more than `least`.
-fn passes(scene: &Scene<'_>, path: &[V3], way: V3, least: f64) -> Option<f64> {
+/// The least room that a probe has along a path, from where it comes in along its shaft on, mm: ball among bone and off nerves and what is
+/// `kept` off, shaft among bone and off nerves. None where that is no more than `least`.
+fn passes(scene: &Scene<'_>, kept: &[usize], path: &[V3], way: V3, least: f64) -> Option<f64> {
     let first = *path.first()?;
     let mut room = f64::INFINITY;
     let mut held = |tip: V3| {
         // From the tip on: nerves first, they are what most places are too near to.
-        let ball = scene.nerve(tip).min(scene.room(&scene.parts.bones, tip)).min(scene.distance(&scene.parts.disc, tip));
+        let ball = scene.nerve(tip).min(scene.room(&scene.parts.bones, tip)).min(scene.distance(kept, tip));
         room = room.min(ball - BALL_MM - OFF_MM / 4.0);
         let mut along = 1.0;
         while along < SHAFT_MM && room > least {

@@ -33,13 +33,14 @@ pub use safety::{AlarmRise, Alarms, Plunge, Safety, StructureSafety};
 pub use team::{Intervention, Team, User};
 pub use tissue::Tissues;
 
+use crate::again::Sample;
 use crate::definitions::{self, Definition, NOT_MEASURED};
 use crate::figures;
 use crate::gather::Session;
 use crate::number::round_all;
 use crate::osats::Osats;
 use crate::phases::{self, Phase};
-use crate::proposed::{self, Judged, NOT_JUDGED};
+use crate::proposed::{self, Judged, NOT_JUDGED, NOTHING_DONE};
 use crate::report::{Gravity, findings};
 use crate::score::{self, Score};
 
@@ -96,6 +97,11 @@ pub struct SessionInfo {
     /// How long it ran on after the last hand held one.
     pub empty_after_s: f64,
     pub torn_tail: bool,
+    /// States of the patient that the room recorded as a digest, and how many of them the recording's own operations do not lead to: any is
+    /// damage, and no figure here can be trusted.
+    pub digests: u32,
+    /// How many of them differ.
+    pub digests_differing: u32,
     /// Ticks whose operations the simulation, run again, did not make as recorded: 0 means that distances and paths are exact.
     pub simulated_again_differing_ticks: u32,
     pub simulated_again_ticks: u32,
@@ -139,6 +145,8 @@ pub fn measure(session: &Session) -> Metrics {
             empty_before_s: session.empty_s()[0],
             empty_after_s: session.empty_s()[1],
             torn_tail: session.torn,
+            digests: session.digests,
+            digests_differing: session.digests_differing,
             simulated_again_differing_ticks: session.differing,
             simulated_again_ticks: session.simulated,
             stalls: session.stalls.len() as u32,
@@ -178,6 +186,12 @@ pub fn measure(session: &Session) -> Metrics {
     if metrics.unjudged.contains_key("figures.neural_contacts") {
         metrics.score.safety = None;
         metrics.absent.insert("score.safety".to_owned(), NOT_JUDGED.to_owned());
+    }
+    // Nothing went wrong where nothing was done: that is no safe operation.
+    let near = |sample: &Sample| sample.taken > 0 || sample.level > spinor_sim::AlarmLevel::Clear;
+    if !session.samples.iter().any(near) {
+        metrics.score.safety = None;
+        metrics.absent.insert("score.safety".to_owned(), NOTHING_DONE.to_owned());
     }
     metrics
 }

@@ -17,6 +17,10 @@ use crate::gather::Session;
 
 /// How far a tool must go back from its nearest place for an alarm to count as answered, and from its deepest for a plunge to be over, mm (K).
 const RETREAT_MM: f64 = 0.3;
+/// How much wider than its head the way of a burr that goes on through its hole may become, mm (K).
+const WIDENS_MM: f64 = 3.0;
+/// Cosine of the angle by which a burr that goes on through its hole may turn (K: 25°).
+const SWUNG_COS: f64 = 0.9;
 /// How long a tool must stay back, or let go, for that to be an answer: a quarter of a second (K).
 const LASTING_TICKS: usize = 15;
 /// How long an answer to an alarm is waited for, s (K).
@@ -249,8 +253,8 @@ fn plunges(session: &Session, hands: &Hands<'_>) -> Vec<Plunge> {
 }
 
 /// How far the tip went deeper, along the direction in which the tool pointed, from where it was a tick before it came through, until bone
-/// held it again, it was drawn back, or had gone aside by more than the radius of its head beyond 45°: what comes after that is drilling, or
-/// the way to another place. None without such a tick.
+/// held it again, it was drawn back, had turned, or had gone aside by more than the radius of its head beyond 45° or by 3 mm more than that
+/// radius: what comes after that is drilling, or the way to another place. None without such a tick.
 fn reach_mm(way: &[&Sample]) -> Option<f64> {
     let from = way.first()?;
     let hole_mm = f64::from(from.size_tenth_mm) / 20.0;
@@ -260,7 +264,8 @@ fn reach_mm(way: &[&Sample]) -> Option<f64> {
         let on: f64 = (0..3).map(|k| by[k] * f64::from(from.forward[k])).sum();
         let aside = (by.iter().map(|v| v * v).sum::<f64>() - on * on).max(0.0).sqrt();
         let held = k > 0 && sample.in_bone && sample.load_millinewton >= HELD_MILLINEWTON;
-        if held || on < reach - RETREAT_MM || aside > hole_mm + on.max(0.0) {
+        let swung = (0..3).map(|k| f64::from(sample.forward[k]) * f64::from(from.forward[k])).sum::<f64>() < SWUNG_COS;
+        if held || on < reach - RETREAT_MM || aside > hole_mm + on.clamp(0.0, WIDENS_MM) || swung {
             break;
         }
         reach = reach.max(on);
@@ -429,5 +434,13 @@ mod tests {
         bone[2] = Sample { in_bone: true, load_millinewton: 400, ..bone[2] };
         assert_eq!(reach_mm(&bone.iter().collect::<Vec<_>>()), Some(1.5), "drills on in other bone");
         assert_eq!(reach(&[[0, 0, 0]]), None);
+        assert_eq!(
+            reach(&[[0, 0, 0], [0, -1_000, 0], [8_000, -12_000, 0]]),
+            Some(1.0),
+            "far aside on the way down to another place"
+        );
+        let mut swung = [[0, 0, 0], [0, -1_000, 0], [0, -9_000, 0]].map(at);
+        swung[2] = Sample { forward: [0.8, -0.6, 0.0], ..swung[2] };
+        assert_eq!(reach_mm(&swung.iter().collect::<Vec<_>>()), Some(1.0), "turned to another place");
     }
 }

@@ -33,6 +33,10 @@ pub(super) fn head(session: &Session, metrics: &Metrics) -> Markup {
             p.small { "The recording ran for " (clock(info.empty_before_s)) " min before any hand held a tool and for " (clock(info.empty_after_s))
                 " min after the last: neither counts. Times begin with the first hand." }
         }
+        @if info.digests_differing > 0 {
+            p.note.warn { "The recording is damaged: at " (info.digests_differing) " of " (info.digests) " moments its operations do not lead to the state \
+                that the room had. No figure here can be trusted." }
+        }
         @if info.simulated_again_differing_ticks > 0 {
             p.note.warn { "Run again from the inputs, " (info.simulated_again_differing_ticks) " of " (info.simulated_again_ticks)
                 " ticks cut differently from the recording: distances and paths are those of this program, not exactly those of the session." }

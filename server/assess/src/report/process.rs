@@ -39,7 +39,7 @@ pub(super) fn process(metrics: &Metrics) -> Markup {
                 }
             }
             @if let Some(planned) = process.planned_mm3 {
-                p { "Bone in the planned zones before: " (f(planned, 0)) " mm³; removed within them: " (opt(process.within_plan_mm3, 0))
+                p { "Bone in the planned zones before: " (f(planned, 0)) " mm³; removed within them and 1.5 mm around: " (opt(process.within_plan_mm3, 0))
                     " mm³; removed elsewhere: " (opt(process.outside_plan_mm3, 0)) " mm³." }
             }
             @if metrics.rests_on_proposed("figures.steps_share") {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use spinor_assess::{Metrics, Options, Session, csv, gather_with, html, measure, osats, xapi};
 use spinor_prepare::files::{spare, write_whole};
 use spinor_sim::procedure::Target;
@@ -59,6 +59,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let options = Options { target, ..Options::default() };
     let (session, mut metrics) = read(&args.file, &options)?;
     if let Some(rating) = rating {
+        if let Some(user) = rating.rated_user.filter(|user| !session.people.contains_key(user)) {
+            let there: Vec<String> =
+                session.people.iter().map(|(number, person)| format!("{number} ({})", person.name)).collect();
+            bail!("the form rates user {user}, who is not in the recording; there were: {}", there.join(", "));
+        }
         metrics.rate(rating);
     }
     let mut against = Vec::new();
@@ -74,7 +79,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     write(&args.out, "statements.json", &format!("{:#}\n", xapi::statements(&session, &metrics)))?;
     let form = args.out.join(FORM);
     if is_filled_in(&form) {
-        eprintln!("{} was filled in: it stays as it is", form.display());
+        eprintln!("{} was written into: it stays as it is", form.display());
     } else {
         write(&args.out, FORM, &osats::template())?;
     }
@@ -113,6 +118,14 @@ fn read(path: &Path, options: &Options) -> anyhow::Result<(Session, Metrics)> {
     if session.torn {
         output::tell_torn(path);
     }
+    if session.digests_differing > 0 {
+        eprintln!(
+            "warning: {} is damaged: at {} of {} moments its operations do not lead to the state that the room had; no figure of it can be trusted",
+            path.display(),
+            session.digests_differing,
+            session.digests
+        );
+    }
     let metrics = measure(&session);
     Ok((session, metrics))
 }
@@ -124,13 +137,15 @@ fn read_rating(path: &Path) -> anyhow::Result<spinor_assess::Osats> {
     osats::parse(&bytes).with_context(|| format!("{} is no filled-in form", path.display()))
 }
 
-/// Whether a mentor wrote into a form of an earlier report: a rating is nothing that can be made again.
+/// Whether a mentor wrote into a form of an earlier report: a rating is nothing that can be made again. One that cannot be read, as where a
+/// comma is too many, was written into.
 fn is_filled_in(form: &Path) -> bool {
     let mut bytes = Vec::new();
-    let read = File::open(form).and_then(|file| file.take(osats::MAX_BYTES as u64).read_to_end(&mut bytes));
-    let form: serde_json::Value = read.ok().and_then(|_| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let rated = form["items"].as_object().is_some_and(|items| items.values().any(|rating| !rating.is_null()));
-    rated || form["comment"].as_str().is_some_and(|comment| !comment.is_empty())
+    match File::open(form).and_then(|file| file.take(osats::MAX_BYTES as u64).read_to_end(&mut bytes)) {
+        Ok(0) => false,
+        Ok(_) => !osats::is_empty(&bytes),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 fn write(dir: &Path, name: &str, content: &str) -> anyhow::Result<()> {

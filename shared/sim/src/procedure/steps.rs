@@ -8,6 +8,8 @@ use super::zone::Zone;
 /// Free area of the canal that a decompression aims at, mm². Source: 111 mm² is the cut-off between stenotic and normal, 100-111 the
 /// target (Medicine 2017).
 pub(super) const CANAL_TARGET_MM2: f64 = 100.0;
+/// The ball that passes a freed foramen, 1/10 mm (K): the least that probes are made with.
+const FREE_TENTH_MM: u32 = 20;
 
 /// When a step counts as done. A step may have several rules; all must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +29,14 @@ pub enum Rule {
     RootFound(Side),
     /// The root retractor touched the traversing root of a side.
     RootRetracted(Side),
-    /// A ball probe with its trigger pressed was led into the entrance of the foramen of a side, and a ball of 2 mm passes where it went.
-    ForamenProbed(Side),
+    /// A ball probe with its trigger pressed was led into the entrance of the foramen of a side, and a ball passes bone, flavum and disc where
+    /// it went.
+    ForamenProbed {
+        /// The side.
+        side: Side,
+        /// The least diameter of the ball, 1/10 mm; 0 where it is enough to have looked.
+        least_tenth_mm: u32,
+    },
     /// The canal's free area is what a decompression aims at, everywhere; needs the live measure.
     CanalFree,
 }
@@ -55,7 +63,7 @@ fn taken(zone: Zone, left_pct: u8) -> Rule {
 }
 
 const LEVEL: &str = "Put a probe on the lamina and confirm the level on the image before anything is cut: about half of all surgeons asked \
-     had once begun at a wrong lumbar level.";
+     had once begun at a wrong lumbar level. The touch is what counts here; whether you looked at the image nobody sees.";
 
 fn level_check() -> Step {
     step("level_check", "Check the level", LEVEL, &[Rule::LevelChecked])
@@ -105,7 +113,8 @@ fn laminectomy(first: Side) -> Vec<Step> {
         step(
             "probe",
             "Follow both roots with the probe, check the sac",
-            "The ball probe passes along both roots without resistance; the sac is free from one recess to the other.",
+            "The ball probe passes along both roots without resistance; the sac is free from one recess to the other: its canal measures 100 mm² \
+             and more where it is narrowest (page measures).",
             &[Rule::RootFound(first), Rule::RootFound(second), Rule::CanalFree],
         ),
     ]
@@ -143,7 +152,8 @@ fn ulbd(side: Side) -> Vec<Step> {
         step(
             "probe",
             "Follow both roots with the probe, check the sac",
-            "The ball probe passes along both roots without resistance.",
+            "The ball probe passes along both roots without resistance, and the canal measures 100 mm² and more where it is narrowest (page \
+             measures).",
             &[Rule::RootFound(side), Rule::RootFound(far), Rule::CanalFree],
         ),
     ]
@@ -179,8 +189,8 @@ fn foraminotomy(side: Side) -> Vec<Step> {
         step(
             "probe",
             "Pass the probe through the foramen",
-            "A graded probe passes freely above and below the root.",
-            &[Rule::ForamenProbed(side)],
+            "A graded probe passes freely beside the root: keep its pedal down on the way, a ball of 2 mm has to pass bone, flavum and disc.",
+            &[Rule::ForamenProbed { side, least_tenth_mm: FREE_TENTH_MM }],
         ),
     ]
 }
@@ -228,7 +238,7 @@ fn microdiscectomy(side: Side) -> Vec<Step> {
             "probe",
             "Check axilla and foramen",
             "The root moves freely, and the probe passes along it.",
-            &[Rule::ForamenProbed(side)],
+            &[Rule::ForamenProbed { side, least_tenth_mm: 0 }],
         ),
     ]
 }

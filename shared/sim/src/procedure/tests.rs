@@ -199,6 +199,22 @@ fn the_wrong_level_is_noticed() {
     assert!(matches!(notes[..], [Note::Sentinel(SentinelRecord { sentinel: Sentinel::WrongLevel, .. })]), "{notes:?}");
 }
 
+/// The lower vertebra's upper edge belongs to the level; its lower lamina to the next one, which whoever miscounts by one opens.
+#[test]
+fn the_next_level_is_noticed() {
+    let occupancy = (25.0 / spine().grid().voxel_mm3() * 32.0) as i64;
+    for (up, wrong) in [(-14.0, false), (-26.0, true)] {
+        let mut tracker = Tracker::at(spine(), target(Procedure::Laminectomy), site().clone());
+        let cut = CutState::new(spine().grid());
+        let (probe, touch) = probe_touch(ON_L4);
+        tracker.update(spine(), &cut, 1, &[probe], &[touch], None);
+        let burr = state(ToolKind::FlutedBurr, site().patient_from_site([6.0, 18.0, up]));
+        let removed = Event::Removed { by: burr.holder(), structure: Label::lumbar(5), occupancy };
+        tracker.update(spine(), &cut, 2, &[burr], &[removed], None);
+        assert_eq!(tracker.sentinels().iter().any(|s| s.sentinel == Sentinel::WrongLevel), wrong, "{up}");
+    }
+}
+
 /// Each error that an event shows is reported once and counted; measures bring those of facet and pars.
 #[test]
 fn sentinel_errors_are_counted() {
@@ -247,6 +263,8 @@ fn exploring_asks_for_what_it_says() {
     let mut cut = CutState::new(spine().grid());
     let (probe, touch) = probe_touch(ON_L4);
     tracker.update(spine(), &cut, 1, &[probe], &[touch], None);
+    let free = steps(&target(Procedure::Foraminotomy)).pop().unwrap().rules;
+    assert_eq!(free, [Rule::ForamenProbed { side: Side::Left, least_tenth_mm: 20 }]);
     for zone in [Zone::Lamina(Side::Left), Zone::Flavum(Side::Left), Zone::Annulus(Side::Left), Zone::Nucleus(Side::Left)] {
         clear(&mut cut, zone);
     }
@@ -275,7 +293,7 @@ fn exploring_asks_for_what_it_says() {
         (tool, Event::Passage { by: tool.holder(), structure: root, diameter_tenth_mm, way_um: 6_000 })
     };
     let wall = site().half_canal_mm[0];
-    for (tool, event) in [passage(wall + 2.0, 15), passage(-wall - 2.0, 40), passage(wall - 1.0, 40)] {
+    for (tool, event) in [passage(-wall - 2.0, 40), passage(wall - 1.0, 40)] {
         tracker.update(spine(), &cut, 23, &[tool], &[event], None);
         assert!(!done(&tracker, "probe"), "{event:?}");
     }
@@ -283,6 +301,12 @@ fn exploring_asks_for_what_it_says() {
     assert!(!done(&tracker, "probe"), "it only lies there");
     let (tool, event) = passage(wall + 2.0, 20);
     tracker.update(spine(), &cut, 25, &[tool], &[event], None);
+    for (widest, wanted) in [(15, false), (20, true)] {
+        let mut judge = Tracker::at(spine(), target(Procedure::Foraminotomy), site().clone());
+        let (tool, event) = passage(wall + 2.0, widest);
+        judge.update(spine(), &cut, 1, &[tool], &[event], None);
+        assert_eq!(judge.holds(free[0]), wanted);
+    }
     assert!(tracker.is_complete(), "{:?}", tracker.status());
 }
 

@@ -20,6 +20,9 @@ const SURVEY_EVERY: u32 = 15;
 const SCRATCH_MM3: f64 = 5.0;
 /// Bone of another level that counts as operating there, mm³ (K).
 const OTHER_LEVEL_MM3: f64 = 20.0;
+/// How far below the middle of the disc the lower vertebra belongs to the next level, mm (K): its lamina's upper edge and its superior
+/// articular processes end above that, the lamina that its own level is opened through begins there.
+const BENEATH_MM: f64 = 20.0;
 /// Share of the far lamina that must stay in a one-sided procedure, percent (K).
 const FAR_LAMINA_PCT: u8 = 80;
 /// Share of the spinous process that must stay where it is kept, percent (K).
@@ -34,8 +37,6 @@ const FACET_PCT: u8 = 50;
 const PARS_UM: u32 = 3_000;
 /// How near a probe's surface must come to a root to have found it, µm (K).
 const ROOT_NEAR_UM: i32 = 1_500;
-/// The least ball that must pass a foramen, 1/10 mm (K): the one of the smallest probes.
-const PASSES_TENTH_MM: u32 = 20;
 /// How notes begin in a recording.
 const STEP_DONE: &str = "step done: ";
 const STEP_EARLY: &str = "step out of order: ";
@@ -152,7 +153,8 @@ struct Met {
     level: bool,
     root: [bool; 2],
     retracted: [bool; 2],
-    foramen: [bool; 2],
+    /// The largest ball that passed, 1/10 mm.
+    foramen: [Option<u32>; 2],
     canal: bool,
 }
 
@@ -369,16 +371,20 @@ impl Tracker {
                     self.met.retracted[side as usize] |= structure == self.site.traversing_root(side);
                 }
             }
-            Event::Passage { diameter_tenth_mm, .. } if diameter_tenth_mm >= PASSES_TENTH_MM => {
+            Event::Passage { diameter_tenth_mm, .. } => {
                 let tip = tools.iter().find(|t| t.holder() == by).map(|t| self.site.site_from_patient(t.proxy.tip_mm()));
                 for side in Side::BOTH {
-                    self.met.foramen[side as usize] |= tip.is_some_and(|at| self.is_in_foramen(side, at));
+                    if tip.is_some_and(|at| self.is_in_foramen(side, at)) {
+                        let widest = &mut self.met.foramen[side as usize];
+                        *widest = (*widest).max(Some(diameter_tenth_mm));
+                    }
                 }
             }
             Event::Removed { structure, occupancy, .. } if occupancy > 0 => {
                 self.dirty = true;
                 let mm3 = occupancy as f64 / OCCUPANCY_PER_VOXEL as f64 * patient.grid().voxel_mm3();
-                self.removed(structure, mm3, notes);
+                let tip = tools.iter().find(|t| t.holder() == by).map(|t| self.site.site_from_patient(t.proxy.tip_mm()));
+                self.removed(structure, mm3, tip, notes);
             }
             Event::Breakthrough { plunge_um, .. } if plunge_um >= PLUNGE_UM => self.note(Sentinel::Plunge, None, notes),
             Event::NeuralTouch { structure, active: true, .. } if by.tool.is_burr() => {
@@ -394,7 +400,8 @@ impl Tracker {
         }
     }
 
-    fn removed(&mut self, structure: Label, mm3: f64, notes: &mut Vec<Note>) {
+    /// Bone was taken by a tool whose tip was at a place in the site's frame.
+    fn removed(&mut self, structure: Label, mm3: f64, tip: Option<[f64; 3]>, notes: &mut Vec<Note>) {
         if structure.class() != Some(TissueClass::Bone) {
             return;
         }
@@ -404,7 +411,9 @@ impl Tracker {
                 self.note_once(Sentinel::NoLevelCheck, Some(structure), notes);
             }
         }
-        if structure != self.site.upper && structure != self.site.lower {
+        // The far end of the lower vertebra is the level below: nobody who is at the right one works there.
+        let beneath = structure == self.site.lower && tip.is_some_and(|at| at[2] < -BENEATH_MM);
+        if structure != self.site.upper && structure != self.site.lower || beneath {
             let slot = match self.other_mm3.iter().position(|(label, _)| *label == structure) {
                 Some(slot) => slot,
                 None => {
@@ -496,13 +505,13 @@ impl Tracker {
         }
     }
 
-    fn holds(&self, rule: Rule) -> bool {
+    pub(super) fn holds(&self, rule: Rule) -> bool {
         match rule {
             Rule::LevelChecked => self.met.level,
             Rule::Taken { zone, left_pct } => self.left_pct(zone).is_none_or(|left| left <= left_pct),
             Rule::RootFound(side) => self.met.root[side as usize],
             Rule::RootRetracted(side) => self.met.retracted[side as usize],
-            Rule::ForamenProbed(side) => self.met.foramen[side as usize],
+            Rule::ForamenProbed { side, least_tenth_mm } => self.met.foramen[side as usize].is_some_and(|d| d >= least_tenth_mm),
             Rule::CanalFree => self.met.canal,
         }
     }

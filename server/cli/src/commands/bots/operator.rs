@@ -88,7 +88,9 @@ impl Operator {
                 |phase| json!({"phase": phase.name, "bites": phase.bites, "refused": phase.refused, "took": phase.occupancy > 0}),
             )
             .collect();
+        let other = session.following().filter(|_| followed.is_none()).and_then(|following| following.target.target());
         json!({
+            "room_follows": other.map(|target| target.words()),
             "name": name, "procedure": self.target.procedure.name(), "level": format!("L{}", self.target.level),
             "side": self.target.side.word(), "skill": self.skill.name(), "to_the_end": self.is_done(), "phases": phases,
             "steps": steps,
@@ -108,6 +110,9 @@ pub(super) fn print(report: &Value) {
             for step in Target::from_words(&words).iter().flat_map(procedure_steps) {
                 println!("  {:18} {}", step.id, status.get(step.id).and_then(Value::as_str).unwrap_or_default());
             }
+        }
+        None if report["room_follows"].is_string() => {
+            println!("  which steps are done is not known: the room follows another procedure ({})", word("room_follows"));
         }
         None => println!(
             "  which steps are done is not known: the room follows no such procedure (an attending chooses one, or serve --procedure)"
