@@ -13,9 +13,6 @@ use crate::vector::{V3, add, dot, norm, scale, sub, unit};
 
 /// Seconds in a tick.
 const TICK_S: f64 = 1.0 / 60.0;
-/// How far the tool may lag behind the hand before the hand slows down, and where it stops, mm: 0.9 and 2.1 N on the spring between them.
-/// Peak forces of robotic laminectomy are 1.2-2.4 N.
-const LAG_MM: [f64; 2] = [1.5, 3.5];
 /// Longest wait at one place of a path, ticks: less than a millimetre a second is no cutting any more, something holds the tool.
 const PATIENCE: u32 = 75;
 /// Distance to a nerve at which a surgeon who sees it draws a spinning burr back, µm.
@@ -24,8 +21,6 @@ const SCARE_UM: i32 = 600;
 const PINCH_UM: i32 = -1_700;
 /// The same of a grasper, which goes past roots and under none: it does not close while it touches one.
 const GRASP_UM: i32 = 0;
-/// How far from where it was meant to be a jaw is not closed any more, mm.
-const ASTRAY_MM: f64 = 1.5;
 /// How far a hand draws back from a nerve, mm, and for how long, ticks.
 const RECOIL_MM: f64 = 4.0;
 const RECOIL_TICKS: u32 = 24;
@@ -183,7 +178,7 @@ impl Hand {
                     self.tasks.push_front(Task::Rise { back, speed, trigger });
                 }
             }
-            Task::Follow { path, grip, speed, trigger, mut done } => {
+            Task::Follow { path, grip, speed, trigger, lag_mm, mut done } => {
                 (self.grip, self.trigger) = (grip, trigger);
                 if trigger > 0 && self.tool.is_burr() && nearest_um.is_some_and(|um| um < SCARE_UM) {
                     // Draws back, and leaves out the next few places of the path.
@@ -191,7 +186,7 @@ impl Hand {
                     self.seen.clear();
                     done += 3;
                 } else {
-                    let [free, most] = LAG_MM;
+                    let [free, most] = lag_mm;
                     let slow = ((most - self.lag_mm(site, seen)) / (most - free)).clamp(0.0, 1.0);
                     self.waited += 1;
                     if self.waited > PATIENCE {
@@ -208,15 +203,16 @@ impl Hand {
                     }
                 }
                 if done < path.len() {
-                    self.tasks.push_front(Task::Follow { path, grip, speed, trigger, done });
+                    self.tasks.push_front(Task::Follow { path, grip, speed, trigger, lag_mm, done });
                 }
             }
-            Task::Squeeze { ticks } => {
+            Task::Squeeze { ticks, astray_mm } => {
                 let close = (10.0 / habits.speed) as u32;
                 let most = if self.tool == ToolKind::Pituitary { GRASP_UM } else { PINCH_UM };
                 let hurts = nearest_um.is_some_and(|um| um < most) && ticks < 6 + close;
                 // A tool that did not come to where it was meant to bite is not closed there; a grasper takes hold of what stopped it.
-                let caught = ticks == 5 && self.tool != ToolKind::Pituitary && self.lag_mm(site, seen) > ASTRAY_MM;
+                let looks = (5..6 + close).contains(&ticks) && self.tool != ToolKind::Pituitary;
+                let caught = looks && seen.and_then(|seen| seen.state).is_some_and(|state| held_mm(&state) > astray_mm);
                 self.trigger = match ticks {
                     0..6 => 0,
                     n if n < 6 + close => (255 * (n - 5) / close).min(255) as u8,
@@ -228,7 +224,7 @@ impl Hand {
                 } else if hurts {
                     (self.trigger, self.scares) = (0, self.scares + 1);
                 } else if ticks < 17 + close {
-                    self.tasks.push_front(Task::Squeeze { ticks: ticks + 1 });
+                    self.tasks.push_front(Task::Squeeze { ticks: ticks + 1, astray_mm });
                 }
             }
             Task::Hold { ticks, trigger } => {
@@ -256,5 +252,55 @@ impl Hand {
     fn lag_mm(&self, site: &Site, seen: Option<Seen>) -> f64 {
         seen.and_then(|seen| seen.state.map(|state| norm(sub(site.site_from_patient(state.proxy.tip_mm()), seen.hand))))
             .unwrap_or(0.0)
+    }
+}
+
+/// How far off its own input something holds a tool, mm. The hand's tremor, which takes the tool along, is no part of it.
+fn held_mm(state: &ToolState) -> f64 {
+    norm(sub(state.proxy.tip_mm(), state.input.pose.tip_mm()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use spinor_sim::{Settings, Simulation, Tick, small_spine};
+
+    use super::*;
+    use crate::skill::Skill;
+
+    /// A jaw that bone holds 0.7 mm off its place closes where that may be, and not where 0.3 mm would bring a nerve into it; one that nothing
+    /// holds closes however the hand trembles.
+    #[test]
+    fn a_jaw_that_is_held_off_its_place_stays_open() {
+        let patient = Arc::new(small_spine::patient(0.8).unwrap());
+        let site = Site::find(&patient, 4).unwrap();
+        let fields = spinor_sim::NeuralFields::build(&patient, &Settings::default());
+        let (left, up) = (6.0, 12.0);
+        let back = small_spine::LAMINA_DEEP_MM + small_spine::LAMINA_THICK_MM - small_spine::CANAL_Y_MM;
+        // A footplate of 1.4 mm lies on the lamina's back.
+        let squeezed = |off_mm: f64, astray_mm: f64, skill: Skill| {
+            let mut simulation = Simulation::with_fields(Arc::clone(&patient), Arc::clone(&fields), Settings::default());
+            let user = UserId(1);
+            let mut hand = Hand::new(user, Which::Right, [left, back + 20.0, up]);
+            hand.then(Task::Take { tool: ToolKind::Kerrison, size_tenth_mm: 30 });
+            let to = [left, back + 1.4 + off_mm, up];
+            hand.then(Task::Go { to, grip: Grip::STRAIGHT, speed: 18.0, trigger: 0 });
+            hand.then(Task::Hold { ticks: 6, trigger: 0 });
+            hand.then(Task::Squeeze { ticks: 0, astray_mm });
+            let (mut random, mut most, mut tick) = (Random::new(1), 0, 0);
+            while !hand.is_idle() && tick < 600 {
+                tick += 1;
+                let state = simulation.tool(user, Which::Right).copied();
+                let input = hand.tick(&site, &skill.habits(), state, &mut random);
+                simulation.step(Tick(tick), &[input]);
+                most = most.max(input.trigger);
+            }
+            assert!(hand.is_idle());
+            most
+        };
+        assert_eq!(squeezed(-0.7, 1.5, Skill::Steady), 255);
+        assert_eq!(squeezed(-0.7, 0.3, Skill::Steady), 0);
+        assert_eq!(squeezed(8.0, 0.1, Skill::Careless), 255);
     }
 }

@@ -27,10 +27,11 @@ pub(crate) enum Task {
     Go { to: V3, grip: Grip, speed: f64, trigger: u8 },
     /// Goes back out of the wound along its shaft from wherever it is, as far as to a height along the shaft's direction, mm.
     Rise { back: f64, speed: f64, trigger: u8 },
-    /// Follows a path, and waits for the tool where it lags behind; gives up the rest of the path where something holds the tool.
-    Follow { path: Vec<V3>, grip: Grip, speed: f64, trigger: u8, done: usize },
-    /// Closes a jaw once and opens it again.
-    Squeeze { ticks: u32 },
+    /// Follows a path, and waits for the tool where it lags behind by more than the first of `lag_mm`, until it stands still at the second;
+    /// gives up the rest of the path where something holds the tool.
+    Follow { path: Vec<V3>, grip: Grip, speed: f64, trigger: u8, lag_mm: [f64; 2], done: usize },
+    /// Closes a jaw once and opens it again; not where something holds the tool farther than `astray_mm` from where the hand is.
+    Squeeze { ticks: u32, astray_mm: f64 },
     /// Stays.
     Hold { ticks: u32, trigger: u8 },
 }

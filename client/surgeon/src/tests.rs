@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use spinor_sim::procedure::{Procedure, Sentinel, Side, Site, Target, Tracker, Zone, ZonePoints};
-use spinor_sim::{NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput, ToolKind, small_spine};
+use spinor_sim::{Event, NeuralFields, Settings, Simulation, StepOutput, Tick, ToolInput, ToolKind, small_spine};
 use spinor_volume::measure::Reference;
 use spinor_volume::{ClassMask, CutOp, CutState, Label, Patient, TissueClass};
 
@@ -51,8 +51,11 @@ fn perform(procedure: Procedure, skill: Skill, seed: u64, most: u32) -> (Tracker
 /// How deep a steady surgeon's punch goes into a nerve at rest at most, µm: its footplate of 1.4 mm, and the hand's tremor.
 const PRESSED_UM: i32 = 1_500;
 
+/// How far a steady surgeon's burr goes on at most when it comes through bone, µm: more is a plunge.
+const THROUGH_UM: i32 = 2_000;
+
 /// Lets a steady surgeon work in a room; as [`perform`]. Wherever a punch is, at a bite and on its way, it presses no nerve deeper than its
-/// footplate is thick.
+/// footplate is thick; no burr plunges, and no jaw closes on a nerve.
 fn work(
     room: &Room,
     simulation: &mut Simulation,
@@ -73,6 +76,11 @@ fn work(
         let deepest = tools.iter().filter(|t| t.input.tool.is_kerrison()).filter_map(|t| t.nearest).map(|n| n.distance_um).min();
         let phase = surgeon.reports().last().map_or("", |report| report.name);
         assert!(deepest.is_none_or(|um| um >= -PRESSED_UM), "{deepest:?} µm at tick {tick}, {phase}: {tools:?}");
+        let is_grave = |event: &&Event| match event {
+            Event::Breakthrough { plunge_um, .. } => *plunge_um >= THROUGH_UM,
+            event => matches!(event, Event::NeuralPinch { .. }),
+        };
+        assert_eq!(last.events.iter().find(is_grave), None, "tick {tick}, {phase}");
         all.extend(inputs);
     }
     tracker.finish(&room.patient, simulation.cut());
@@ -101,6 +109,16 @@ fn a_steady_surgeon_does_a_laminectomy() {
     let (tracker, _, surgeon, ticks) = perform(Procedure::Laminectomy, Skill::Steady, 1, 60_000);
     assert!(ticks < 60_000, "{:?}", surgeon.reports());
     assert_done(&tracker, &surgeon);
+}
+
+/// On a stenosed spine too, on a day on which a hand that was led in between walls of bone as fast as through air plunged by 2.3 mm.
+#[test]
+fn a_steady_surgeon_does_not_plunge_between_walls() {
+    let room = stenosed();
+    let target = Target { procedure: Procedure::Laminectomy, level: 4, side: Side::Left };
+    let surgeon = Surgeon::at(&room.patient, target, room.site.clone(), Skill::Steady, 3);
+    let (tracker, ..) = work(room, &mut room.simulation(), target, surgeon, 60_000);
+    assert!(tracker.sentinels().is_empty(), "{:?}", tracker.sentinels());
 }
 
 /// The least free area of L4/L5's canal, mm².

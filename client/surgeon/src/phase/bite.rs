@@ -43,6 +43,10 @@ const REFUSALS: u8 = 2;
 const SCARES: u32 = 3;
 /// A grasper that comes out with less has not got hold of anything there, mm³.
 const SHRED_MM3: f64 = 1.0;
+/// How far off its place a jaw that something holds up is closed at most, mm; and by how much less than nerves keep off that place: what is
+/// left is for the hand's tremor.
+const ASTRAY_MM: f64 = 1.5;
+const QUIET_MM: f64 = 0.2;
 /// How far a tool is lifted between neighbouring bites, mm.
 const LIFT_MM: f64 = 9.0;
 /// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
@@ -102,6 +106,8 @@ struct Aim {
     key: Key,
     held: Held,
     slide: V3,
+    /// How far off its place the jaw may be held and still be closed, mm.
+    astray_mm: f64,
 }
 
 /// What came of looking through places.
@@ -243,7 +249,7 @@ impl Bite {
         right.then(Task::Go { to: before.tip, grip, speed: APPROACH, trigger: 0 });
         right.then(Task::Go { to: tip, grip, speed: CAREFUL, trigger: 0 });
         right.then(Task::Hold { ticks: 6, trigger: 0 });
-        right.then(Task::Squeeze { ticks: 0 });
+        right.then(Task::Squeeze { ticks: 0, astray_mm: aim.astray_mm });
         right.then(Task::Go { to: before.tip, grip, speed: APPROACH, trigger: 0 });
         self.last = Some((aim.key, before));
         self.bites += 1;
@@ -387,7 +393,11 @@ impl Bite {
                 return Search::LooksOn;
             }
             match self.look(scene, jaws, left, (*caught, held), (least, jaw_mm, body_mm), &mut looks) {
-                Ok((held, slide)) => return Search::Found(Aim { key: *key, held, slide }),
+                Ok((held, slide)) => {
+                    // Held up by as much as nerves keep off its place, a jaw may have one in it.
+                    let astray_mm = (jaws.nerve_mm(scene, &held) - QUIET_MM).clamp(0.0, ASTRAY_MM);
+                    return Search::Found(Aim { key: *key, held, slide, astray_mm });
+                }
                 Err(Unfit::Here) => _ = self.seen.insert((ANY_WORTH, place), self.bites),
                 Err(Unfit::Now) => _ = self.seen.insert((level, place), self.bites),
             }
@@ -445,9 +455,8 @@ impl Bite {
             // What stays where it is does not rise.
             for rise in RISES.iter().take(if *part > 0.0 { rises } else { 1 }) {
                 let slide = scale(sub(ahead, scale(out, *rise)), part * length);
-                let half = held.moved(scale(slide, -0.5));
                 let before = held.moved(scale(slide, -1.0));
-                if !(jaws.fits(scene, &half) && jaws.fits(scene, &before) && jaws.comes_in(scene, &before)) {
+                if !(jaws.fits(scene, &before) && jaws.slides(scene, held, &before) && jaws.comes_in(scene, &before)) {
                     continue;
                 }
                 let spares = || jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm);

@@ -13,7 +13,7 @@ use super::{APPROACH, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
-use crate::vector::{V3, add, scale};
+use crate::vector::{V3, add, norm, scale, unit};
 
 /// How deep one pass goes, mm (K).
 const LAYER_MM: f64 = 1.5;
@@ -44,6 +44,22 @@ const SCARES: u32 = 2;
 /// Speed of a stroke, mm/s (K): with layer and rows some 20 mm³/s of bone that does not slow it down. Averages of 9-22 mm³/s are reported
 /// over 107 runs of a drilling study.
 const STROKE: f64 = 11.0;
+/// How far the tool may lag behind the hand on a stroke before the hand slows down, and where it stops, mm: 0.9 and 2.1 N on the spring
+/// between them. Peak forces of robotic laminectomy are 1.2-2.4 N.
+const LAG_MM: [f64; 2] = [1.5, 3.5];
+/// Speed at which a spinning ball is led in where bone stands in its way, mm/s, and how far it may lag behind the hand there before the hand
+/// slows down, and where it stops, mm: once through, the ball goes on by as much, and from 2 mm on that is a plunge. At the speed of a free way
+/// a hand that sees it 0.2 s late is 9 mm farther.
+const SINK: f64 = STROKE;
+const SINK_LAG_MM: [f64; 2] = [0.4, 1.0];
+/// How deep bone may stand in a ball's way for it to be led in at full speed, mm: walls that earlier strokes left are grazed.
+const BRUSH_MM: f64 = 0.2;
+/// How far around a ball's middle is looked, in parts of how far from there nothing is told, so that the balls looked into cover it.
+const AROUND: f64 = 1.4;
+/// How far short of a stroke, or of what stands in its way, a ball is led slowly, mm.
+const NEAR_MM: f64 = 1.5;
+/// Distance of the places on the way in that are looked at for bone, mm.
+const WAY_IN_MM: f64 = 0.5;
 /// Pedal.
 const PEDAL: u8 = 225;
 /// One in so many of a zone's columns may stay unfinished: the last of them, along walls, are the punch's.
@@ -203,7 +219,7 @@ impl Burr {
             }
             return false;
         }
-        self.stroke(&terrain, runs, radius, right, left);
+        self.stroke(scene, &terrain, runs, radius, right, left);
         self.terrain = Some(terrain);
         self.pass += 1;
         true
@@ -216,7 +232,7 @@ impl Burr {
     }
 
     /// The hand's motions along strokes, lifted from one to the next over what stands between.
-    fn stroke(&self, terrain: &Terrain, runs: Vec<Vec<V3>>, radius: f64, right: &mut Hand, left: &mut Hand) {
+    fn stroke(&self, scene: &Scene<'_>, terrain: &Terrain, runs: Vec<Vec<V3>>, radius: f64, right: &mut Hand, left: &mut Hand) {
         let turned = self.turned;
         let grip = turned.grip();
         let go = |to: V3, speed: f64, trigger: u8| Task::Go { to: turned.turn_out(to), grip, speed, trigger };
@@ -224,6 +240,7 @@ impl Burr {
         let middle = turned.turn_out(middle(&runs));
         for (n, run) in runs.into_iter().enumerate() {
             let (Some(from), Some(to)) = (run.first().copied(), run.last().copied()) else { continue };
+            let mut over = HOVER_MM;
             if self.pass == 0 && n == 0 {
                 right.then(Task::Go {
                     to: [right.at[0], HOVER_MM, right.at[2]],
@@ -238,17 +255,57 @@ impl Burr {
                 if n == 0 {
                     rinse(left, middle);
                 }
-                let over = terrain.highest(at, from, radius + 1.0) + radius + OVER_MM;
-                let over = over.max(at[1] + OVER_MM).max(from[1] + OVER_MM);
+                over = terrain.highest(at, from, radius + 1.0) + radius + OVER_MM;
+                over = over.max(at[1] + OVER_MM).max(from[1] + OVER_MM);
                 right.then(Task::Rise { back: over, speed: APPROACH, trigger: PEDAL });
                 right.then(go([from[0], over, from[2]], TRANSIT, PEDAL));
             }
-            right.then(go([from[0], from[1] + 1.5, from[2]], APPROACH, PEDAL));
+            let way = self.way_in(scene, [from[0], over, from[2]], from[1] + NEAR_MM, radius);
+            self.lead_in(right, &way, [from[0], from[2]]);
             let path = run.into_iter().map(|at| turned.turn_out(at)).collect();
-            right.then(Task::Follow { path, grip, speed: STROKE, trigger: PEDAL, done: 0 });
+            right.then(Task::Follow { path, grip, speed: STROKE, trigger: PEDAL, lag_mm: LAG_MM, done: 0 });
             at = to;
         }
         right.then(Task::Rise { back: at[1] + OVER_MM, speed: APPROACH, trigger: PEDAL });
+    }
+
+    /// Leads the spinning ball along a [`Self::way_in`] at a place, left and up: slowly where bone stands in its way.
+    fn lead_in(&self, right: &mut Hand, way: &[(Vec<f64>, bool)], [left, up]: [f64; 2]) {
+        let (grip, trigger) = (self.turned.grip(), PEDAL);
+        for (backs, free) in way {
+            let path: Vec<V3> = backs.iter().map(|back| self.turned.turn_out([left, *back, up])).collect();
+            match path.last() {
+                Some(end) if *free => right.then(Task::Go { to: *end, grip, speed: APPROACH, trigger }),
+                _ => right.then(Task::Follow { path, grip, speed: SINK, trigger, lag_mm: SINK_LAG_MM, done: 0 }),
+            }
+        }
+    }
+
+    /// The way of a ball from a place along the shaft down to a height, in pieces, each with whether bone leaves it free.
+    fn way_in(&self, scene: &Scene<'_>, [left, from, up]: V3, to: f64, radius: f64) -> Vec<(Vec<f64>, bool)> {
+        // Farther than that distances are not told, in fine cases: then what the ball's middle does not tell is looked for around it.
+        let told_mm = (radius - BRUSH_MM).min(0.9 * clamp_mm(scene.patient.grid()));
+        let off_mm = AROUND * (radius - BRUSH_MM - told_mm);
+        let free = |at: V3| scene.room(&scene.parts.all_bones, self.turned.turn_out(at)) >= told_mm;
+        let is_free = |back: f64| {
+            let ways = (0..27).map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1].map(f64::from)).filter(|way| norm(*way) > 0.0);
+            let mut each = ways.map(|way| add([left, back, up], scale(unit(way), off_mm)));
+            free([left, back, up]) && (off_mm <= 0.0 || each.all(free))
+        };
+        let steps = ((from - to) / WAY_IN_MM).ceil().max(0.0) as usize;
+        let backs: Vec<f64> = (0..=steps).map(|k| (from - WAY_IN_MM * k as f64).max(to)).collect();
+        let frees: Vec<bool> = backs.iter().map(|back| is_free(*back)).collect();
+        let reach = (NEAR_MM / WAY_IN_MM).ceil() as usize;
+        let mut pieces: Vec<(Vec<f64>, bool)> = Vec::new();
+        for (k, back) in backs.iter().enumerate() {
+            let around = &frees[k.saturating_sub(reach)..(k + reach + 1).min(frees.len())];
+            let free = around.iter().all(|free| *free);
+            match pieces.last_mut().filter(|piece| piece.1 == free) {
+                Some((piece, _)) => piece.push(*back),
+                None => pieces.push((vec![*back], free)),
+            }
+        }
+        pieces
     }
 
     /// Strokes of one layer: rows along the longer way of what is left, the lowest first, each from one end to the other and the next one
@@ -404,4 +461,84 @@ fn wash(left: &mut Hand, at: V3) {
     left.then(Task::Take { tool: ToolKind::Irrigation, size_tenth_mm: 30 });
     left.then(Task::Go { to: beside, grip: Grip::STRAIGHT, speed: APPROACH, trigger: 0 });
     left.then(Task::Hold { ticks: u32::MAX, trigger: 200 });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use spinor_sim::procedure::{Side, Site};
+    use spinor_sim::{Event, Hand as Which, NeuralFields, Settings, Simulation, Tick, UserId, small_spine};
+    use spinor_volume::{ClassMask, CutOp, CutState, TissueClass};
+
+    use super::*;
+    use crate::random::Random;
+    use crate::scene::Parts;
+    use crate::skill::Skill;
+
+    const ZONES: &[Zone] = &[Zone::Lamina(Side::Left)];
+
+    /// The way down a shaft through the spinous process is free but for a shelf 1.5 mm thick that stands into it from one side. There a steady hand
+    /// leads the spinning ball slowly and does not plunge; as fast as through the free part it does.
+    #[test]
+    fn a_shelf_in_the_way_is_gone_through_slowly() {
+        let patient = Arc::new(small_spine::patient(0.4).unwrap());
+        let site = Site::find(&patient, 4).unwrap();
+        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|way| site.turn_out(way));
+        let (left, up, radius) = (0.0, 12.0, 2.0);
+        let (low, shelf, high) = (16.0, 24.0, 34.0);
+        let mut cut = CutState::new(patient.grid());
+        let mut take = |centre: V3, half: V3| {
+            let at = site.patient_from_site(centre);
+            let op = CutOp::box_mm(patient.grid(), at, half, axes, 0.0, ClassMask::of(&[TissueClass::Bone])).unwrap();
+            cut.apply(&patient, &op);
+        };
+        let mut to = |low: f64, high: f64| take([left, (low + high) / 2.0, up], [2.5, (high - low) / 2.0, 2.5]);
+        to(low, shelf);
+        (0..4).for_each(|k| to(shelf + 1.5 + 8.0 * f64::from(k), shelf + 9.5 + 8.0 * f64::from(k)));
+        take([left - 1.5, shelf, up], [2.5, 4.0, 2.5]);
+        let parts = Parts::of(&patient, &site);
+        let scene = Scene { patient: &patient, cut: &cut, site: &site, parts: &parts };
+        let plan = BurrPlan {
+            name: "shaft",
+            zones: ZONES,
+            size_tenth_mm: 40,
+            shell_mm: 0.8,
+            cover_mm: 8.0,
+            lean: 0.0,
+            spares_pars: false,
+            passes: 1,
+        };
+        let burr = Burr::new(&patient, &site, plan);
+        let way = burr.way_in(&scene, [left, high, up], low + radius + 1.0, radius);
+        assert_eq!(way.iter().map(|(_, free)| *free).collect::<Vec<_>>(), [true, false, true], "{way:?}");
+        let slow = &way[1].0;
+        assert!(slow[0] > shelf + 1.5 + radius && slow[0] < shelf + 4.5 + radius, "{way:?}");
+
+        let fields = NeuralFields::build(&patient, &Settings::default());
+        let plunges = |pieces: &[(Vec<f64>, bool)]| {
+            let mut simulation = Simulation::with_fields(Arc::clone(&patient), Arc::clone(&fields), Settings::default());
+            simulation.restore(cut.clone());
+            let mut hand = Hand::new(UserId(1), Which::Right, [left, HOVER_MM, up]);
+            hand.then(Task::Take { tool: ToolKind::FlutedBurr, size_tenth_mm: 40 });
+            hand.then(Task::Go { to: [left, high, up], grip: Grip::STRAIGHT, speed: TRANSIT, trigger: 0 });
+            burr.lead_in(&mut hand, pieces, [left, up]);
+            let (mut random, mut tick, mut deepest) = (Random::new(3), 0, 0);
+            while !hand.is_idle() && tick < 3_000 {
+                tick += 1;
+                let state = simulation.tool(UserId(1), Which::Right).copied();
+                let input = hand.tick(&site, &Skill::Steady.habits(), state, &mut random);
+                for event in simulation.step(Tick(tick), &[input]).events {
+                    if let Event::Breakthrough { plunge_um, .. } = event {
+                        deepest = deepest.max(plunge_um);
+                    }
+                }
+            }
+            assert!(hand.is_idle());
+            deepest
+        };
+        let fast: Vec<(Vec<f64>, bool)> = way.iter().map(|(backs, _)| (backs.clone(), true)).collect();
+        let (with_care, without) = (plunges(&way), plunges(&fast));
+        assert!(with_care < 600 && without >= 600, "{with_care} and {without} µm");
+    }
 }

@@ -16,6 +16,10 @@ const ROOM_MM: f64 = 0.25;
 const STEP_MM: f64 = 0.7;
 /// The same where a jaw is judged by all that it holds, mm.
 const COARSE_MM: f64 = 1.0;
+/// How far a position is from the nearest point of a lattice at most, in steps.
+const HALF_DIAGONAL: f64 = 0.867;
+/// Distance of the points at which a closing jaw looks for nerves, voxels.
+const FINE: f64 = 0.75;
 /// How far a grasper sinks into what holds it up, mm: hands press.
 const TOUCH_MM: f64 = 0.05;
 /// How much of a shaft is looked at, mm.
@@ -26,6 +30,8 @@ const SETTLES: u32 = 5;
 const TIP_MM: f64 = 12.0;
 /// Distance of the places on a way that are looked at for nerves, mm.
 const WAY_MM: f64 = 0.8;
+/// The same for bone, mm: what stands in the way is thin.
+const SLIDE_MM: f64 = 0.4;
 /// How far out of the wound along its shaft a tool may still meet a nerve with its tip, mm.
 const OUT_MM: f64 = 16.0;
 
@@ -185,7 +191,8 @@ impl Jaws {
 
     /// Whether all nerves keep off the jaws by a distance, mm.
     fn jaw_spares(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64) -> bool {
-        lattice(&self.jaw, COARSE_MM).all(|at| scene.nerve(held.at(at)) > jaw_mm)
+        let keeps = |at: V3| scene.nerve(held.at(at)) > jaw_mm;
+        lattice(&self.jaw, COARSE_MM).all(keeps) && self.close(scene, held, jaw_mm).into_iter().all(keeps)
     }
 
     /// The same for jaws that are held up on their way in: a grasper closes on what stopped it.
@@ -194,13 +201,46 @@ impl Jaws {
         HELD_UP_MM.iter().all(|mm| self.jaw_spares(scene, &short(mm), jaw_mm))
     }
 
+    /// How far all nerves are from the jaws, mm; about four voxels where none is near.
+    pub(super) fn nerve_mm(&self, scene: &Scene<'_>, held: &Held) -> f64 {
+        self.nearest(scene, held, f64::NEG_INFINITY).map_or(0.0, |(near, _)| near)
+    }
+
+    /// How far the nearest nerve is from the jaws, mm, and from which place of theirs, in the site's frame. Looks closely only where none
+    /// is within `enough_mm` at first sight.
+    fn nearest(&self, scene: &Scene<'_>, held: &Held, enough_mm: f64) -> Option<(f64, V3)> {
+        let far = |at: V3| (scene.nerve(held.at(at)), held.at(at));
+        let coarse = lattice(&self.jaw, COARSE_MM).map(far).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        if coarse.0 <= enough_mm {
+            return Some(coarse);
+        }
+        let fine = self.close(scene, held, coarse.0).into_iter().map(far);
+        fine.chain([coarse]).min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    /// The points of the jaw that the tool itself looks at for nerves, as far as they may lie within a distance of one, mm: a root, which is
+    /// round, comes nearer between the points of a coarser lattice than to any of them.
+    fn close(&self, scene: &Scene<'_>, held: &Held, most_mm: f64) -> Vec<V3> {
+        let most_mm = most_mm + HALF_DIAGONAL * COARSE_MM;
+        let near: Vec<bool> = lattice(&self.jaw, COARSE_MM).map(|at| scene.nerve(held.at(at)) <= most_mm).collect();
+        if !near.contains(&true) {
+            return Vec::new();
+        }
+        let step_mm = FINE * scene.patient.grid().spacing_mm();
+        let (few, many) = (points(&self.jaw, COARSE_MM), points(&self.jaw, step_mm));
+        let about = |n: i32, k: usize| (n * few[k] + many[k] / 2) / many[k];
+        let index = |[x, y, z]: [i32; 3]| (z * (few[1] + 1) + y) * (few[0] + 1) + x;
+        let each = (0..=many[2]).flat_map(|z| (0..=many[1]).flat_map(move |y| (0..=many[0]).map(move |x| [x, y, z])));
+        let is_near = |n: [i32; 3]| near.get(index([0, 1, 2].map(|k| about(n[k], k))) as usize) == Some(&true);
+        lattice(&self.jaw, step_mm).zip(each).filter(|(_, n)| is_near(*n)).map(|(at, _)| at).collect()
+    }
+
     /// The tool drawn off nerves until its jaw keeps a distance from them, mm: as a footplate settles on the dura that it parts from what
     /// hugs it. None where nerves close in on the jaw.
     pub(super) fn settled_on(&self, scene: &Scene<'_>, held: &Held, jaw_mm: f64) -> Option<Held> {
         let mut held = *held;
         for _ in 0..SETTLES {
-            let each = lattice(&self.jaw, COARSE_MM).map(|at| held.at(at));
-            let (near, at) = each.map(|at| (scene.nerve(at), at)).min_by(|a, b| a.0.total_cmp(&b.0))?;
+            let (near, at) = self.nearest(scene, &held, jaw_mm)?;
             if near > jaw_mm {
                 return Some(held);
             }
@@ -212,6 +252,13 @@ impl Jaws {
     /// Whether the whole tool finds room there among bone, and what else stops it.
     pub(super) fn fits(&self, scene: &Scene<'_>, held: &Held) -> bool {
         self.fits_to(scene, held, f64::INFINITY)
+    }
+
+    /// Whether the tool finds room everywhere on the straight way between two places.
+    pub(super) fn slides(&self, scene: &Scene<'_>, from: &Held, to: &Held) -> bool {
+        let way = sub(to.tip, from.tip);
+        let steps = (norm(way) / SLIDE_MM).ceil() as u32;
+        (1..steps).all(|k| self.fits(scene, &from.moved(scale(way, f64::from(k) / f64::from(steps)))))
     }
 
     /// Whether as much of the tool as is near its tip finds room.
@@ -391,5 +438,34 @@ mod tests {
         // A plate that lies on the dura presses it by as much as it is thick, at most.
         let pressing = |back: f64| punch.body_spares(&scene, &at(0.0, small_spine::SAC_RADIUS_MM + back), -1.2);
         assert!(pressing(0.4) && !pressing(0.0));
+    }
+
+    /// A root comes nearer to a jaw between the points of a coarse lattice than to any of them, by a fifth of what a punch on the
+    /// dura keeps off it; how far the jaw is said to be from nerves is what 0.1 mm apart show.
+    #[test]
+    fn a_root_between_two_points_of_a_jaw_is_seen() {
+        let patient = small_spine::patient(0.4).unwrap();
+        let site = Site::find(&patient, 4).unwrap();
+        let (parts, cut) = (Parts::of(&patient, &site), CutState::new(patient.grid()));
+        let scene = Scene { patient: &patient, cut: &cut, site: &site, parts: &parts };
+        let punch = Jaws::new(ToolKind::Kerrison40, 30).unwrap();
+        let mut missed: f64 = 0.0;
+        for grip in [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]].map(|ahead| Grip { ahead, ..Grip::STRAIGHT }) {
+            for n in 0..60 {
+                let held = Held::new([6.0 + 0.3 * f64::from(n % 10), 4.0 - 0.5 * f64::from(n / 10), -6.0], grip);
+                let least = |step_mm: f64| {
+                    let each = lattice(&punch.jaw, step_mm).map(|at| scene.nerve(held.at(at)));
+                    each.fold(f64::INFINITY, f64::min)
+                };
+                let (told, true_mm) = (punch.nerve_mm(&scene, &held), least(0.1));
+                // A nerve through the jaw is none that it keeps off.
+                if (0.1..1.2).contains(&true_mm) {
+                    missed = missed.max(least(COARSE_MM) - true_mm);
+                    assert!(told - true_mm < 0.01, "{told:.3} mm, and {true_mm:.3} in truth");
+                    assert!(!punch.jaw_spares(&scene, &held, true_mm + 0.01) && punch.jaw_spares(&scene, &held, true_mm - 0.01));
+                }
+            }
+        }
+        assert!(missed > 0.04, "{missed:.3} mm");
     }
 }
