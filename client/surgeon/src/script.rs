@@ -218,21 +218,13 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
         };
         Phase::Bite(Box::new(Bite::strands(patient, site, plan)))
     };
+    // Bone in the way, with a punch of 3 mm: down to a share, with so many bites at most.
+    let open = |name, zones, tool, grips, (left_pct, bites)| {
+        bite(BitePlan { name, zones, tool, size_tenth_mm: 30, grips, bone: true, aside_mm: f64::INFINITY, left_pct, bites })
+    };
     let recess = |side: Side| {
         let zones = sided!(side, Recess);
-        let open = |tool, grips| {
-            bite(BitePlan {
-                name: "open the recess",
-                zones,
-                tool,
-                size_tenth_mm: 30,
-                grips,
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 50,
-                bites: 30,
-            })
-        };
+        let open = |tool, grips| open("open the recess", zones, tool, grips, (50, 30));
         [
             burr(BurrPlan {
                 name: "thin the facet joint",
@@ -260,19 +252,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
     let window = |side: Side| {
         let [thin, ..] = recess(side);
         let zones = sided!(side, Recess, Lamina);
-        let open = |name, tool, grips| {
-            bite(BitePlan {
-                name,
-                zones,
-                tool,
-                size_tenth_mm: 30,
-                grips,
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 8,
-                bites: 60,
-            })
-        };
+        let open = |name, tool, grips| open(name, zones, tool, grips, (8, 60));
         [
             lamina(sided!(side, Lamina), 0.8),
             thin,
@@ -342,19 +322,7 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 passes: 60,
             };
             phases.push(Phase::Burr(Box::new(Burr::new(patient, site, undercut).nearest(0.6))));
-            let under = |name, tool, grips| {
-                bite(BitePlan {
-                    name,
-                    zones: sided!(far, Undercut),
-                    tool,
-                    size_tenth_mm: 30,
-                    grips,
-                    bone: true,
-                    aside_mm: f64::INFINITY,
-                    left_pct: 48,
-                    bites: 60,
-                })
-            };
+            let under = |name, tool, grips| open(name, sided!(far, Undercut), tool, grips, (48, 60));
             let (across, outwards) = (by(side, &UNDER_FROM_LEFT, &UNDER_FROM_RIGHT), by(far, &OUT_AT_LEFT, &OUT_AT_RIGHT));
             phases.push(under("punch the far shell", ToolKind::Kerrison, across));
             phases.push(under("punch the far lamina outwards", ToolKind::Kerrison40, outwards));
