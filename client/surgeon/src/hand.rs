@@ -7,7 +7,7 @@ use spinor_sim::{AlarmLevel, Hand as Which, Pose, ToolInput, ToolKind, ToolState
 
 use crate::random::{Random, Tremor};
 use crate::skill::Habits;
-use crate::task::{Grip, Task};
+use crate::task::{Astray, Grip, Task};
 use crate::turn::turn;
 use crate::vector::{V3, add, dot, norm, scale, sub, unit};
 
@@ -206,13 +206,13 @@ impl Hand {
                     self.tasks.push_front(Task::Follow { path, grip, speed, trigger, lag_mm, done });
                 }
             }
-            Task::Squeeze { ticks, astray_mm } => {
+            Task::Squeeze { ticks, astray } => {
                 let close = (10.0 / habits.speed) as u32;
                 let most = if self.tool == ToolKind::Pituitary { GRASP_UM } else { PINCH_UM };
                 let hurts = nearest_um.is_some_and(|um| um < most) && ticks < 6 + close;
                 // A tool that did not come to where it was meant to bite is not closed there; a grasper takes hold of what stopped it.
                 let looks = (5..6 + close).contains(&ticks) && self.tool != ToolKind::Pituitary;
-                let caught = looks && seen.and_then(|seen| seen.state).is_some_and(|state| held_mm(&state) > astray_mm);
+                let caught = looks && seen.and_then(|seen| seen.state).is_some_and(|state| is_astray(site, &state, &astray));
                 self.trigger = match ticks {
                     0..6 => 0,
                     n if n < 6 + close => (255 * (n - 5) / close).min(255) as u8,
@@ -224,7 +224,7 @@ impl Hand {
                 } else if hurts {
                     (self.trigger, self.scares) = (0, self.scares + 1);
                 } else if ticks < 17 + close {
-                    self.tasks.push_front(Task::Squeeze { ticks: ticks + 1, astray_mm });
+                    self.tasks.push_front(Task::Squeeze { ticks: ticks + 1, astray });
                 }
             }
             Task::Hold { ticks, trigger } => {
@@ -255,9 +255,11 @@ impl Hand {
     }
 }
 
-/// How far off its own input something holds a tool, mm. The hand's tremor, which takes the tool along, is no part of it.
-fn held_mm(state: &ToolState) -> f64 {
-    norm(sub(state.proxy.tip_mm(), state.input.pose.tip_mm()))
+/// Whether something holds a tool farther off its own input than a jaw may be. The hand's tremor, which takes the tool along, is no part of it.
+fn is_astray(site: &Site, state: &ToolState, astray: &Astray) -> bool {
+    let at = |pose: &Pose| site.site_from_patient(pose.tip_mm());
+    let by = sub(at(&state.proxy), at(&state.input.pose));
+    norm(by) > astray.most_mm || -dot(by, astray.off) > astray.towards_mm
 }
 
 #[cfg(test)]
@@ -269,8 +271,8 @@ mod tests {
     use super::*;
     use crate::skill::Skill;
 
-    /// A jaw that bone holds 0.7 mm off its place closes where that may be, and not where 0.3 mm would bring a nerve into it; one that nothing
-    /// holds closes however the hand trembles.
+    /// A jaw that bone holds 0.7 mm off its place closes where that may be, and not where 0.3 mm towards a nerve are too
+    /// much, or where it is too far from its place altogether; one that nothing holds closes however the hand trembles.
     #[test]
     fn a_jaw_that_is_held_off_its_place_stays_open() {
         let patient = Arc::new(small_spine::patient(0.8).unwrap());
@@ -279,7 +281,7 @@ mod tests {
         let (left, up) = (6.0, 12.0);
         let back = small_spine::LAMINA_DEEP_MM + small_spine::LAMINA_THICK_MM - small_spine::CANAL_Y_MM;
         // A footplate of 1.4 mm lies on the lamina's back.
-        let squeezed = |off_mm: f64, astray_mm: f64, skill: Skill| {
+        let squeezed = |off_mm: f64, off: V3, towards_mm: f64, skill: Skill| {
             let mut simulation = Simulation::with_fields(Arc::clone(&patient), Arc::clone(&fields), Settings::default());
             let user = UserId(1);
             let mut hand = Hand::new(user, Which::Right, [left, back + 20.0, up]);
@@ -287,7 +289,7 @@ mod tests {
             let to = [left, back + 1.4 + off_mm, up];
             hand.then(Task::Go { to, grip: Grip::STRAIGHT, speed: 18.0, trigger: 0 });
             hand.then(Task::Hold { ticks: 6, trigger: 0 });
-            hand.then(Task::Squeeze { ticks: 0, astray_mm });
+            hand.then(Task::Squeeze { ticks: 0, astray: Astray { off, towards_mm, most_mm: 1.5 } });
             let (mut random, mut most, mut tick) = (Random::new(1), 0, 0);
             while !hand.is_idle() && tick < 600 {
                 tick += 1;
@@ -299,8 +301,12 @@ mod tests {
             assert!(hand.is_idle());
             most
         };
-        assert_eq!(squeezed(-0.7, 1.5, Skill::Steady), 255);
-        assert_eq!(squeezed(-0.7, 0.3, Skill::Steady), 0);
-        assert_eq!(squeezed(8.0, 0.1, Skill::Careless), 255);
+        let (behind, before) = ([0.0, -1.0, 0.0], [0.0, 1.0, 0.0]);
+        assert_eq!(squeezed(-0.7, behind, 1.5, Skill::Steady), 255);
+        assert_eq!(squeezed(-0.7, behind, 0.3, Skill::Steady), 0);
+        // Held off a nerve, and not towards it.
+        assert_eq!(squeezed(-0.7, before, 0.3, Skill::Steady), 255);
+        assert_eq!(squeezed(-1.9, before, 0.3, Skill::Steady), 0);
+        assert_eq!(squeezed(8.0, behind, 0.1, Skill::Careless), 255);
     }
 }

@@ -18,6 +18,17 @@ impl Grip {
     pub(crate) const STRAIGHT: Self = Self { shaft: [0.0, 1.0, 0.0], ahead: [0.0, 0.0, 1.0] };
 }
 
+/// How far off its place a jaw may be held and still be closed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Astray {
+    /// The direction away from the nearest nerve.
+    pub(crate) off: V3,
+    /// How far against that direction, mm.
+    pub(crate) towards_mm: f64,
+    /// How far in any direction, mm.
+    pub(crate) most_mm: f64,
+}
+
 /// One small motion. Positions are in the site's frame (left, back, up; mm), speeds in mm/s before skill.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Task {
@@ -30,8 +41,8 @@ pub(crate) enum Task {
     /// Follows a path, and waits for the tool where it lags behind by more than the first of `lag_mm`, until it stands still at the second;
     /// gives up the rest of the path where something holds the tool.
     Follow { path: Vec<V3>, grip: Grip, speed: f64, trigger: u8, lag_mm: [f64; 2], done: usize },
-    /// Closes a jaw once and opens it again; not where something holds the tool farther than `astray_mm` from where the hand is.
-    Squeeze { ticks: u32, astray_mm: f64 },
+    /// Closes a jaw once and opens it again; not where something holds the tool farther than a bound from where the hand is.
+    Squeeze { ticks: u32, astray: Astray },
     /// Stays.
     Hold { ticks: u32, trigger: u8 },
 }

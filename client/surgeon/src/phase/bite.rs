@@ -14,7 +14,7 @@ use super::place::{Held, Jaws, Left};
 use super::{APPROACH, CAREFUL, Feedback, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::{Parts, Scene};
-use crate::task::{Grip, Task};
+use crate::task::{Astray, Grip, Task};
 use crate::vector::{V3, add, norm, scale, sub, unit};
 
 /// What a bite must bring to be worth it and how near nerves may be, from the most wanted on: least tissue, mm³; how far the jaws and the
@@ -47,6 +47,8 @@ const SHRED_MM3: f64 = 1.0;
 /// left is for the hand's tremor.
 const ASTRAY_MM: f64 = 1.5;
 const QUIET_MM: f64 = 0.2;
+/// How much farther it may be held aside of nerves, or off them, mm.
+const ASIDE_MM: f64 = 0.4;
 /// How far a tool is lifted between neighbouring bites, mm.
 const LIFT_MM: f64 = 9.0;
 /// How far from the edge a tool is put down, in parts of its jaw's length, before it slides under the edge.
@@ -106,13 +108,13 @@ struct Aim {
     key: Key,
     held: Held,
     slide: V3,
-    /// How far off its place the jaw may be held and still be closed, mm.
-    astray_mm: f64,
+    /// How far off its place the jaw may be held and still be closed.
+    astray: Astray,
 }
 
 /// What came of looking through places.
 enum Search {
-    Found(Aim),
+    Found(Box<Aim>),
     /// There are places that were not looked at yet.
     LooksOn,
     /// None of them will do.
@@ -249,7 +251,7 @@ impl Bite {
         right.then(Task::Go { to: before.tip, grip, speed: APPROACH, trigger: 0 });
         right.then(Task::Go { to: tip, grip, speed: CAREFUL, trigger: 0 });
         right.then(Task::Hold { ticks: 6, trigger: 0 });
-        right.then(Task::Squeeze { ticks: 0, astray_mm: aim.astray_mm });
+        right.then(Task::Squeeze { ticks: 0, astray: aim.astray });
         right.then(Task::Go { to: before.tip, grip, speed: APPROACH, trigger: 0 });
         self.last = Some((aim.key, before));
         self.bites += 1;
@@ -323,7 +325,7 @@ impl Bite {
             looks_on = false;
             for level in self.worth.iter().copied().enumerate() {
                 match self.find(scene, jaws, left, places, level) {
-                    Search::Found(aim) => found = Some(aim),
+                    Search::Found(aim) => found = Some(*aim),
                     Search::Nowhere => continue,
                     Search::LooksOn => {
                         looks_on = true;
@@ -394,9 +396,8 @@ impl Bite {
             }
             match self.look(scene, jaws, left, (*caught, held), (least, jaw_mm, body_mm), &mut looks) {
                 Ok((held, slide)) => {
-                    // Held up by as much as nerves keep off its place, a jaw may have one in it.
-                    let astray_mm = (jaws.nerve_mm(scene, &held) - QUIET_MM).clamp(0.0, ASTRAY_MM);
-                    return Search::Found(Aim { key: *key, held, slide, astray_mm });
+                    let astray = astray(scene, jaws, &held);
+                    return Search::Found(Box::new(Aim { key: *key, held, slide, astray }));
                 }
                 Err(Unfit::Here) => _ = self.seen.insert((ANY_WORTH, place), self.bites),
                 Err(Unfit::Now) => _ = self.seen.insert((level, place), self.bites),
@@ -468,6 +469,14 @@ impl Bite {
         }
         Err(unfit)
     }
+}
+
+/// How far off its place a jaw may be held and still be closed: towards a nerve not by what that keeps off the place, aside not much more, since
+/// nerves are round.
+fn astray(scene: &Scene<'_>, jaws: &Jaws, held: &Held) -> Astray {
+    let (near_mm, off) = jaws.nearest_nerve(scene, held);
+    let towards_mm = (near_mm - QUIET_MM).clamp(0.0, ASTRAY_MM);
+    Astray { off, towards_mm, most_mm: (towards_mm + ASIDE_MM).min(ASTRAY_MM) }
 }
 
 /// A grip and a place of a quarter of a millimetre.

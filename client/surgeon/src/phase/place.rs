@@ -201,9 +201,10 @@ impl Jaws {
         HELD_UP_MM.iter().all(|mm| self.jaw_spares(scene, &short(mm), jaw_mm))
     }
 
-    /// How far all nerves are from the jaws, mm; about four voxels where none is near.
-    pub(super) fn nerve_mm(&self, scene: &Scene<'_>, held: &Held) -> f64 {
-        self.nearest(scene, held, f64::NEG_INFINITY).map_or(0.0, |(near, _)| near)
+    /// How far the nearest nerve is from the jaws, mm, about four voxels where none is near; and the direction away from it.
+    pub(super) fn nearest_nerve(&self, scene: &Scene<'_>, held: &Held) -> (f64, V3) {
+        let (near_mm, at) = self.nearest(scene, held, f64::NEG_INFINITY).unwrap_or((0.0, held.tip));
+        (near_mm, scene.off_nerves(at))
     }
 
     /// How far the nearest nerve is from the jaws, mm, and from which place of theirs, in the site's frame. Looks closely only where none
@@ -457,7 +458,7 @@ mod tests {
                     let each = lattice(&punch.jaw, step_mm).map(|at| scene.nerve(held.at(at)));
                     each.fold(f64::INFINITY, f64::min)
                 };
-                let (told, true_mm) = (punch.nerve_mm(&scene, &held), least(0.1));
+                let (told, true_mm) = (punch.nearest_nerve(&scene, &held).0, least(0.1));
                 // A nerve through the jaw is none that it keeps off.
                 if (0.1..1.2).contains(&true_mm) {
                     missed = missed.max(least(COARSE_MM) - true_mm);
