@@ -91,6 +91,9 @@ pub fn score(found: &Mask, reference: &Mask) -> Score {
 pub struct Evaluation {
     /// Every structure of the reference; one that the case lacks has a Dice of 0.
     pub structures: BTreeMap<String, (Label, Score)>,
+    /// Dural sac and cord as one, where the reference holds one of them: what the dura encloses. A reference that has a cord has it in place of
+    /// the sac's voxels there, a case whose sac was segmented has no cord apart.
+    pub sac_with_cord: Option<Score>,
     /// Structures of the case that the reference does not hold.
     pub not_scored: Vec<String>,
     /// Numbers of the reference that the scheme gives no structure to, with their voxels.
@@ -111,26 +114,28 @@ pub fn evaluate(case: &Case, mut reference: Image<u16>, scheme: Scheme, frame: F
     if boxes.is_empty() {
         return Err(EvaluateError::Nothing { scheme, numbers });
     }
-    let mut structures = BTreeMap::new();
-    for (label, around) in &boxes {
-        let structure = case.patient.structure(*label);
-        let around = match structure {
-            Some(s) => around.union(&extent(case.patient.grid(), s, &reference.geometry, &way)),
-            None => *around,
-        };
-        let wanted = around.mask(&reference.geometry, |at| reference.at(at) == Some(label.0));
+    // Several structures as one.
+    let compare = |labels: &[Label]| {
+        let own: Vec<&Structure> = labels.iter().filter_map(|label| case.patient.structure(*label)).collect();
+        let wanted = labels.iter().filter_map(|label| boxes.get(label)).fold(Box3::NONE, |all, b| b.union(&all));
+        let around = own.iter().fold(wanted, |all, s| all.union(&extent(case.patient.grid(), s, &reference.geometry, &way)));
+        let wanted = around.mask(&reference.geometry, |at| reference.at(at).is_some_and(|n| labels.contains(&Label(n))));
         let found = around.mask(&reference.geometry, |at| {
-            let own = reference.geometry.patient_from_index(at.map(|v| v as f64));
-            structure.is_some_and(|s| spinor_volume::query::sdf_mm(case.patient.grid(), &s.sdf, way.to_patient(own)) < 0.0)
+            let at_mm = way.to_patient(reference.geometry.patient_from_index(at.map(|v| v as f64)));
+            own.iter().any(|s| spinor_volume::query::sdf_mm(case.patient.grid(), &s.sdf, at_mm) < 0.0)
         });
-        structures.insert(label.name(), (*label, score(&found, &wanted)));
-    }
+        score(&found, &wanted)
+    };
+    let structures = boxes.keys().map(|label| (label.name(), (*label, compare(&[*label])))).collect();
+    let central = [Label::DURAL_SAC, Label::SPINAL_CORD];
+    let sac_with_cord = central.iter().any(|label| boxes.contains_key(label)).then(|| compare(&central));
     let not_scored = case.patient.structures().iter().filter(|s| !boxes.contains_key(&s.label)).map(|s| s.label.name()).collect();
-    Ok(Evaluation { structures, not_scored, unmapped })
+    Ok(Evaluation { structures, sac_with_cord, not_scored, unmapped })
 }
 
 impl Evaluation {
-    /// Mean Dice over the reference's structures of a kind: `vertebra` (without the sacrum), `disc` or `neural`; none without one.
+    /// Mean Dice over the reference's structures of a kind: `vertebra` (without the sacrum), `disc` or `neural` (sac, cord and
+    /// roots, each counting as much; one that the case lacks counts 0); none without one.
     pub fn mean_dsc(&self, kind: &str) -> Option<f64> {
         let of_kind = |label: &Label| match (kind, label.class()) {
             ("vertebra", Some(TissueClass::Bone)) => *label != Label::SACRUM,
@@ -143,20 +148,18 @@ impl Evaluation {
 
     /// The JSON object that `spinor evaluate --reference` prints. What is not a finite number is null.
     pub fn json(&self) -> serde_json::Value {
-        let structures: serde_json::Map<String, serde_json::Value> = self
-            .structures
-            .iter()
-            .map(|(name, (_, s))| {
-                let value = serde_json::json!({
-                    "dsc": finite(s.dsc), "hd95_mm": finite(s.hd95_mm), "assd_mm": finite(s.assd_mm),
-                    "volume_ratio": finite(s.volume_ratio), "surface_dice_1mm": finite(s.surface_dice),
-                });
-                (name.clone(), value)
+        let one = |s: &Score| {
+            serde_json::json!({
+                "dsc": finite(s.dsc), "hd95_mm": finite(s.hd95_mm), "assd_mm": finite(s.assd_mm),
+                "volume_ratio": finite(s.volume_ratio), "surface_dice_1mm": finite(s.surface_dice),
             })
-            .collect();
+        };
+        let structures: serde_json::Map<String, serde_json::Value> =
+            self.structures.iter().map(|(name, (_, s))| (name.clone(), one(s))).collect();
         serde_json::json!({
             "structures": structures,
             "mean": {"vertebra": self.mean_dsc("vertebra"), "disc": self.mean_dsc("disc"), "neural": self.mean_dsc("neural")},
+            "dural_sac_with_cord": self.sac_with_cord.as_ref().map(one),
             "not_scored": self.not_scored,
             "unmapped": self.unmapped,
         })

@@ -90,7 +90,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
 fn print(found: &Evaluation) {
     println!("{:<36}{:>8}{:>12}{:>12}{:>10}", "structure", "DSC", "HD95 mm", "ASSD mm", "volume");
-    for (name, (_, s)) in &found.structures {
+    let together = found.sac_with_cord.iter().map(|s| ("dural_sac with spinal_cord", s));
+    for (name, s) in found.structures.iter().map(|(name, (_, s))| (name.as_str(), s)).chain(together) {
         println!("{name:<36}{:>8.3}{:>12.2}{:>12.2}{:>10.3}", s.dsc, s.hd95_mm, s.assd_mm, s.volume_ratio);
     }
     for kind in ["vertebra", "disc", "neural"] {

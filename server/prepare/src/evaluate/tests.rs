@@ -106,6 +106,24 @@ fn what_the_case_lacks_scores_nothing() {
     assert!(json["mean"]["neural"].is_null());
 }
 
+/// A cord that the reference holds in the sac's place is part of what the dura encloses: a sac that fills both agrees with the two together.
+#[test]
+fn sac_and_cord_are_one_space() {
+    let patient = case(None).patient;
+    let mut structures: Vec<_> = patient.structures().to_vec();
+    structures[0].label = Label::DURAL_SAC;
+    structures[0].class = TissueClass::Neural;
+    structures.truncate(1);
+    let patient = Patient::new(*patient.grid(), structures, DensityField::default()).unwrap();
+    let whole = Case { patient, ..case(None) };
+    let map = reference(&[(1, [-8.0, 0.0, 0.0], 3.0), (2, [-8.0, 0.0, 0.0], 6.0)]);
+    let found = evaluate(&whole, map, Scheme::TotalSpineSeg, Frame::Ct).unwrap();
+    assert!(found.sac_with_cord.unwrap().dsc > 0.98 && found.structures["dural_sac"].1.dsc < 0.96, "{found:?}");
+    assert_eq!(found.structures["spinal_cord"].1.dsc, 0.0);
+    assert_eq!(found.json()["dural_sac_with_cord"]["dsc"], found.sac_with_cord.unwrap().dsc);
+    assert!(evaluated(&whole, reference(&[(23, [-8.0, 0.0, 0.0], 6.0)]), Frame::Ct).sac_with_cord.is_none());
+}
+
 #[test]
 fn a_reference_in_the_mr_is_placed_by_the_registration() {
     let t = [3.0, -2.0, 1.5];
