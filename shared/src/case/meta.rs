@@ -51,6 +51,9 @@ pub struct StructureMeta {
     /// For a structure drawn by hand, the source it has instead of (`segmented`, `labelled`); none where nothing was there before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrects: Option<String>,
+    /// The image it was seen in where that is not the one in whose frame the case lies: `mr` in a case of a CT; none otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// How MR came to lie in the CT's frame.

@@ -71,6 +71,7 @@ pub(crate) fn case(seed: u32) -> Case {
             label_volume_mm3: Some(1_240.0),
             mean_edge_shift_mm: None,
             corrects: Some("segmented".into()),
+            image: None,
         }],
         registration: Some(RegistrationMeta { method: "headers".into(), verified: false, ..RegistrationMeta::default() }),
         warnings: vec!["a warning".into()],

@@ -31,8 +31,9 @@ pub(crate) struct Args {
     /// The CT: a folder of DICOM files, one DICOM file, or NIfTI in HU.
     #[arg(long, value_name = "PATH", required_unless_present = "mr")]
     ct: Option<PathBuf>,
-    /// The MR, likewise. It is registered to the CT vertebra by vertebra. Without a CT the case is made from it: a model for MR finds the
-    /// structures, or --labels or --contours in its frame say where they are.
+    /// The MR, likewise. It is registered to the CT vertebra by vertebra, and the dural sac is taken from it where nobody gave one: found by a
+    /// model for MR, or of --mr-labels.
+    /// Without a CT the case is made from it: a model for MR finds the structures, or --labels or --contours in its frame say where they are.
     #[arg(long, value_name = "PATH")]
     mr: Option<PathBuf>,
     /// A label map in the MR's frame: tells where to look for the vertebrae and checks their levels. Not needed.

@@ -75,7 +75,8 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
         .flat_map(|level| [(level, true), (level, false)])
         .filter(|(level, left)| !has(Label::root(*level, *left)) && has(bone_of_root(*level)))
         .collect();
-    let sac = out.structures.first().map(|sac| &sac.sdf);
+    // Roots begin in the sac, whoever found it.
+    let sac = out.structures.iter().chain(given).find(|s| s.label == Label::DURAL_SAC).map(|sac| &sac.sdf);
     let made: Vec<Result<Root, Refused>> = wanted
         .par_iter()
         .map(|(level, left)| scene.root(sections.as_deref().ok_or(Refused::NotSeen)?, *level, *left, sac, &given_soft))
@@ -135,12 +136,27 @@ pub fn complete(grid: &Grid, given: &[Structure], ct: Option<&Image<i16>>) -> Co
         });
     }
     // What follows bone that may itself be off is less sure than that bone.
-    let bones_mm = bones.iter().map(|bone| bone.uncertainty_mm).fold(0.0, f32::max);
     for structure in &mut out.structures {
-        structure.uncertainty_mm = (structure.uncertainty_mm.hypot(bones_mm) * 10.0).round() / 10.0;
+        structure.uncertainty_mm = beside(structure.uncertainty_mm, &bones);
     }
     debug_assert!(out.structures.iter().all(|s| s.source == Source::Proposed), "nothing here was seen");
     out
+}
+
+/// The dural sac alone, as [`complete`] proposes it where none is given.
+pub(crate) fn proposed_sac(grid: &Grid, given: &[Structure]) -> Option<Structure> {
+    let bones: Vec<&Structure> = given.iter().filter(|s| s.class == TissueClass::Bone).collect();
+    let field = Bones::new(grid, &bones, None)?;
+    let union = union(grid, &bones);
+    let mut sac = canal::sac(grid, &union, &canal::canal(grid, &union, &field, &bones)?)?;
+    sac.uncertainty_mm = beside(sac.uncertainty_mm, &bones);
+    Some(sac)
+}
+
+/// The uncertainty of what follows bones that may themselves be off, mm to tenths.
+fn beside(own_mm: f32, bones: &[&Structure]) -> f32 {
+    let bones_mm = bones.iter().map(|bone| bone.uncertainty_mm).fold(0.0, f32::max);
+    (own_mm.hypot(bones_mm) * 10.0).round() / 10.0
 }
 
 /// What to do about dense bone without a label.

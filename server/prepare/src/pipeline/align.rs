@@ -4,7 +4,7 @@ use spinor_shared::case::{CaseError, IDENTITY, ImageBricks, RegistrationMeta};
 use spinor_volume::Patient;
 
 use super::images::pack_mr;
-use super::{NO_NEURAL, PrepareError, PrepareOptions, levels};
+use super::{PrepareError, PrepareOptions, levels};
 use crate::nifti_io::read_nifti_u16;
 use crate::register::{Registration, Warp, register};
 use crate::volume3d::Image;
@@ -22,15 +22,13 @@ pub(super) fn read_labels(options: &PrepareOptions) -> Result<Option<Image<u16>>
     Ok(Some(labels))
 }
 
-/// Registers the MR. What failed or is in doubt goes to the head of the warnings.
+/// Registers the MR. What failed or is in doubt is for the head of the warnings.
 pub(super) fn align(
     ct: &Image<i16>,
     labels: &Image<u16>,
     mr: &Image<f32>,
     mr_labels: Option<&Image<u16>>,
-    warnings: &mut Vec<String>,
-) -> Aligned {
-    let head = usize::from(warnings.first().is_some_and(|w| w == NO_NEURAL));
+) -> (Aligned, Vec<String>) {
     match register(ct, labels, mr, mr_labels) {
         Ok(found) => {
             let worst = found.bones.iter().map(|b| b.uncertainty_mm).fold(0.0, f64::max);
@@ -40,23 +38,24 @@ pub(super) fn align(
                  measured on phantoms, not on patients. Whether both scans are the same patient's is not checked. Look at the slices before \
                  planning on them."
             ));
-            warnings.splice(head..head, said);
-            Aligned(Some(found))
+            (Aligned(Some(found)), said)
         }
         Err(why) => {
-            warnings.insert(
-                head,
-                format!(
-                    "MR lies where its own headers put it: it is not registered to the CT ({why}), and nothing verified its position. \
-                     Do not plan on it."
-                ),
+            let said = format!(
+                "MR lies where its own headers put it: it is not registered to the CT ({why}), and nothing verified its position. \
+                 Do not plan on it."
             );
-            Aligned(None)
+            (Aligned(None), vec![said])
         }
     }
 }
 
 impl Aligned {
+    /// How the MR was registered; none where its headers put it.
+    pub(super) const fn registration(&self) -> Option<&Registration> {
+        self.0.as_ref()
+    }
+
     /// What the case says of it.
     pub(super) fn meta(&self) -> RegistrationMeta {
         match &self.0 {

@@ -5,6 +5,7 @@ mod checks;
 mod corrected;
 mod coverage;
 mod drawn;
+mod from_mr;
 #[cfg(test)]
 mod identity;
 mod images;
@@ -22,6 +23,7 @@ use spinor_shared::case::{BakeMeta, Case, CaseError, CaseHash, CaseMeta, IDENTIT
 use spinor_volume::{Label, Patient, PatientError, Source, Structure, TissueClass};
 use thiserror::Error;
 
+use from_mr::NotTaken;
 use input::{check_labels, read_images};
 use kept::segment_once;
 
@@ -29,17 +31,18 @@ pub use coverage::{LevelCoverage, coverage};
 pub use summary::{CaseSummary, peak_rss_mb};
 
 use crate::bake::{BakeError, BakeOptions, Baked, Layer, StructureReport, bake_layers};
-use crate::complete::{complete, place_of};
+use crate::complete::{complete, place_of, proposed_sac};
 use crate::contours::{ContourFileError, ContourOptions};
 use crate::ingest::{IngestError, UNORIENTED};
 use crate::models;
 use crate::nifti_io::{NiftiError, is_oriented, read_nifti_u16};
+use crate::register::Registration;
 use crate::schemes::Scheme;
 use crate::segment::{
     self, BUILT_IN, BUILT_IN_MR, ModelFolder, Progress, Scan, SegmentError, Segmented, built_in, built_in_named,
 };
 use crate::stages::Stages;
-use crate::volume3d::Image;
+use crate::volume3d::{Geometry, Image};
 
 /// What a case without nerves is told to everybody: it stands first among the warnings.
 pub const NO_NEURAL: &str = "No neural structure in the case: the proximity alarm has nothing to guard.";
@@ -99,6 +102,10 @@ pub enum Stage {
     Bake,
     /// Finding the CT's bones in the MR.
     Register,
+    /// Running a model on the MR, for the dural sac.
+    SegmentMr,
+    /// Joining what CT and MR show, and proposing the rest.
+    Fuse,
     /// Packing the case.
     Pack,
 }
@@ -111,6 +118,8 @@ impl Stage {
             Self::Segment => "segmenting",
             Self::Bake => "making surfaces",
             Self::Register => "registering the MR",
+            Self::SegmentMr => "finding the dural sac in the MR",
+            Self::Fuse => "joining structures",
             Self::Pack => "packing the case",
         }
     }
@@ -152,7 +161,7 @@ pub struct Prepared {
     pub labels: Image<u16>,
     /// What the steps took.
     pub seconds: Seconds,
-    /// Whether the label map is one that an earlier run had made of the same scan by the same model and program.
+    /// Whether the label maps that models made are ones that an earlier run had made of the same scans by the same models and program.
     pub reused: bool,
 }
 
@@ -276,7 +285,8 @@ pub enum PrepareError {
 /// Prepares a case. `progress` is told each step as it begins, and for models the share done.
 ///
 /// MR is registered to the CT bone by bone ([`crate::register`]) and packed as it would look had the patient lain as in the CT. Where no
-/// bone is found in it, it is packed where its own headers put it, and the case says so. Without a CT the case lies in the MR's frame, labels,
+/// bone is found in it, it is packed where its own headers put it, and the case says so. Where nobody gave a dural sac, a model looks for it
+/// in the MR, and the registration brings it into the case. Without a CT the case lies in the MR's frame, labels,
 /// contours or a model for MR say where the bones are, their density is unknown, and the case says so.
 ///
 /// # Errors
@@ -298,7 +308,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     seconds.ingest = start.elapsed().as_secs_f64();
 
     let since = Instant::now();
-    let (mut segmented, mut reused) = (None, false);
+    let (mut segmented, mut reused) = (None, None);
     let (mut labels, source) = match &options.labels {
         Some((path, scheme)) => {
             let labelled = |source| PrepareError::Labels { path: path.clone(), source: Box::new(source) };
@@ -334,7 +344,7 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         }
         None => {
             let (found, before) = segment(options, base.scan, pool.current_num_threads(), progress)?;
-            reused = before;
+            reused = Some(before);
             let labels = found.labels.clone();
             segmented = Some(found);
             (labels, Source::Segmented)
@@ -369,27 +379,55 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     }
 
     let since = Instant::now();
-    if !options.no_proposals {
-        pool.install(|| propose(&mut baked, base.ct, &mut warnings));
-    }
-    warnings.splice(0..0, checks::check(&baked.grid, &baked.structures));
-    warnings.splice(0..0, coverage::warnings(&coverage::of(&baked.grid, &baked.structures)));
-    if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
-        warnings.insert(0, NO_NEURAL.to_owned());
-    }
-    seconds.fuse = since.elapsed().as_secs_f64();
-
-    let since = Instant::now();
+    let mr_labels = if images.ct.is_some() && images.mr.is_some() { align::read_labels(options)? } else { None };
     let aligned = match (&images.ct, &images.mr) {
         (Some(ct), Some(mr)) => {
             progress(Stage::Register, 0.0);
-            let mr_labels = align::read_labels(options)?;
             let labels = drawn::with_bones(&labels, &drawn, &ct.geometry);
-            Some(pool.install(|| align::align(ct, &labels, mr, mr_labels.as_ref(), &mut warnings)))
+            Some(pool.install(|| align::align(ct, &labels, mr, mr_labels.as_ref())))
         }
         _ => None,
     };
     seconds.register = since.elapsed().as_secs_f64();
+
+    let mut from_mr = None;
+    let given = options.labels.as_ref().map(|_| &labels);
+    if let (Some(mr), Some((aligned, _))) = (&images.mr, &aligned)
+        && from_mr::wanted(given, &drawn)
+    {
+        let since = Instant::now();
+        let found = match aligned.registration() {
+            None => Err(NotTaken::Unregistered),
+            Some(registration) if !registration.verified => Err(NotTaken::Unverified),
+            Some(registration) => {
+                let looked = look_in_mr(options, mr, mr_labels, pool.current_num_threads(), &mut reused, progress);
+                looked.map(|found| (found, registration))
+            }
+        };
+        seconds.segment += since.elapsed().as_secs_f64();
+        progress(Stage::Fuse, 0.0);
+        let since = Instant::now();
+        from_mr = Some(pool.install(|| take_sac(found, &mut baked, &mr.geometry, options, &mut warnings)));
+        seconds.fuse = since.elapsed().as_secs_f64();
+    }
+
+    progress(Stage::Fuse, 0.0);
+    let since = Instant::now();
+    if !options.no_proposals {
+        pool.install(|| propose(&mut baked, base.ct, &mut warnings));
+    }
+    let taken = from_mr.and_then(|(said, taken)| {
+        warnings.insert(0, said);
+        taken
+    });
+    warnings.splice(0..0, checks::check(&baked.grid, &baked.structures));
+    warnings.splice(0..0, coverage::warnings(&coverage::of(&baked.grid, &baked.structures)));
+    let (aligned, mut said) = aligned.map_or((None, Vec::new()), |(aligned, said)| (Some(aligned), said));
+    if !baked.structures.iter().any(|s| s.class == TissueClass::Neural) {
+        said.insert(0, NO_NEURAL.to_owned());
+    }
+    warnings.splice(0..0, said);
+    seconds.fuse += since.elapsed().as_secs_f64();
 
     progress(Stage::Pack, 0.0);
     let since = Instant::now();
@@ -401,6 +439,10 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
         structure.corrects = edited.or(drawn).map(str::to_owned);
         let drawn = structure.corrects.is_some();
         structure.confidence = segmented.as_ref().filter(|_| !drawn).and_then(|s| s.confidence.get(&structure.label).copied());
+        if let Some(confidence) = taken.filter(|_| structure.label == Label::DURAL_SAC.0) {
+            structure.image = Some("mr".to_owned());
+            structure.confidence = confidence;
+        }
     }
     let Baked { grid, structures, density, .. } = baked;
     let patient = Patient::new(grid, structures, density)?;
@@ -420,8 +462,88 @@ pub fn prepare(options: &PrepareOptions, progress: &mut dyn FnMut(Stage, f32)) -
     let hash = case_hash(&bytes)?;
     seconds.pack = since.elapsed().as_secs_f64();
     seconds.total = start.elapsed().as_secs_f64();
-    Ok(Prepared { case, bytes, hash, ct: images.ct, mr: images.mr, labels, seconds, reused })
+    Ok(Prepared { case, bytes, hash, ct: images.ct, mr: images.mr, labels, seconds, reused: reused == Some(true) })
 }
+
+/// The dural sac in the MR: of its own label map where that has one, else by the best model for MR.
+fn look_in_mr(
+    options: &PrepareOptions,
+    mr: &Image<f32>,
+    mr_labels: Option<Image<u16>>,
+    threads: usize,
+    reused: &mut Option<bool>,
+    progress: &mut dyn FnMut(Stage, f32),
+) -> Result<from_mr::Found, NotTaken> {
+    if let Some(labels) = mr_labels.filter(|labels| labels.voxels.contains(&Label::DURAL_SAC.0)) {
+        let by = "the MR's label map".to_owned();
+        return Ok(from_mr::Found { labels, source: Source::Labelled, confidence: None, uncertainty_mm: 0.0, by, quality: None });
+    }
+    progress(Stage::SegmentMr, 0.0);
+    let failed = |why: SegmentError| NotTaken::Model(why.to_string());
+    let folder = added_for(options, segment::Modality::Mr).map_or_else(|| built_in(segment::Modality::Mr), Ok).map_err(failed)?;
+    // What the built-in model's card says of its sacs; its sentence for cases is about what an MR without a CT is made into.
+    let own = folder.embedded.is_some();
+    let quality = if own { Some(SAC_QUALITY.to_owned()) } else { folder.settings.quality.clone() };
+    let by = if own { BUILT_IN_MR.to_owned() } else { "the model for MR that was added".to_owned() };
+    let stages = options.stages.as_deref().and_then(|folder| Stages::open(folder).ok());
+    let mut report = |p: Progress| progress(Stage::SegmentMr, p.done as f32 / p.total.max(1) as f32);
+    let (found, before) = segment_once(stages.as_ref(), folder, Scan::Mr(mr), None, threads, &mut report).map_err(failed)?;
+    *reused = Some(reused.unwrap_or(true) && before);
+    if !found.labels.voxels.contains(&Label::DURAL_SAC.0) {
+        return Err(NotTaken::NotFound);
+    }
+    Ok(from_mr::Found {
+        confidence: found.confidence.get(&Label::DURAL_SAC.0).copied(),
+        labels: found.labels,
+        source: Source::Segmented,
+        uncertainty_mm: found.uncertainty_mm,
+        by,
+        quality,
+    })
+}
+
+/// Puts the MR's sac in the place of the case's own, or leaves that. What is to be said of it, and the confidence of one that was taken.
+fn take_sac(
+    found: Result<(from_mr::Found, &Registration), NotTaken>,
+    baked: &mut Baked,
+    mr: &Geometry,
+    options: &PrepareOptions,
+    warnings: &mut Vec<String>,
+) -> (String, Option<Option<f64>>) {
+    let own = baked.structures.iter().find(|s| s.label == Label::DURAL_SAC);
+    let has_cord = baked.structures.iter().any(|s| s.label == Label::SPINAL_CORD);
+    let placed = found.and_then(|(found, registration)| {
+        let proposed = match own {
+            None if !options.no_proposals && !has_cord => proposed_sac(&baked.grid, &baked.structures),
+            _ => None,
+        };
+        let before = own.or(proposed.as_ref());
+        let placed = from_mr::place(&baked.grid, &baked.structures, &found, mr, registration, before)?;
+        Ok((placed, found))
+    });
+    let own = own.map(|s| s.source);
+    match placed {
+        Ok((placed, found)) => {
+            from_mr::put(baked, &placed);
+            // It is said of a sac that is all canal.
+            warnings.retain(|w| w != segment::spine::CANAL_NOTE);
+            let seen = placed.structure.source != Source::Proposed;
+            (placed.says(&found), seen.then_some(found.confidence))
+        }
+        Err(why) => {
+            let stays = match own {
+                Some(_) => "It is the one that was found in the CT, where a sac hardly shows.",
+                None if has_cord => "The case has the cord alone.",
+                None if options.no_proposals => "The case has none.",
+                None => "It is proposed from the bones, where they show a canal.",
+            };
+            (format!("The dural sac is not taken from the MR: {why}. {stays}"), None)
+        }
+    }
+}
+
+/// What was measured of the built-in model's sacs, by its card.
+const SAC_QUALITY: &str = "On phantoms its sacs had a Dice of 0.92 in the MR; in real MR nobody has measured them.";
 
 /// The label map of all models, the first one winning; without any, of the best model for the image that was added on this machine, or
 /// Spinor's own. And whether an earlier run had made all of it.
@@ -565,6 +687,7 @@ fn meta(baked: &Baked, bake: &BakeOptions, options: &PrepareOptions) -> CaseMeta
         label_volume_mm3: (report.label_volume_mm3 > 0.0).then_some(report.label_volume_mm3),
         mean_edge_shift_mm: report.mean_edge_shift_mm,
         corrects: None,
+        image: None,
     };
     CaseMeta {
         created_with: concat!("spinor ", env!("CARGO_PKG_VERSION")).to_owned(),

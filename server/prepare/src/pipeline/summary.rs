@@ -21,6 +21,9 @@ pub struct StructureSummary {
     /// For a structure drawn by hand, the source of what it took the place of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrects: Option<String>,
+    /// `mr` for what was seen in the MR of a case that lies in the CT's frame; none otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// The segmentation's own confidence; none for what was given or proposed.
     pub confidence: Option<f64>,
     /// How far its surface may be off, mm.
@@ -83,6 +86,7 @@ impl CaseSummary {
                 volume_mm3: (s.volume_mm3 * 10.0).round() / 10.0,
                 source: s.source.word(),
                 corrects: known.and_then(|m| m.corrects.clone()),
+                image: known.and_then(|m| m.image.clone()),
                 confidence: known.and_then(|m| m.confidence),
                 uncertainty_mm: f64::from(s.uncertainty_mm),
                 label_volume_mm3: known.and_then(|m| m.label_volume_mm3),
@@ -144,6 +148,9 @@ impl fmt::Display for CaseSummary {
             write!(f, "  {name:<32}{:>9.1} cm³  {:<10}", s.volume_mm3 / 1000.0, s.source)?;
             if s.uncertainty_mm > 0.0 {
                 write!(f, " ± {:.1} mm", s.uncertainty_mm)?;
+            }
+            if s.image.is_some() {
+                write!(f, "  in the MR")?;
             }
             if let Some(before) = &s.corrects {
                 write!(f, "  drawn by hand instead of {before}")?;

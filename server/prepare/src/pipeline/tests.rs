@@ -141,6 +141,8 @@ fn an_mr_without_the_bones_is_packed_and_marked_unverified() {
     let json = made.json("x");
     assert_eq!((&json["registration"]["method"], &json["registration"]["verified"]), (&"headers".into(), &false.into()));
     assert!(made.case.meta.warnings[0].contains("not registered"), "{:?}", made.case.meta.warnings);
+    let kept = made.case.meta.warnings.iter().any(|w| w.contains("not taken from the MR: the MR is not registered"));
+    assert!(kept && made.case.patient.structure(Label::DURAL_SAC).unwrap().source == Source::Proposed);
 }
 
 /// An MR from another frame is registered: its slices show the bones where the CT has them, every vertebra has its uncertainty, and
@@ -191,6 +193,79 @@ fn an_mr_of_another_frame_is_registered() {
     apart.sort_by(f64::total_cmp);
     let median = apart[apart.len() / 2];
     assert!(apart.len() > 60 && median < 90.0, "{} values, half differ by more than {median:.0}", apart.len());
+}
+
+/// With a CT and an MR the dural sac is the MR's where nobody gave one: of its label map, or found by the model for MR. Case, report and warnings
+/// say so, a second run takes what the first one found, and a sac of the user's own stays.
+#[test]
+fn the_dural_sac_is_taken_from_the_mr() {
+    let options = crate::phantom::Options {
+        seed: 31,
+        levels: "L3-S1".parse().unwrap(),
+        spacing_mm: [1.0; 3],
+        mr_spacing_mm: [1.0, 1.0, 2.5],
+        ..Default::default()
+    };
+    let phantom = crate::phantom::generate(&options).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    crate::phantom::write(&phantom, dir.path()).unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let bones = phantom.labels.map(|n| if Label(n).class() == Some(TissueClass::Bone) { n } else { 0 });
+    write_nifti(&at("bones.nii.gz"), &bones).unwrap();
+    let given = |labels: &str| PrepareOptions {
+        ct: Some(at("ct.nii.gz")),
+        mr: Some(at("mr.nii.gz")),
+        labels: Some((at(labels), Scheme::TotalSpineSeg)),
+        mr_labels: Some((at("mr_labels.nii.gz"), Scheme::TotalSpineSeg)),
+        registry: Some(PathBuf::from("no such folder")),
+        ..Default::default()
+    };
+    let dice = |made: &Prepared| {
+        let found =
+            crate::evaluate::evaluate(&made.case, phantom.labels.clone(), Scheme::TotalSpineSeg, crate::evaluate::Frame::Ct);
+        found.unwrap().sac_with_cord.unwrap().dsc
+    };
+    let sac = |made: &Prepared| made.case.patient.structure(Label::DURAL_SAC).unwrap().source;
+
+    let labelled = quietly(&given("bones.nii.gz")).unwrap();
+    assert_eq!(labelled.json("x")["structures"]["dural_sac"]["image"], "mr");
+    assert!(sac(&labelled) == Source::Labelled && dice(&labelled) > 0.9, "{}", dice(&labelled));
+    let warnings = &labelled.case.meta.warnings;
+    assert!(warnings.iter().any(|w| w.contains("found in the MR by the MR's label map")), "{warnings:?}");
+    assert!(!warnings.iter().any(|w| w.contains("The dural sac is proposed")), "{warnings:?}");
+    // Roots come out of it.
+    assert!(labelled.case.patient.structure(Label::root(4, true)).is_some_and(|root| root.source == Source::Proposed));
+    let folder = dir.path().join("report");
+    crate::report::write_report(&folder, &labelled.case, labelled.ct.as_ref(), labelled.mr.as_ref(), "x").unwrap();
+    assert!(std::fs::read_to_string(folder.join("report.html")).unwrap().contains("labelled in the MR"));
+
+    let own = quietly(&given("labels.nii.gz")).unwrap();
+    assert!(own.json("x")["structures"]["dural_sac"].get("image").is_none());
+    assert!(!own.case.meta.warnings.iter().any(|w| w.contains("found in the MR")), "{:?}", own.case.meta.warnings);
+
+    if crate::runtime::library().is_err() {
+        println!("skipped: the_dural_sac_is_taken_from_the_mr, its second half: no ONNX Runtime");
+        return;
+    }
+    let stages = Some(at("stages"));
+    let modelled = PrepareOptions { mr_labels: None, stages, ..given("bones.nii.gz") };
+    let mut steps = Vec::new();
+    let made = prepare(&modelled, &mut |stage, _| steps.push(stage)).unwrap();
+    steps.dedup();
+    assert_eq!(
+        steps,
+        [Stage::Ingest, Stage::Bake, Stage::Register, Stage::SegmentMr, Stage::Fuse, Stage::Pack],
+        "the MR is looked at once it is registered"
+    );
+    assert!(sac(&made) == Source::Segmented && dice(&made) > 0.85, "{}", dice(&made));
+    let json = made.json("x");
+    let said = &json["structures"]["dural_sac"];
+    let off_mm = built_in(segment::Modality::Mr).unwrap().settings.uncertainty_mm.unwrap();
+    assert!(said["uncertainty_mm"].as_f64().unwrap() > off_mm && said["confidence"].as_f64().unwrap() > 0.5, "{said}");
+    assert!(made.case.meta.warnings.iter().any(|w| w.contains("in real MR nobody")), "{:?}", made.case.meta.warnings);
+    let again = quietly(&modelled).unwrap();
+    assert_eq!((made.reused, again.reused), (false, true));
+    assert_eq!(made.hash, again.hash);
 }
 
 /// Labels of another scan are refused, and labels beside the bones are pointed out.

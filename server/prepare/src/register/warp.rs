@@ -37,17 +37,22 @@ pub struct Warp<'a> {
 impl<'a> Warp<'a> {
     /// Blends the motions of the bones of `motions` that `patient` has; where it has none of them, `whole` moves everything.
     pub fn new(patient: &'a Patient, motions: &[(String, Rigid)], whole: Rigid) -> Self {
-        let bones = patient.structures().iter().filter_map(|s| {
+        Self::of(patient.grid(), patient.structures(), motions, whole)
+    }
+
+    /// As [`Self::new`], of structures on a grid that are no patient yet.
+    pub fn of(grid: &'a Grid, structures: &'a [Structure], motions: &[(String, Rigid)], whole: Rigid) -> Self {
+        let bones = structures.iter().filter_map(|s| {
             let (_, motion) = motions.iter().find(|(name, _)| *name == s.label.name())?;
             Some((s, *motion))
         });
         let bodies = bones
             .filter_map(|(structure, mr_from_ct)| {
-                let distances = distances(patient, structure)?;
+                let distances = distances(grid, structure)?;
                 Some(Body { structure, mr_from_ct, distances })
             })
             .collect();
-        Self { grid: patient.grid(), bodies, whole }
+        Self { grid, bodies, whole }
     }
 
     /// `mr_from_ct` at a place of the CT, LPS mm.
@@ -118,8 +123,7 @@ impl<'a> Warp<'a> {
 }
 
 /// Distance to a structure's voxels around the case, mm; none for a structure without any.
-fn distances(patient: &Patient, structure: &Structure) -> Option<Image<f32>> {
-    let grid = patient.grid();
+fn distances(grid: &Grid, structure: &Structure) -> Option<Image<f32>> {
     let low = grid.patient_from_index([0.0; 3]).map(|v| v - MARGIN_MM);
     let high = grid.patient_from_index(grid.voxels().map(f64::from)).map(|v| v + MARGIN_MM);
     let size = [0, 1, 2].map(|k| ((high[k] - low[k]) / SPACING_MM).ceil() as usize + 1);

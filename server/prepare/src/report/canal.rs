@@ -30,6 +30,8 @@ pub(super) struct CanalFacts {
     pub narrowest_at_mm: f64,
     /// `labelled`, `proposed` ...
     pub source: &'static str,
+    /// Whether it was seen in an MR, which shows the sac.
+    pub in_mr: bool,
 }
 
 impl CanalFacts {
@@ -45,8 +47,8 @@ impl CanalFacts {
     pub(super) fn remark(&self) -> &'static str {
         if self.source == Source::Proposed.word() {
             "proposed from the bones: says nothing of stenosis by soft tissue"
-        } else if self.source == Source::Segmented.word() && self.narrowest_mm2 >= NARROW_MM2 {
-            "as a model found it, in a CT often the canal to its walls: wider than the sac"
+        } else if self.source == Source::Segmented.word() && !self.in_mr && self.narrowest_mm2 >= NARROW_MM2 {
+            "as a model found it in the CT, often the canal to its walls: wider than the sac"
         } else if self.narrowest_mm2 < NARROW_MM2 {
             "narrow: below 111 mm²"
         } else {
@@ -55,8 +57,9 @@ impl CanalFacts {
     }
 }
 
-/// The areas at `planes`, which are given from head to foot; those that sac and cord do not reach are left out.
-pub(super) fn areas(patient: &Patient, planes: &[Cross]) -> Vec<CanalFacts> {
+/// The areas at `planes`, which are given from head to foot; those that sac and cord do not reach are left out. `in_mr` says whether the sac was
+/// seen in an MR.
+pub(super) fn areas(patient: &Patient, planes: &[Cross], in_mr: bool) -> Vec<CanalFacts> {
     let central = |s: &&Structure| matches!(s.label, Label::DURAL_SAC | Label::SPINAL_CORD);
     let structures: Vec<&Structure> = patient.structures().iter().filter(central).collect();
     let Some(source) = structures.iter().find(|s| s.label == Label::DURAL_SAC).or(structures.first()).map(|s| s.source) else {
@@ -83,7 +86,7 @@ pub(super) fn areas(patient: &Patient, planes: &[Cross]) -> Vec<CanalFacts> {
                 }
             }
         }
-        Some(CanalFacts { place: plane.caption.clone(), area_mm2, narrowest_mm2, narrowest_at_mm, source: source.word() })
+        Some(CanalFacts { place: plane.caption.clone(), area_mm2, narrowest_mm2, narrowest_at_mm, source: source.word(), in_mr })
     };
     planes.iter().enumerate().filter_map(each).collect()
 }
@@ -150,7 +153,7 @@ mod tests {
             let centre = sum.map(|v| v / n);
             let (sin, cos) = 0.25_f64.sin_cos();
             let up = [0.0, -sin, cos];
-            let at = |centre| areas(&patient, &[Cross { caption: "disc".to_owned(), centre, up }]);
+            let at = |centre| areas(&patient, &[Cross { caption: "disc".to_owned(), centre, up }], false);
             assert!(at([centre[0], centre[1], centre[2] + 400.0]).is_empty());
             let found = at(centre);
             assert_eq!(found[0].source, "phantom");
@@ -160,7 +163,7 @@ mod tests {
                 let centre = [0, 1, 2].map(|k| centre[k] + by * up[k]);
                 Cross { caption: "beside".to_owned(), centre, up }
             };
-            let around = areas(&patient, &[beside(24.0), beside(-8.0)]);
+            let around = areas(&patient, &[beside(24.0), beside(-8.0)], false);
             let [above, below] = around.as_slice() else { panic!("{around:?}") };
             if stenosis.is_some() {
                 assert!(

@@ -28,6 +28,9 @@ pub(super) struct StructureFacts {
     /// For a structure drawn by hand, the source of what it took the place of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrects: Option<String>,
+    /// `mr` for what was seen in the MR of a case that lies in the CT's frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     pub confidence: Option<f64>,
     pub uncertainty_mm: f64,
 }
@@ -131,7 +134,7 @@ impl Facts {
                 .collect(),
             structures,
             sources,
-            canal: areas(patient, &planes),
+            canal: areas(patient, &planes, seen_in_mr(case)),
             voxel_mm: grid.spacing_mm(),
             extent_mm: grid.voxels().map(|n| (f64::from(n) * grid.spacing_mm() * 10.0).round() / 10.0),
             ct: ct.map(|ct| ImageFacts {
@@ -146,6 +149,11 @@ impl Facts {
             planes,
         }
     }
+}
+
+/// Whether the dural sac was seen in the MR.
+fn seen_in_mr(case: &Case) -> bool {
+    case.ct.is_none() || case.meta.structures.iter().any(|m| m.label == Label::DURAL_SAC.0 && m.image.is_some())
 }
 
 fn registration(meta: &RegistrationMeta) -> String {
@@ -175,6 +183,7 @@ fn structure(case: &Case, ct: Option<&Image<i16>>, s: &Structure) -> StructureFa
         mean_hu: (count > 0).then(|| (sum / count as f64).round()),
         source: s.source.word(),
         corrects: known.and_then(|m| m.corrects.clone()),
+        image: known.and_then(|m| m.image.clone()),
         confidence: known.and_then(|m| m.confidence),
         uncertainty_mm: f64::from(s.uncertainty_mm),
     }

@@ -65,7 +65,7 @@ fn row(name: &str, s: &StructureFacts) -> Markup {
             td { (chip(s.colour, is_proposed(s))) (name) @if is_proposed(s) { " (proposed)" } }
             td.n { (format!("{:.0}", s.volume_mm3)) }
             td.n { (s.mean_hu.map_or("–".to_owned(), |v| format!("{v:.0}"))) }
-            td class=(source) { (s.source) @if let Some(before) = &s.corrects { " by hand, instead of " (before) } }
+            td class=(source) { (s.source) @if s.image.is_some() { " in the MR" } @if let Some(before) = &s.corrects { " by hand, instead of " (before) } }
             td.n { (s.confidence.map_or("–".to_owned(), |v| format!("{v:.2}"))) }
             td.n { @if s.uncertainty_mm > 0.0 { (format!("± {:.1}", s.uncertainty_mm)) } @else { "–" } }
         }

@@ -161,7 +161,7 @@ pub fn spine_from_parts(parts: &Image<u16>, guide: Guide<'_>, lowest: Option<Lab
 const POOR_AGREEMENT: f64 = 0.7;
 
 /// What the model calls canal is guarded as if all of it were sac.
-const CANAL_NOTE: &str = "The dural sac is the spinal canal as the model found it: it reaches to the canal's walls, where fat and veins lie \
+pub(crate) const CANAL_NOTE: &str = "The dural sac is the spinal canal as the model found it: it reaches to the canal's walls, where fat and veins lie \
      around the sac, and no nerve root was looked for.";
 /// What the model calls canal in an MR.
 const SAC_NOTE: &str = "The dural sac is the one that the model found in the MR; cord and cauda equina are not told apart in it, and no nerve root was \
