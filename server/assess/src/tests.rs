@@ -120,6 +120,44 @@ fn record_of(case: &Case, ticks: u32, script: &dyn Fn(u32) -> Vec<ToolInput>) ->
     (writer.into_inner(), sums)
 }
 
+/// A recording whose operations do not lead to the states that it names is said to be damaged; one in which nothing was done has no score.
+#[test]
+fn what_is_damaged_or_empty_is_said() {
+    let (bytes, _) = record();
+    let sound = measure(&gather(&bytes[..]).unwrap());
+    assert!(sound.score.safety.is_some() && sound.session.digests_differing == 0);
+    let mut reader = spinor_shared::session::SessionReader::open(&bytes[..]).unwrap();
+    let mut writer = SessionWriter::create(Vec::new()).unwrap();
+    while let Some(record) = reader.next_record().unwrap() {
+        if let Record::Closed { tick } = record {
+            writer.append(&Record::Digest { tick, digest: 1 }).unwrap();
+        }
+        writer.append(&record).unwrap();
+    }
+    let session = gather(&writer.into_inner()[..]).unwrap();
+    let damaged = measure(&session);
+    assert_eq!((damaged.session.digests, damaged.session.digests_differing), (sound.session.digests + 1, 1));
+    assert!(html(&session, &damaged, &[]).contains("The recording is damaged"));
+
+    let idle = |tick: u32| vec![input(1, tick + 1, ToolKind::FlutedBurr, [0.0, 60.0, 0.0], 0)];
+    let metrics = measure(&gather(&record_of(&case(), 60, &idle).0[..]).unwrap());
+    assert_eq!(metrics.score.safety, None);
+    assert!(metrics.absent["score.safety"].contains("nothing to judge"));
+}
+
+/// Hours without a record cost neither time nor memory, whatever a recording says is held meanwhile.
+#[test]
+fn hours_without_a_record_are_not_run() {
+    let mut again = crate::again::Again::new(Arc::new(case().patient));
+    let mut sim = Simulation::new(Arc::new(case().patient), Settings::with_tissues(spinor_sim::TissueModels::STILL));
+    for tick in [0, 24 * 3_600 * 60] {
+        let inputs = [input(1, tick + 1, ToolKind::Probe, [0.0, 30.0, 0.0], 0)];
+        let output = sim.step(Tick(tick), &inputs);
+        again.tick(&TickRecord::new(tick, &inputs, &output), &[]).unwrap();
+    }
+    assert_eq!(again.samples.len(), 2);
+}
+
 /// What a closing jaw tore is in the figures though dura stands still by default: it is what the score's tears are.
 #[test]
 fn tears_count_where_dura_stands_still() {
