@@ -142,6 +142,18 @@ class Painter:
             image = self.thick_slices(image, 2.5)
         return (image - 40) * self.between(0.85, 1.2) + 40 + self.between(-25, 25)
 
+    def seen_ct(self, image):
+        """Another scanner's picture of a CT: kernel, noise, slices, calibration."""
+        if self.chance(0.3):
+            image = self.blur(image, self.between(0.3, 0.8))
+        if self.chance(0.3):
+            image = image + (image - self.blur(image, self.between(0.6, 1.3))) * self.between(0.2, 1.0)
+        if self.chance(0.5):
+            image = image + torch.randn_like(image) * self.between(3, 60)
+        if self.chance(0.3):
+            image = self.thick_slices(image, 2.2)
+        return (image - 40) * self.between(0.9, 1.1) + 40 + self.between(-15, 15)
+
     def mr(self, codes, distance):
         """A spin echo (T2, T1), a gradient echo with bright fluid, or an MR of no sequence in particular."""
         bright = self.contrast()

@@ -10,6 +10,7 @@ TISSUES = 16
 # What the last four count as. CT's canal is all that bone surrounds and its body reaches into the pedicles; MR's canal is the dural sac,
 # its epidural fat is background, and its body ends at the posterior wall, as in maps that were drawn on MR.
 CT_TISSUES = {SAC: CANAL, CORD: CANAL, NUCLEUS: DISC, PEDICLE: BODY}
+CT_CLASSES = {CANAL: CANAL, **CT_TISSUES}
 MR_CLASSES = {SAC: CANAL, CORD: CANAL, NUCLEUS: DISC, PEDICLE: ARCH, CANAL: 0}
 # In the classes of a labelled image: a voxel that does not count, and NOT + k for one of which only is known that it is not class k.
 UNKNOWN, NOT = -1, 16

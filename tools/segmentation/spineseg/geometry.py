@@ -10,6 +10,11 @@ CANAL_RADIUS_MM = (6.5, 11)
 STRAY_MM = 6  # a foramen farther than this from its neighbours' line is a gap between processes
 DISC_GAP_MM = 19  # highest gap between two bodies that is a disc
 SAC_SHARE = 0.8  # of the canal's radius
+# Another posture, each vertebra against the one below: degrees about the axes to the right, the front and upwards, and of all together.
+POSE_DEG, LORDOSIS_DEG = (3.0, 1.5, 1.5), 2.5
+WORN_SHARE, LEAST_DISC_MM = 0.5, 2.0
+AXIS_MM = 10  # within this of the line between two bodies their end plates are looked for
+POSE_ROOM_MM = 45
 NUCLEUS_DEPTH_MM = (6.5, 5.5, 1.6)  # of a disc that is annulus
 
 
@@ -74,6 +79,62 @@ def tube_line(tube, mm, wider_mm=2.0):
     return ndi.gaussian_filter1d(line, 3 / mm, axis=0, mode="nearest"), at[0], at[-1]
 
 
+def posed(vertebrae, bodies, order, sacrum, rng, mm):
+    """The vertebrae of a map in another posture, half of their discs narrower; what the lowest stands on stays where it is.
+
+    `bodies` says which voxels are of bodies. The map gets `POSE_ROOM_MM` more room in front, behind and above.
+    """
+    room = int(POSE_ROOM_MM / mm)
+    out = np.pad(np.zeros_like(vertebrae), ((0, 0), (room, room), (0, room)))
+    offset = np.array([0, room, 0])
+    points = {n: np.argwhere((vertebrae == n) & bodies) for n in order}
+    centres = {n: points[n].mean(0) for n in order}
+    lordosis, turn, shift = rng.normal(0, LORDOSIS_DEG), np.eye(3), np.zeros(3)
+    standing = sacrum
+    for k in reversed(range(len(order))):
+        own, lower = order[k], order[k + 1] if k + 1 < len(order) else None
+        if lower is None and not sacrum.any():
+            standing = vertebrae == own
+        else:
+            below = centres[lower] if lower is not None else 2 * centres[own] - centres[order[k - 1]]
+            up = (centres[own] - below) / np.linalg.norm(centres[own] - below)
+            foot = end(points[own], centres[own], up, mm, 2)
+            top = end(points[lower] if lower is not None else np.argwhere(sacrum), centres[own], up, mm, 98)
+            gap = max(0.0, foot - top)
+            less = min(gap * rng.uniform(0.1, 0.9), max(0.0, gap - LEAST_DISC_MM / mm)) if rng.random() < WORN_SHARE else 0.0
+            pivot = centres[own] + up * (foot + top) / 2
+            step = rotation(np.deg2rad(rng.normal((lordosis, 0, 0), POSE_DEG)))
+            # First the step against the one below, then all that the one below does.
+            shift = turn @ (pivot - step @ pivot - less * up) + shift
+            turn = turn @ step
+            grid = np.stack(np.meshgrid(*map(np.arange, out.shape), indexing="ij")).reshape(3, -1)
+            back = turn.T @ (grid - (offset + shift)[:, None])
+            here = ndi.map_coordinates((vertebrae == own).astype(np.float32), back, order=1, mode="constant").reshape(out.shape) > 0.5
+            out[here & (out == 0)] = own
+            continue
+        out[:, room:-room, :-room][standing] = own
+    keep = np.pad(sacrum, ((0, 0), (room, room), (0, room)))
+    out[keep] = 0
+    return out, keep
+
+
+def end(points, centre, up, mm, percentile):
+    """Where an end plate lies along `up` from `centre`, voxels."""
+    along = (points - centre) @ up
+    off = np.linalg.norm(points - centre - along[:, None] * up, axis=1)
+    return float(np.percentile(along[off < AXIS_MM / mm], percentile))
+
+
+def rotation(angles):
+    out = np.eye(3)
+    for (a, b), angle in zip(((1, 2), (0, 2), (0, 1)), angles, strict=True):
+        step = np.eye(3)
+        step[a, a] = step[b, b] = np.cos(angle)
+        step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
+        out = out @ step
+    return out
+
+
 def disc_between(upper, lower, bone, front_of_canal, mm):
     """The gap between two bodies, column by column."""
     depth = bone.shape[2]
@@ -83,7 +144,8 @@ def disc_between(upper, lower, bone, front_of_canal, mm):
     is_disc = (bottom > 0) & (top > 0) & (gap > 0) & (gap < DISC_GAP_MM)
     z = np.arange(depth)
     disc = is_disc[:, :, None] & (z > top[:, :, None]) & (z < bottom[:, :, None]) & ~bone & front_of_canal
-    labels, count = ndi.label(ndi.binary_opening(disc, iterations=1))
+    # Opened across its height alone, or worn discs of less than three voxels were lost.
+    labels, count = ndi.label(ndi.binary_opening(disc, ndi.generate_binary_structure(2, 1)[:, :, None]))
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count else np.zeros_like(disc)
 
 

@@ -33,6 +33,9 @@ class Source:
             self.values = torch.from_numpy(stored["distance"].astype(np.float32))[None, None]
         else:
             codes = stored["classes"]
+            # Image sources of before CT was taken were all MR.
+            if (of := json.loads(str(stored["meta"])).get("modality", "mr")) != modality:
+                raise ValueError(f"{path} holds an image of {of}, and {modality} is trained")
             self.values = torch.from_numpy(stored["image"].astype(np.float32))[None, None]
         self.shape = torch.tensor(codes.shape, dtype=torch.float32)
         self.codes = torch.from_numpy(codes)[None, None].float()
@@ -65,7 +68,7 @@ class Sampler:
     def affine(self):
         """Rotation and scale from patch to source, and the mean scale."""
         rng, turn = self.rng, np.eye(3)
-        for (a, b), spread in zip(((0, 1), (0, 2), (1, 2)), (8, 8, 15), strict=True):
+        for (a, b), spread in zip(((0, 1), (0, 2), (1, 2)), (8, 8, 20), strict=True):
             angle = np.deg2rad(rng.normal(0, spread))
             step = np.eye(3)
             step[a, a] = step[b, b] = np.cos(angle)
@@ -107,7 +110,7 @@ class Sampler:
                     classes[codes == code] = meant
             image = self.image(codes, values * scale, inside)
         else:
-            classes, image = codes.long(), self.standard(painter.seen_mr(values), inside)
+            classes, image = codes.long(), self.seen(values, inside)
         classes = torch.where(inside, classes, torch.full_like(classes, c.UNKNOWN))
         return image[None, None], classes[None]
 
@@ -122,6 +125,14 @@ class Sampler:
     def image(self, codes, distance, inside):
         if self.modality == "mr":
             return self.standard(self.painter.mr(codes, distance), inside)
+        return self.windowed(self.painter.ct(codes, distance), inside)
+
+    def seen(self, values, inside):
+        if self.modality == "mr":
+            return self.standard(self.painter.seen_mr(values), inside)
+        return self.windowed(self.painter.seen_ct(values), inside)
+
+    def windowed(self, hu, inside):
         outside = -1024.0 if self.rng.random() < 0.7 else self.painter.between(-300, 100)
-        image = torch.where(inside, self.painter.ct(codes, distance), torch.full_like(distance, outside))
+        image = torch.where(inside, hu, torch.full_like(hu, outside))
         return (image.clamp(c.CT_LOW_HU, c.CT_HIGH_HU) - c.CT_CENTRE_HU) / c.CT_SCALE_HU

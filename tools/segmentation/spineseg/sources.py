@@ -4,7 +4,10 @@ python -m spineseg.sources phantom --labels phantom7/labels.nii.gz --out sources
 python -m spineseg.sources map     --labels sub-verse004_seg-vert_msk.nii.gz --ids 16-24 --out sources/verse004.npz
 python -m spineseg.sources mesh    --dir lumbosacral/bones --out sources/artisynth.npz
 
-and image sources (an MR at 1.5 mm and what is known of its classes) from labelled MR, of which some label one structure alone:
+and image sources (an image at 1.5 mm and what is known of its classes) from a phantom's CT, or from labelled MR, of which some label one
+structure alone:
+
+python -m spineseg.sources image --modality ct --image phantom7/ct.nii.gz --labels phantom7/labels.nii.gz --says phantom --out sources/ct7.npz
 
 python -m spineseg.sources image --image phantom7/mr.nii.gz --labels phantom7/mr_labels.nii.gz --says phantom --out sources/mr7.npz
 python -m spineseg.sources image --image vb3_01_img.nii.gz --labels vb3_01_seg.nii.gz --says bodies --out sources/vb3_01.npz
@@ -38,12 +41,15 @@ def main():
         sub = kinds.add_parser(kind)
         sub.add_argument("--dir" if kind == "mesh" else "--labels", dest="source", type=pathlib.Path, required=True)
         sub.add_argument("--out", type=pathlib.Path, required=True)
+        if kind != "phantom":
+            sub.add_argument("--pose", type=int, help="seed of another posture and of worn discs")
         if kind == "map":
             sub.add_argument("--ids", required=True, help="numbers from head to foot, as in 16-24")
     image = kinds.add_parser("image")
     image.add_argument("--image", type=pathlib.Path, required=True)
     image.add_argument("--labels", dest="source", type=pathlib.Path, required=True)
     image.add_argument("--says", choices=("phantom", "bodies", "discs"), required=True)
+    image.add_argument("--modality", choices=("ct", "mr"), default="mr")
     image.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     paths = [args.source, args.image] if args.kind == "image" else [args.source]
@@ -136,8 +142,9 @@ def from_image(args):
     if args.says == "phantom":
         codes, *_ = phantom_codes(labels, spacing)
         classes = codes.astype(np.int8)
+        meant = c.MR_CLASSES if args.modality == "mr" else c.CT_CLASSES
         for code in range(c.CANAL, c.TISSUES):
-            classes[codes == code] = c.MR_CLASSES.get(code, 0)
+            classes[codes == code] = meant.get(code, 0)
     else:
         known = {"bodies": c.BODY, "discs": c.DISC}[args.says]
         # Numbers run from head to foot in the one and from foot to head in the other.
@@ -146,8 +153,10 @@ def from_image(args):
         classes = one_class(even, order if args.says == "bodies" else order[::-1], known)
     fine = geometry.resample(image.astype(np.float32), spacing, c.SOURCE_MM, 1)
     box = tuple(slice(0, min(n, m)) for n, m in zip(fine.shape, classes.shape, strict=True))
-    fine, classes = (fine[box] - image.mean()) / image.std(), classes[box]
-    meta = {"kind": args.says, "from": args.image.name}
+    fine, classes = fine[box], classes[box]
+    if args.modality == "mr":  # a CT stays in HU
+        fine = (fine - image.mean()) / image.std()
+    meta = {"kind": args.says, "from": args.image.name, "modality": args.modality}
     np.savez_compressed(args.out, image=fine.astype(np.float16), classes=classes, meta=json.dumps(meta))
     values, counts = np.unique(classes, return_counts=True)
     print(args.out, classes.shape, dict(zip(values.tolist(), counts.tolist(), strict=True)))
@@ -176,6 +185,7 @@ def from_map(args):
     labels = np.pad(labels.astype(np.int16), [(int(60 / s),) * 2 for s in spacing[:2]] + [(0, 0)])
     vertebrae = even_labels(labels, spacing, ids)
     none = np.zeros(vertebrae.shape, bool)
+    vertebrae, none, _ = posture(vertebrae, ids, none, none, args.pose)
     codes, right, front = geometry.tissue_codes(vertebrae, ids, none, none, c.SOURCE_MM)
     middles = {n: middle(codes, vertebrae, n) for n in ids}
     thoracic = [middles[n] for n in ids if n <= LAST_THORACIC_VERSE]
@@ -188,6 +198,17 @@ def from_map(args):
     codes = tissues.surround(codes, right, front, lumbar_top)
     inside = slice(int(middles[ids[-1]][2]), int(middles[ids[0]][2]))
     return codes[:, :, inside], bone[:, :, inside]
+
+
+def posture(vertebrae, order, sacrum, other, seed):
+    """Vertebrae, sacrum and other bone in the posture of a seed; as they are without one."""
+    if seed is None:
+        return vertebrae, sacrum, other
+    codes, *_ = geometry.tissue_codes(vertebrae, order, sacrum, other, c.SOURCE_MM)
+    bodies = np.isin(codes, (c.BODY, c.PEDICLE))
+    vertebrae, sacrum = geometry.posed(vertebrae, bodies, order, sacrum, np.random.default_rng(seed), c.SOURCE_MM)
+    room = [(0, more - n) if axis == 2 else ((more - n) // 2,) * 2 for axis, (n, more) in enumerate(zip(other.shape, vertebrae.shape, strict=True))]
+    return vertebrae, sacrum, np.pad(other, room) & (vertebrae == 0) & ~sacrum
 
 
 def read_obj(path):
@@ -237,6 +258,7 @@ def from_meshes(args):
         vertebrae[voxelise(*meshes[name], origin, shape, c.SOURCE_MM)] = 20 + k
     sacrum = voxelise(*meshes["S1"], origin, shape, c.SOURCE_MM) & (vertebrae == 0)
     other = voxelise(*pelvis, origin, shape, c.SOURCE_MM) & (vertebrae == 0) & ~sacrum
+    vertebrae, sacrum, other = posture(vertebrae, list(range(20, 25)), sacrum, other, args.pose)
     codes, right, front = geometry.tissue_codes(vertebrae, list(range(20, 25)), sacrum, other, c.SOURCE_MM)
     top = middle(codes, vertebrae, 20)
     rib = tissues.ribs(codes.shape, [(top[0], top[1], top[2] + 28 / c.SOURCE_MM)], c.SOURCE_MM) & (codes == c.SOFT)
