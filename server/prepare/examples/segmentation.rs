@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p spinor-prepare --example segmentation -- CT LABELS SCHEME [LOWEST]` compares with a label map on the CT's own
 //! voxels, `... -- phantom 1000-1004` with phantoms of those seeds (scoliosis and stenosis vary with the seed). A further argument
-//! `--write FILE` keeps the last label map. Another model is run when `SPINOR_MODEL` names its folder.
+//! `--write FILE` keeps the last label map. Another model is run when `SPINOR_MODEL` names its folder. In the place of a model, `SPINOR_PARTS`
+//! names an image of parts on the CT's voxels (`python -m spineseg.parts`), which tells what is lost after the network.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -13,7 +14,7 @@ use spinor_prepare::evaluate::score;
 use spinor_prepare::nifti_io::{read_nifti_i16, read_nifti_u16, write_nifti};
 use spinor_prepare::phantom::{Options, generate};
 use spinor_prepare::schemes::Scheme;
-use spinor_prepare::segment::spine::vertebra;
+use spinor_prepare::segment::spine::{Guide, spine_from_parts, vertebra};
 use spinor_prepare::segment::{Modality, ModelFolder, Scan, built_in, segment_for_case};
 use spinor_prepare::surface::Mask;
 use spinor_prepare::volume3d::Image;
@@ -55,17 +56,26 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn compare(ct: &Image<i16>, reference: &Image<u16>, lowest: Option<Label>, write: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    let model = match std::env::var_os("SPINOR_MODEL") {
-        Some(folder) => ModelFolder::open(Path::new(&folder))?,
-        None => built_in(Modality::Ct)?,
+    let (found, notes) = match std::env::var_os("SPINOR_PARTS") {
+        Some(parts) => {
+            let spine = spine_from_parts(&read_nifti_u16(Path::new(&parts))?, Guide::Ct(ct), lowest)?;
+            (spine.labels, spine.notes)
+        }
+        None => {
+            let model = match std::env::var_os("SPINOR_MODEL") {
+                Some(folder) => ModelFolder::open(Path::new(&folder))?,
+                None => built_in(Modality::Ct)?,
+            };
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let found = segment_for_case(model, Scan::Ct(ct), lowest, threads, &mut |_| {})?;
+            (found.labels, found.notes)
+        }
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let found = segment_for_case(model, Scan::Ct(ct), lowest, threads, &mut |_| {})?;
     println!("  {:.1} s", start.elapsed().as_secs_f64());
     if reference.geometry.size != ct.geometry.size {
         return Err("the reference does not lie on the CT's voxels".into());
     }
-    found.notes.iter().for_each(|note| println!("  ! {note}"));
+    notes.iter().for_each(|note| println!("  ! {note}"));
     let is = |image: &Image<u16>, wanted: &dyn Fn(u16) -> bool| Mask {
         // The reference's own may differ by rounding.
         size: ct.geometry.size,
@@ -73,7 +83,7 @@ fn compare(ct: &Image<i16>, reference: &Image<u16>, lowest: Option<Label>, write
         inside: image.voxels.iter().map(|v| wanted(*v)).collect(),
     };
     let line = |name: &str, wanted: &dyn Fn(u16) -> bool| {
-        let s = score(&is(&found.labels, wanted), &is(reference, wanted));
+        let s = score(&is(&found, wanted), &is(reference, wanted));
         println!("  {name:<34} Dice {:.3}  HD95 {:6.2}  ASSD {:5.2}  volume {:.2}", s.dsc, s.hd95_mm, s.assd_mm, s.volume_ratio);
         s.dsc
     };
@@ -96,10 +106,10 @@ fn compare(ct: &Image<i16>, reference: &Image<u16>, lowest: Option<Label>, write
         line(&label.name(), &|v| v == label.0);
     }
     println!("  mean Dice: vertebrae {vertebrae:.3}, discs {discs:.3}");
-    let extra: BTreeSet<u16> = found.labels.voxels.iter().copied().filter(|v| *v != 0 && !labels.contains(v)).collect();
+    let extra: BTreeSet<u16> = found.voxels.iter().copied().filter(|v| *v != 0 && !labels.contains(v)).collect();
     println!("  found beyond the reference: {}", extra.iter().map(|v| Label(*v).name()).collect::<Vec<_>>().join(", "));
     if let Some(path) = write {
-        write_nifti(path, &found.labels)?;
+        write_nifti(path, &found)?;
     }
     Ok(())
 }

@@ -67,6 +67,8 @@ pub(super) struct Place {
     pub(super) off: f64,
     /// Behind the line, mm.
     pub(super) behind: f64,
+    /// To the left or right of the line, mm.
+    pub(super) aside: f64,
 }
 
 /// What lies in sections across the line, 1.5 mm apart.
@@ -103,7 +105,7 @@ impl Column {
     pub(super) fn place(&self, p: [f64; 3]) -> Place {
         let top = (self.line.len() - 1) as f64 * STEP_MM;
         let mut z = (p[2] - self.low_z).clamp(0.0, top);
-        let mut out = Place { along: 0.0, off: 0.0, behind: 0.0 };
+        let mut out = Place { along: 0.0, off: 0.0, behind: 0.0, aside: 0.0 };
         for _ in 0..5 {
             let (at, part) = ((z / STEP_MM).floor().min(top / STEP_MM - 1.0).max(0.0), z / STEP_MM);
             let (low, part) = (at as usize, part - at);
@@ -116,6 +118,7 @@ impl Column {
                 along: self.length[low] + (part * STEP_MM) * long + ahead,
                 off: (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] - ahead * ahead).max(0.0).sqrt(),
                 behind: d[1] - ahead * dy / long,
+                aside: (d[0] - ahead * dx / long).abs(),
             };
             z = (z + ahead / long).clamp(0.0, top);
         }

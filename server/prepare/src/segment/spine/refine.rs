@@ -1,8 +1,9 @@
 //! Labels on the CT's own voxels, with bone moved to the edge that the CT shows.
 //!
 //! The network works on 2 mm voxels and is least sure at the border. In a band on both sides of it a voxel is bone when the CT, lightly
-//! smoothed, is denser than half-way between the soft tissue around and the bone inside; inside the band the network is believed, since
-//! marrow can be as dark as muscle. Otsu's threshold there would split cortex from marrow, and a wider band loses fatty marrow.
+//! smoothed, is denser than half-way between the soft tissue around and the bone next to it, for a dense cortex is blurred farther beyond
+//! its surface than a thin one; inside the band the network is believed, since marrow can be as dark as muscle. Otsu's threshold there
+//! would split cortex from marrow, and a wider band loses fatty marrow.
 
 use std::collections::BTreeMap;
 
@@ -20,10 +21,10 @@ const BAND_MM: f64 = 2.2;
 const RIM_MM: (f64, f64) = (3.0, 8.0);
 /// Soft tissue lies between these, HU.
 const SOFT_HU: (i32, i32) = (-150, 150);
-/// Where the edge may be, HU: never in muscle, never within cortex.
-const EDGE_HU: (f64, f64) = (90.0, 220.0);
-/// The share of voxels that are darker than what counts as bone's density.
-const BONE_SHARE: f64 = 0.7;
+/// Where the edge may be, HU: never in muscle, never within the densest cortex.
+const EDGE_HU: (f64, f64) = (90.0, 450.0);
+/// Bone within this of a voxel, along each axis, says how dense bone is there, mm. The mean of it: noise would raise a maximum.
+const BONE_NEAR_MM: f64 = 2.0;
 /// Smoothing of the CT before it is compared, mm (one standard deviation).
 const SMOOTH_MM: f64 = 0.45;
 /// How far inside disc and canal nothing becomes bone, mm.
@@ -168,7 +169,8 @@ impl Cut {
         let to_bone = nearest_features(self.size, self.spacing_mm, |at| network[at]);
         let outside = to_bone.distances_mm();
         let inside = nearest_features(self.size, self.spacing_mm, |at| !network[at]).distances_mm();
-        let edge = edge_hu(&own_hu, &network, &outside);
+        let soft = soft_hu(&own_hu, &outside);
+        let hard = self.bone_near(&own_hu, &network);
         let other: Vec<bool> = self.labels.iter().map(|l| *l != 0 && !is_bone(*l)).collect();
         let blocked: Vec<bool> = {
             let depth = nearest_features(self.size, self.spacing_mm, |at| !other[at]).distances_mm();
@@ -180,6 +182,7 @@ impl Cut {
             .with_min_len(1 << 12)
             .map(|at| {
                 let near = !deep(at) && f64::from(outside[at]) <= BAND_MM;
+                let edge = (0.5 * (soft + f64::from(hard[at]))).clamp(EDGE_HU.0, EDGE_HU.1);
                 !blocked[at] && (deep(at) || (near && self.smoothed(&own_hu, at) > edge))
             })
             .collect();
@@ -220,6 +223,31 @@ impl Cut {
             }
         }
         sum / weight
+    }
+
+    /// Mean HU of the bone in the box of `BONE_NEAR_MM` around every voxel; 0 where there is none.
+    fn bone_near(&self, hu: &[i16], bone: &[bool]) -> Vec<f32> {
+        let of = |value: &dyn Fn(usize) -> f32| -> Vec<f32> {
+            let mut sums: Vec<f32> = (0..bone.len()).map(|at| if bone[at] { value(at) } else { 0.0 }).collect();
+            for axis in 0..3 {
+                sums = self.summed(&sums, axis);
+            }
+            sums
+        };
+        let (sums, counts) = (of(&|at| f32::from(hu[at])), of(&|_| 1.0));
+        sums.iter().zip(counts).map(|(sum, count)| if count > 0.0 { sum / count } else { 0.0 }).collect()
+    }
+
+    /// Sums along an axis over all voxels within `BONE_NEAR_MM`.
+    fn summed(&self, values: &[f32], axis: usize) -> Vec<f32> {
+        let step = [1, self.size[0], self.size[0] * self.size[1]][axis];
+        let reach = (BONE_NEAR_MM / self.spacing_mm[axis]).round() as usize;
+        let sum = |at: usize| {
+            let here = self.index_of(at)[axis];
+            let (below, above) = (here.min(reach), (self.size[axis] - 1 - here).min(reach));
+            (0..=below + above).map(|n| values[at - below * step + n * step]).sum()
+        };
+        (0..values.len()).into_par_iter().with_min_len(1 << 12).map(sum).collect()
     }
 
     /// Fills the holes of every slice in every direction, but only where the network said bone.
@@ -292,25 +320,18 @@ impl Cut {
     }
 }
 
-/// Half-way between the soft tissue around bone and the bone, HU.
-fn edge_hu(hu: &[i16], bone: &[bool], outside: &[f32]) -> f64 {
+/// The median of the soft tissue around bone, HU.
+fn soft_hu(hu: &[i16], outside: &[f32]) -> f64 {
     let rim = |at: &usize| {
         let far = f64::from(outside[*at]);
         far > RIM_MM.0 && far < RIM_MM.1 && (SOFT_HU.0..SOFT_HU.1).contains(&i32::from(hu[*at]))
     };
     let mut soft: Vec<i16> = (0..hu.len()).filter(rim).map(|at| hu[at]).collect();
-    let mut hard: Vec<i16> = (0..hu.len()).filter(|at| bone[*at]).map(|at| hu[at]).collect();
-    let soft = quantile(&mut soft, 0.5).unwrap_or(40.0);
-    let hard = quantile(&mut hard, BONE_SHARE).unwrap_or(300.0);
-    (0.5 * (soft + hard)).clamp(EDGE_HU.0, EDGE_HU.1)
-}
-
-fn quantile(values: &mut [i16], share: f64) -> Option<f64> {
-    if values.is_empty() {
-        return None;
+    if soft.is_empty() {
+        return 40.0;
     }
-    let at = ((values.len() - 1) as f64 * share) as usize;
-    Some(f64::from(*values.select_nth_unstable(at).1))
+    let middle = (soft.len() - 1) / 2;
+    f64::from(*soft.select_nth_unstable(middle).1)
 }
 
 /// Places of a slice that are not filled and cannot be reached from its border.
@@ -354,6 +375,7 @@ mod tests {
     //! Speckle goes, thin bone on thick slices stays.
 
     use super::*;
+    use crate::volume3d::IDENTITY;
 
     /// A plate one voxel thick across an axis, beside a lone voxel.
     fn plate(axis: usize, spacing_mm: [f64; 3]) -> (Cut, Vec<bool>) {
@@ -375,6 +397,39 @@ mod tests {
             for at in 0..opened.len() {
                 assert_eq!(opened[at], thick.index_of(at)[axis] == 4, "axis {axis}, voxel {:?}", thick.index_of(at));
             }
+        }
+    }
+
+    /// A wall of cortex that is blurred by the scanner: the border lies at its true surface however dense it is, and though the network
+    /// drew it a millimetre too far out or in.
+    #[test]
+    fn the_border_is_where_the_cortex_begins() {
+        let geometry = Geometry { size: [60, 40, 40], spacing_mm: [0.5; 3], origin_mm: [0.0; 3], direction: IDENTITY };
+        let surface = 30.0;
+        for (cortex, off) in [(400.0, 0.0), (1000.0, 0.0), (1000.0, 2.0), (700.0, -2.0)] {
+            // Along x: marrow up to 4 voxels below the surface, cortex, then muscle; blurred over 2 mm.
+            let density = |x: f64| {
+                if x < surface - 4.0 {
+                    200.0
+                } else if x < surface {
+                    cortex
+                } else {
+                    50.0
+                }
+            };
+            let blurred = |x: usize| (-20..=20).map(|n| density(x as f64 + 0.5 + f64::from(n) / 10.0)).sum::<f64>() / 41.0;
+            let voxels: Vec<i16> = (0..geometry.voxel_count()).map(|at| blurred(geometry.index_of(at)[0]) as i16).collect();
+            let drawn = surface + off;
+            let label = |at: usize| if (geometry.index_of(at)[0] as f64) < drawn { Label::lumbar(3).0 } else { 0 };
+            let labels = Image { geometry, voxels: (0..geometry.voxel_count()).map(label).collect::<Vec<u16>>() };
+            let mut cut = Cut::around_bone(&labels).unwrap();
+            cut.move_border(&voxels, &geometry);
+            let row = cut.size[0] * (20 + cut.size[1] * 20);
+            let reached = (0..cut.size[0]).filter(|x| cut.labels[row + x] != 0).count() as f64;
+            assert!(
+                (reached - surface).abs() <= 1.0,
+                "cortex {cortex} HU, drawn {off} voxels off: {reached} instead of {surface}"
+            );
         }
     }
 }
