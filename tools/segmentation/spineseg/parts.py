@@ -59,7 +59,9 @@ def parts_of(labels, spacing, scheme):
 
 def on_voxels(codes, shape, spacing):
     """Codes of even voxels on those of the labels."""
-    index = [np.clip(((np.arange(n) + 0.5) * s / c.SOURCE_MM).astype(int), 0, m - 1) for n, s, m in zip(shape, spacing, codes.shape, strict=True)]
+    index = [
+        np.clip(((np.arange(n) + 0.5) * s / c.SOURCE_MM).astype(int), 0, m - 1) for n, s, m in zip(shape, spacing, codes.shape, strict=True)
+    ]
     return codes[np.ix_(*index)]
 
 

@@ -7,7 +7,7 @@ python -m spineseg.sources mesh    --dir lumbosacral/bones --out sources/artisyn
 and image sources (an image at 1.5 mm and what is known of its classes) from a phantom's CT, or from labelled MR, of which some label one
 structure alone:
 
-python -m spineseg.sources image --modality ct --image phantom7/ct.nii.gz --labels phantom7/labels.nii.gz --says phantom --out sources/ct7.npz
+python -m spineseg.sources image --modality ct --image p7/ct.nii.gz --labels p7/labels.nii.gz --says phantom --out sources/ct7.npz
 
 python -m spineseg.sources image --image phantom7/mr.nii.gz --labels phantom7/mr_labels.nii.gz --says phantom --out sources/mr7.npz
 python -m spineseg.sources image --image vb3_01_img.nii.gz --labels vb3_01_seg.nii.gz --says bodies --out sources/vb3_01.npz
@@ -207,7 +207,10 @@ def posture(vertebrae, order, sacrum, other, seed):
     codes, *_ = geometry.tissue_codes(vertebrae, order, sacrum, other, c.SOURCE_MM)
     bodies = np.isin(codes, (c.BODY, c.PEDICLE))
     vertebrae, sacrum = geometry.posed(vertebrae, bodies, order, sacrum, np.random.default_rng(seed), c.SOURCE_MM)
-    room = [(0, more - n) if axis == 2 else ((more - n) // 2,) * 2 for axis, (n, more) in enumerate(zip(other.shape, vertebrae.shape, strict=True))]
+    room = [
+        (0, more - n) if axis == 2 else ((more - n) // 2,) * 2
+        for axis, (n, more) in enumerate(zip(other.shape, vertebrae.shape, strict=True))
+    ]
     return vertebrae, sacrum, np.pad(other, room) & (vertebrae == 0) & ~sacrum
 
 
