@@ -361,12 +361,12 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
             phases.push(lateral_flavum(side, 40));
             phases.push(probe(ProbeAim::Root(side)));
             // From the other side, under what stands of the joint.
-            let roof = |lean| {
+            let roof = |lean, shell_mm| {
                 burr(BurrPlan {
                     name: "thin the roof of the foramen",
                     zones: sided!(side, SuperiorTip),
                     size_tenth_mm: 30,
-                    shell_mm: 1.5,
+                    shell_mm,
                     cover_mm: 1.0,
                     lean,
                     spares_pars: true,
@@ -378,22 +378,30 @@ pub(crate) fn phases(patient: &Patient, site: &Site, target: &Target) -> Vec<Pha
                 // Where a broader one finds no room, a narrow one does.
                 trim("undercut with a narrow punch", sided!(side, SuperiorTip), ToolKind::Kerrison40, 55, grips)
             };
-            phases.push(roof(0.8));
-            phases.push(bite(BitePlan {
-                name: "undercut the superior articular process",
-                zones: sided!(side, SuperiorTip),
-                tool: ToolKind::Kerrison40,
-                size_tenth_mm: 30,
-                grips: by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
-                bone: true,
-                aside_mm: f64::INFINITY,
-                left_pct: 55,
-                bites: 80,
-            }));
+            let broadly = || {
+                bite(BitePlan {
+                    name: "undercut the superior articular process",
+                    zones: sided!(side, SuperiorTip),
+                    tool: ToolKind::Kerrison40,
+                    size_tenth_mm: 30,
+                    grips: by(side, &OUT_AT_LEFT, &OUT_AT_RIGHT),
+                    bone: true,
+                    aside_mm: f64::INFINITY,
+                    left_pct: 55,
+                    bites: 80,
+                })
+            };
+            phases.push(roof(0.8, 1.5));
+            phases.push(broadly());
             phases.push(undercut());
             // What walls kept from a burr that leans as far as that is thinned from straighter behind, and punched again.
-            phases.push(roof(0.5));
-            phases.push(undercut());
+            for (lean, shell_mm) in [(0.5, 1.0), (0.8, 0.6), (0.3, 0.6)] {
+                phases.push(roof(lean, shell_mm));
+                phases.push(broadly());
+                phases.push(undercut());
+            }
+            // What is left of the flavum at the side is in the probe's way.
+            phases.push(lateral_flavum(side, 20));
             phases.push(probe(ProbeAim::Foramen(side)));
         }
         Procedure::Microdiscectomy => {

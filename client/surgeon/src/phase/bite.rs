@@ -451,6 +451,9 @@ impl Bite {
         let [_, ahead, out] = jaws.jaw.axes.map(|axis| Held::new([0.0; 3], held.grip).at(axis));
         let (most, rises) = if self.plan.tool.is_kerrison() { (SLIDES.len(), RISES.len()) } else { (1, 1) };
         let past_nerves = self.plan.tool != ToolKind::Pituitary;
+        // The roof of a foramen is reached past the root, whose sleeve gives way to a plate as the sac does.
+        let way_mm =
+            if self.plan.zones.iter().any(|zone| matches!(zone, Zone::SuperiorTip(_))) { body_mm.min(-1.2) } else { body_mm };
         let mut unfit = Unfit::Here;
         for part in SLIDES.iter().take(most) {
             // What stays where it is does not rise.
@@ -460,7 +463,7 @@ impl Bite {
                 if !(jaws.fits(scene, &before) && jaws.slides(scene, held, &before) && jaws.comes_in(scene, &before)) {
                     continue;
                 }
-                let spares = || jaws.spares_between(scene, held, &before, body_mm) && jaws.spares_out(scene, &before, body_mm);
+                let spares = || jaws.spares_between(scene, held, &before, way_mm) && jaws.spares_out(scene, &before, way_mm);
                 if !past_nerves || spares() {
                     return Ok(slide);
                 }

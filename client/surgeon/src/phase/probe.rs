@@ -15,6 +15,11 @@ use crate::vector::{V3, add, norm, scale, sub, unit};
 const BALL_MM: f64 = 1.0;
 /// How far the ball stays off a root, mm.
 const OFF_MM: f64 = 0.4;
+/// How far outside the canal's wall the probe is led in a foramen, the most wanted first, mm; and the least room it must have there.
+const OUTSIDE_MM: [f64; 3] = [2.0, 1.6, 1.3];
+const FREE_MM: f64 = 0.05;
+/// How closely the way through a foramen is looked along, mm: as the gauge does.
+const GAUGED_MM: f64 = 0.4;
 /// How much of the shaft is looked at, mm, and its radius. One that leans may meet a spinous process far behind.
 const SHAFT_MM: f64 = 60.0;
 const SHAFT_RADIUS_MM: f64 = 0.6;
@@ -100,7 +105,10 @@ impl Probe {
     fn root(&self, scene: &Scene<'_>, side: Side, leans: &[f64]) -> Option<(Vec<V3>, Grip)> {
         let mut best: Option<(f64, V3, V3)> = None;
         let ways: Vec<V3> = leans.iter().map(|lean| [-lean * side.sign(), 1.0, 0.0]).collect();
-        for label in [scene.site.traversing_root(side), scene.site.exiting_root(side)] {
+        let roots = [scene.site.traversing_root(side), scene.site.exiting_root(side)];
+        let is_other = |n: &usize| scene.patient.structures().get(*n).is_some_and(|s| !roots.contains(&s.label));
+        let others: Vec<usize> = scene.parts.neural.iter().copied().filter(is_other).collect();
+        for label in roots {
             let Some(root) = scene.patient.structure(label) else { continue };
             for up in (-14..=10).step_by(2) {
                 for l in 4..=15 {
@@ -109,6 +117,10 @@ impl Probe {
                     let on = |b: f64| sdf_mm(scene.patient.grid(), &root.sdf, scene.site.patient_from_site([left, b, up]));
                     let Some(back) = (-20..=16).rev().map(|b| f64::from(b) * 0.5).find(|b| on(*b) < 0.0) else { continue };
                     let at = [left, back + BALL_MM + OFF_MM + 0.25, up];
+                    // The root is felt where the sac is farther.
+                    if scene.distance(&others, at) < BALL_MM + 2.0 * OFF_MM + 0.25 {
+                        continue;
+                    }
                     if let Some((way, room)) = lane(scene, at, &ways, 0.7)
                         && best.is_none_or(|(r, _, _)| room > r)
                     {
@@ -131,23 +143,24 @@ impl Probe {
     fn foramen(&self, scene: &Scene<'_>, side: Side) -> Option<(Vec<V3>, Grip)> {
         // Beside what is left of the flavum, or, where that leaves no way, through it: it gives way.
         let beside = [&scene.parts.disc[..], &scene.parts.flavum].concat();
-        self.through(scene, side, &beside).or_else(|| self.through(scene, side, &scene.parts.disc))
+        let mut free = OUTSIDE_MM.iter().filter_map(|out_mm| self.through(scene, side, *out_mm, &beside));
+        free.next().or_else(|| self.through(scene, side, OUTSIDE_MM[0], &scene.parts.disc))
     }
 
-    /// The way with most room off bones, nerves and what is to be `kept` off.
-    fn through(&self, scene: &Scene<'_>, side: Side, kept: &[usize]) -> Option<(Vec<V3>, Grip)> {
+    /// The way to so far outside the canal's wall with most room off bones, nerves and what is to be `kept` off.
+    fn through(&self, scene: &Scene<'_>, side: Side, out_mm: f64, kept: &[usize]) -> Option<(Vec<V3>, Grip)> {
         let half = scene.site.half_canal_mm[side as usize];
         let mut best: Option<(f64, [V3; 3], V3)> = None;
         for up in -1..=17 {
             for back in -12..=5 {
-                let out = [side.sign() * (half + 2.0), f64::from(back), f64::from(up)];
+                let out = [side.sign() * (half + out_mm), f64::from(back), f64::from(up)];
                 for (tilt, from_back) in [(0.0, 1.0), (0.25, 1.0), (0.5, 2.0), (0.8, 3.0), (1.1, 4.0)] {
                     let way = unit([-tilt * side.sign(), 1.0, 0.0]);
                     // Straight in along its shaft, or first into the recess and then outwards.
                     for inner in [scale(way, 6.0), [-side.sign() * 5.0, from_back, 0.0]] {
                         let inner = add(out, inner);
                         let path = [add(inner, scale(way, 4.0)), inner, out];
-                        let least = best.map_or(0.0, |(room, ..)| room);
+                        let least = best.map_or(FREE_MM, |(room, ..)| room);
                         if let Some(room) = passes(scene, kept, &path, way, least) {
                             best = Some((room, path, way));
                         }
@@ -160,12 +173,12 @@ impl Probe {
     }
 }
 
-/// The least room that a probe has along a path, from where it comes in along its shaft on, mm: ball among bone and off nerves and what is
-/// `kept` off, shaft among bone and off nerves. None where that is no more than `least`.
+/// The least room that a probe has along a path, from where it comes in along its shaft on, mm: ball among bone and off nerves, disc and, on
+/// the last leg, what is `kept` off; shaft among bone and off nerves. None where that is no more than `least`.
 fn passes(scene: &Scene<'_>, kept: &[usize], path: &[V3], way: V3, least: f64) -> Option<f64> {
     let first = *path.first()?;
     let mut room = f64::INFINITY;
-    let mut held = |tip: V3| {
+    let mut held = |tip: V3, kept: &[usize]| {
         // From the tip on: nerves first, they are what most places are too near to.
         let ball = scene.nerve(tip).min(scene.room(&scene.parts.bones, tip)).min(scene.distance(kept, tip));
         room = room.min(ball - BALL_MM - OFF_MM / 4.0);
@@ -179,12 +192,13 @@ fn passes(scene: &Scene<'_>, kept: &[usize], path: &[V3], way: V3, least: f64) -
     };
     let mut legs = vec![(add(first, scale(way, 8.0)), first)];
     legs.extend(path.windows(2).map(|leg| (leg[0], leg[1])));
-    // The far end is where most ways fail.
-    for (from, to) in legs.into_iter().rev() {
-        let steps = norm(sub(to, from)).ceil().max(1.0) as u32;
+    // The far end is where most ways fail, and what is gauged: it is looked along more closely.
+    for (k, (from, to)) in legs.into_iter().rev().enumerate() {
+        let (step_mm, kept) = if k == 0 { (GAUGED_MM, kept) } else { (1.0, &scene.parts.disc[..]) };
+        let steps = (norm(sub(to, from)) / step_mm).ceil().max(1.0) as u32;
         for k in (0..=steps).rev() {
             let share = f64::from(k) / f64::from(steps);
-            if !held(add(scale(from, 1.0 - share), scale(to, share))) {
+            if !held(add(scale(from, 1.0 - share), scale(to, share)), kept) {
                 return None;
             }
         }

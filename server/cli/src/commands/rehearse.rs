@@ -95,7 +95,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if outcome.tracker.is_complete() {
         return Ok(());
     }
-    let open: Vec<&str> = steps(&outcome).filter(|(_, status)| status.is_open()).map(|(id, _)| id).collect();
+    let tracker = &outcome.tracker;
+    let open: Vec<String> = steps(&outcome)
+        .enumerate()
+        .filter(|(_, (_, status))| status.is_open())
+        .map(|(k, (id, _))| format!("{id} ({})", tracker.lacks(k).join("; ")))
+        .collect();
     let stopped = outcome.stopped.map_or_else(String::new, |phase| format!("; stopped at \"{phase}\""));
     bail!("the procedure was not completed: {} left open{stopped}", open.join(", "))
 }

@@ -14,7 +14,7 @@ use crate::vector::{Vec3, mix, norm, sub};
 /// By how much the least found may exceed the true one outside a structure, mm.
 pub(super) const SEARCH_ERROR_MM: f64 = 0.05;
 /// The same inside, where no threshold lies, mm.
-const DEPTH_ERROR_MM: f64 = 0.1;
+const DEPTH_ERROR_MM: f64 = 0.15;
 /// Shorter stretches are not divided, mm.
 const SHORT_MM: f64 = 1e-3;
 /// A row is not divided nearer to an end than this share of it, nor a sheet than that.

@@ -306,6 +306,9 @@ fn exploring_asks_for_what_it_says() {
         let (tool, event) = passage(wall + 2.0, widest);
         judge.update(spine(), &cut, 1, &[tool], &[event], None);
         assert_eq!(judge.holds(free[0]), wanted);
+        let last = judge.steps().len() - 1;
+        assert_eq!(judge.lacks(last).concat(), if wanted { "" } else { "a ball of 1.5 mm passes the left foramen, not 2.0" });
+        assert_eq!(judge.lacks(4), ["tip of the left superior articular process: 100 % left, 75 at most"]);
     }
     assert!(tracker.is_complete(), "{:?}", tracker.status());
 }

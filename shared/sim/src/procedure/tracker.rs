@@ -244,6 +244,31 @@ impl Tracker {
         rules.contains(&Rule::CanalFree) && rules.iter().all(|rule| *rule == Rule::CanalFree || self.holds(*rule))
     }
 
+    /// What a step still lacks, in words, rule by rule; of probing only what was met since the step before was done.
+    pub fn lacks(&self, step: usize) -> Vec<String> {
+        let rules = self.steps.get(step).map_or(&[][..], |step| &step.rules);
+        let lacking = rules.iter().filter(|rule| !self.holds(**rule));
+        let words = |rule: &Rule| match *rule {
+            Rule::LevelChecked => "no probe touched the level's upper vertebra".to_owned(),
+            Rule::Taken { zone, left_pct } => {
+                format!("{}: {} % left, {left_pct} at most", zone.words(), self.left_pct(zone).unwrap_or(0))
+            }
+            Rule::RootFound(side) => format!("the {} root was not found", side.word()),
+            Rule::RootRetracted(side) => format!("the {} root was not retracted", side.word()),
+            Rule::ForamenProbed { side, least_tenth_mm } => match self.met.foramen[side as usize] {
+                None => format!("the {} foramen was not probed", side.word()),
+                Some(widest) => format!(
+                    "a ball of {:.1} mm passes the {} foramen, not {:.1}",
+                    f64::from(widest) / 10.0,
+                    side.word(),
+                    f64::from(least_tenth_mm) / 10.0
+                ),
+            },
+            Rule::CanalFree => format!("the canal was not measured to be {CANAL_TARGET_MM2:.0} mm² everywhere"),
+        };
+        lacking.map(words).collect()
+    }
+
     /// The sentinel errors so far, in the order in which they first happened.
     pub fn sentinels(&self) -> &[SentinelRecord] {
         &self.sentinels
