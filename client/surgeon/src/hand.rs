@@ -48,7 +48,7 @@ pub(crate) struct Hand {
     pub(crate) size_tenth_mm: u8,
     /// Where the hand means to be, in the site's frame.
     pub(crate) at: V3,
-    grip: Grip,
+    pub(crate) grip: Grip,
     trigger: u8,
     seq: u32,
     tremor: Tremor,

@@ -8,7 +8,7 @@ use super::{APPROACH, HOVER_MM, TRANSIT};
 use crate::hand::Hand;
 use crate::scene::Scene;
 use crate::task::{Grip, Task};
-use crate::vector::V3;
+use crate::vector::{V3, add, scale, unit};
 
 /// How far the root is drawn to the middle, mm.
 const DRAW_MM: f64 = 1.5;
@@ -19,8 +19,10 @@ const HALF_FOOT_MM: f64 = 2.0;
 const FOOT_MM: f64 = 8.0;
 /// Room between foot and root before it is drawn, mm.
 const OFF_MM: f64 = 0.3;
+/// How far the retractor may lean to the middle, in parts of its length to the back, the most wanted first.
+const LEANS: [f64; 7] = [0.0, 0.2, -0.2, 0.4, -0.4, 0.6, 0.8];
 /// Where the foot's lower end may lie, mm up, the most wanted first.
-const LOWER_ENDS: [f64; 5] = [-4.0, -6.0, -2.0, -8.0, 0.0];
+const LOWER_ENDS: [f64; 11] = [-4.0, -6.0, -2.0, -5.0, -3.0, -8.0, 0.0, -7.0, -1.0, 1.0, -10.0];
 
 /// Retraction of the traversing root, or its end.
 #[derive(Clone, Debug)]
@@ -44,19 +46,21 @@ impl Retract {
             return false;
         }
         let medial = -self.side.sign();
-        let grip = Grip::STRAIGHT;
         left.drop_tasks();
         if !self.hold {
+            let grip = left.grip;
             let beside = left.at[0] - medial * (DRAW_MM + OFF_MM);
             left.then(Task::Go { to: [beside, left.at[1], left.at[2]], grip, speed: 6.0, trigger: 0 });
             left.then(Task::Go { to: [beside, HOVER_MM, left.at[2]], grip, speed: TRANSIT, trigger: 0 });
             right.then(Task::Hold { ticks: 60, trigger: 0 });
             return true;
         }
-        let Some(at) = self.beside(scene) else { return false };
+        let Some((at, grip)) = self.beside(scene) else { return false };
+        let above = (HOVER_MM - at[1]) / grip.shaft[1];
+        let over = add(at, scale(grip.shaft, above));
         left.then(Task::Go { to: [left.at[0], HOVER_MM, left.at[2]], grip, speed: TRANSIT, trigger: 0 });
         left.then(Task::Take { tool: ToolKind::Retractor, size_tenth_mm: FOOT_TENTH_MM });
-        left.then(Task::Go { to: [at[0], HOVER_MM, at[2]], grip, speed: TRANSIT, trigger: 0 });
+        left.then(Task::Go { to: over, grip, speed: TRANSIT, trigger: 0 });
         left.then(Task::Go { to: at, grip, speed: APPROACH, trigger: 0 });
         left.then(Task::Go { to: [at[0] + medial * (DRAW_MM + OFF_MM), at[1], at[2]], grip, speed: 6.0, trigger: 0 });
         left.then(Task::Hold { ticks: u32::MAX, trigger: 0 });
@@ -64,11 +68,16 @@ impl Retract {
         true
     }
 
-    /// A place for the foot at the root's outer side, about the height of the disc, that is reached from behind.
-    fn beside(&self, scene: &Scene<'_>) -> Option<V3> {
+    /// A place for the foot at the root's outer side, about the height of the disc, that is reached from behind, and how the retractor is held
+    /// there: upright, or leaning to the middle or away from it where a wall of the window stands in the way.
+    fn beside(&self, scene: &Scene<'_>) -> Option<(V3, Grip)> {
         let places: Vec<V3> = LOWER_ENDS.into_iter().filter_map(|up| self.outside(scene, up)).collect();
-        let free = places.iter().copied().find(|at| room(scene, *at) > 0.0);
-        free.or_else(|| places.into_iter().max_by(|a, b| room(scene, *a).total_cmp(&room(scene, *b))))
+        let leans = LEANS.map(|lean| Grip { shaft: unit([-lean * self.side.sign(), 1.0, 0.0]), ..Grip::STRAIGHT });
+        let ways = || leans.iter().flat_map(|grip| places.iter().map(move |at| (*at, *grip)));
+        // Beside the root, and where it is drawn to.
+        let drawn = |at: V3| [at[0] - self.side.sign() * (DRAW_MM + OFF_MM), at[1], at[2]];
+        let room = |(at, grip): &(V3, Grip)| room(scene, *at, grip.shaft).min(room(scene, drawn(*at), grip.shaft));
+        ways().find(|way| room(way) > 0.0).or_else(|| ways().max_by(|a, b| room(a).total_cmp(&room(b))))
     }
 
     /// Where a foot whose lower end is at a height lies outside the root; none where the root does not pass.
@@ -96,12 +105,13 @@ impl Retract {
     }
 }
 
-/// Room among bone for a foot and its shaft on the way from behind to a place, mm.
-fn room(scene: &Scene<'_>, at: V3) -> f64 {
+/// Room among bone for a foot and its shaft on the way along the shaft to a place, mm.
+fn room(scene: &Scene<'_>, at: V3, shaft: V3) -> f64 {
     let mut least = f64::INFINITY;
     for up in -3..=(FOOT_MM as i32) {
         for back in (0..=34).step_by(2) {
-            let place = [at[0], at[1] + f64::from(back), at[2] + f64::from(up)];
+            let [x, y, z] = add(at, scale(shaft, f64::from(back)));
+            let place = [x, y, z + f64::from(up)];
             least = least.min(scene.room(&scene.parts.all_bones, place) - HALF_FOOT_MM);
         }
     }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// A mentor's rating to merge in: osats-template.json of an earlier report, filled in.
     #[arg(long, value_name = "FILE.json")]
     osats: Option<PathBuf>,
-    /// The procedure to judge by, where no note in the recording names one: `procedure=laminectomy level=L4 side=left` (laminectomy, ulbd,
+    /// The procedure to judge by, in place of what notes in the recording name: `procedure=laminectomy level=L4 side=left` (laminectomy, ulbd,
     /// foraminotomy or microdiscectomy; the vertebra above the disc).
     #[arg(long, value_name = "WORDS")]
     procedure: Option<String>,
