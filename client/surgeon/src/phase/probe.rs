@@ -15,6 +15,8 @@ use crate::vector::{V3, add, norm, scale, sub, unit};
 const BALL_MM: f64 = 1.0;
 /// How far the ball stays off a root, mm.
 const OFF_MM: f64 = 0.4;
+/// How much farther than the root the sac must be, mm: what a hand's tremor takes of it, twice.
+const FELT_MM: f64 = 0.15;
 /// How far outside the canal's wall the probe is led in a foramen, the most wanted first, mm; and the least room it must have there.
 const OUTSIDE_MM: [f64; 3] = [2.0, 1.6, 1.3];
 const FREE_MM: f64 = 0.05;
@@ -63,7 +65,7 @@ impl Probe {
         }
         let route = match self.aim {
             ProbeAim::Lamina(side) => self.lamina(scene, side),
-            ProbeAim::Root(side) => self.root(scene, side, &[0.0, 0.2, 0.4]),
+            ProbeAim::Root(side) => self.root(scene, side, &[0.0, 0.2, 0.4, -0.2, -0.4, 0.6]),
             ProbeAim::RootAcross(side) => self.root(scene, side, &[0.4, 0.6, 0.8, 1.0, 1.2]),
             ProbeAim::Foramen(side) => self.foramen(scene, side),
         };
@@ -110,7 +112,7 @@ impl Probe {
         let others: Vec<usize> = scene.parts.neural.iter().copied().filter(is_other).collect();
         for label in roots {
             let Some(root) = scene.patient.structure(label) else { continue };
-            for up in (-14..=10).step_by(2) {
+            for up in -14..=10 {
                 for l in 4..=15 {
                     let (left, up) = (f64::from(l) * side.sign(), f64::from(up));
                     // The root's back surface there.
@@ -118,7 +120,7 @@ impl Probe {
                     let Some(back) = (-20..=16).rev().map(|b| f64::from(b) * 0.5).find(|b| on(*b) < 0.0) else { continue };
                     let at = [left, back + BALL_MM + OFF_MM + 0.25, up];
                     // The root is felt where the sac is farther.
-                    if scene.distance(&others, at) < BALL_MM + 2.0 * OFF_MM + 0.25 {
+                    if scene.distance(&others, at) < BALL_MM + OFF_MM + 0.25 + FELT_MM {
                         continue;
                     }
                     if let Some((way, room)) = lane(scene, at, &ways, 0.7)
